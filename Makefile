@@ -1,0 +1,78 @@
+# What a developer of zonevm types. `make` alone lists the targets.
+# Everything is installed once: system packages by tools/setup, Python packages into .venv.
+
+VENV    := .venv
+BIN     := $(VENV)/bin
+CARGO   := cargo
+RUST    := $(shell find crates -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
+PYTEST  := $(BIN)/pytest
+export PATH := $(CURDIR)/$(BIN):$(HOME)/.cargo/bin:$(PATH)
+
+.PHONY: help setup build demo test check lint unit rust guest nested bench fuzz clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
+
+setup: $(VENV)/.built ## install what is needed, build into .venv
+
+build: $(VENV)/.built
+
+$(VENV)/.system: tools/setup
+	tools/setup system
+	tools/setup venv $(VENV)
+	@touch $@
+
+$(VENV)/.python: $(VENV)/.system pyproject.toml
+	tools/setup python $(VENV)
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.python $(RUST)
+	tools/setup build $(VENV)
+	@touch $@
+
+$(VENV)/.tests: $(VENV)/.built
+	tools/setup tests
+	@touch $@
+
+$(VENV)/.kernels: $(VENV)/.built
+	tools/setup kernels $(VENV)
+	@touch $@
+
+demo: $(VENV)/.built ## boot a Debian kernel with an SMR disk and a ZNS namespace, and use them
+	tools/demo
+
+test: check guest ## the tests: without a guest first, then in real guests
+
+check: lint rust unit ## everything that needs no guest
+
+lint: $(VENV)/.built
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+
+rust: $(VENV)/.built
+	$(CARGO) test --workspace --quiet
+
+unit: $(VENV)/.tests
+	$(PYTEST) tests/unit
+
+guest: $(VENV)/.kernels $(VENV)/.tests
+	$(PYTEST) tests/guest
+
+nested: $(VENV)/.kernels $(VENV)/.tests ## guests in a guest: kernel targets and passthrough
+	$(PYTEST) tests/nested
+
+bench: $(VENV)/.kernels ## how fast the emulated disk and the boot are, as ratios
+	tools/setup bench $(VENV)
+	$(CARGO) bench --quiet -p zonevm-vhost-user-scsi
+	$(BIN)/python benches/boot.py
+
+fuzz: $(VENV)/.built ## ten minutes of each fuzz target
+	fuzz/run cdb 600
+	fuzz/run virtq 600
+
+clean: ## remove what was built; images and kernels stay
+	rm -rf $(VENV) target fuzz/target .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -f src/zonevm/*.so

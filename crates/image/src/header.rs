@@ -1,0 +1,360 @@
+//! The header page of an image: what the file is, and whether it can be trusted.
+//!
+//! All numbers are little-endian. The magic, the version and the checksum keep their places in every
+//! version of the format. There are three sets of feature flags: a bit that a program does not know
+//! means nothing to it in *compatible*, forbids it to write in *read-only compatible*, and to read in
+//! *incompatible*. Version 1 defines none.
+//!
+//! | byte | length | field |
+//! |---|---|---|
+//! | 0 | 8 | magic |
+//! | 8 | 4 | version |
+//! | 12 | 4 | length of the header |
+//! | 16 | 8 | compatible features |
+//! | 24 | 8 | incompatible features |
+//! | 32 | 8 | read-only compatible features |
+//! | 40 | 16 | UUID |
+//! | 56 | 8 | creation, seconds since 1970 |
+//! | 64 | 4 | logical block size, bytes |
+//! | 68 | 4 | conventional zones |
+//! | 72 | 8 | capacity, logical blocks |
+//! | 80 | 8 | zone size, logical blocks |
+//! | 88 | 4 | max open; FFFFFFFFh: no limit |
+//! | 96 | 8 | WWN |
+//! | 104, 112, 128, 132 | 8, 16, 4, 32 | vendor, product, revision, serial; padded with NUL |
+//! | 168 | 5 x 16 | offset and size of the table, the journal, the checkpoints, the data |
+//! | 4092 | 4 | CRC-32C of all bytes before |
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use zbc::{Geometry, Identity};
+
+use crate::crc32c::crc32c;
+use crate::layout::{Area, Layout, PAGE};
+use crate::{Error, ErrorKind};
+
+/// One header page.
+type Page = [u8; PAGE as usize];
+
+const MAGIC: [u8; 8] = *b"\x89ZONEVM\n";
+const VERSION: u32 = 1;
+
+/// Byte offsets in the page.
+mod at {
+    pub const VERSION: usize = 8;
+    pub const LENGTH: usize = 12;
+    pub const INCOMPATIBLE: usize = 24;
+    pub const READ_ONLY_COMPATIBLE: usize = 32;
+    pub const UUID: usize = 40;
+    pub const CREATED: usize = 56;
+    pub const BLOCK_SIZE: usize = 64;
+    pub const CONVENTIONAL_ZONES: usize = 68;
+    pub const BLOCKS: usize = 72;
+    pub const ZONE_BLOCKS: usize = 80;
+    pub const MAX_OPEN: usize = 88;
+    pub const WWN: usize = 96;
+    pub const VENDOR: usize = 104;
+    pub const PRODUCT: usize = 112;
+    pub const REVISION: usize = 128;
+    pub const SERIAL: usize = 132;
+    pub const AREAS: usize = 168;
+    pub const CRC: usize = super::PAGE as usize - 4;
+}
+
+/// Lengths of the identity's texts, padded with NUL.
+const VENDOR: usize = 8;
+const PRODUCT: usize = 16;
+const REVISION: usize = 4;
+const SERIAL: usize = 32;
+
+/// Stands for no limit of open zones.
+const NO_LIMIT: u32 = u32::MAX;
+
+/// What the image is to be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
+}
+
+/// A header's contents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub uuid: [u8; 16],
+    /// Seconds since 1970.
+    pub created: u64,
+    pub geometry: Geometry,
+    pub identity: Identity,
+    pub layout: Layout,
+}
+
+impl Header {
+    /// The header's page.
+    pub fn encode(&self) -> Page {
+        let mut page = [0; PAGE as usize];
+        let mut put = |at: usize, bytes: &[u8]| page[at..at + bytes.len()].copy_from_slice(bytes);
+        put(0, &MAGIC);
+        put(at::VERSION, &VERSION.to_le_bytes());
+        put(at::LENGTH, &(PAGE as u32).to_le_bytes());
+        put(at::UUID, &self.uuid);
+        put(at::CREATED, &self.created.to_le_bytes());
+        let geometry = &self.geometry;
+        put(at::BLOCK_SIZE, &geometry.block_size.to_le_bytes());
+        put(
+            at::CONVENTIONAL_ZONES,
+            &geometry.conventional_zones.to_le_bytes(),
+        );
+        put(at::BLOCKS, &geometry.blocks.to_le_bytes());
+        put(at::ZONE_BLOCKS, &geometry.zone_blocks.to_le_bytes());
+        put(
+            at::MAX_OPEN,
+            &geometry.max_open.unwrap_or(NO_LIMIT).to_le_bytes(),
+        );
+        put(at::WWN, &self.identity.wwn.to_le_bytes());
+        put(at::VENDOR, self.identity.vendor.as_bytes());
+        put(at::PRODUCT, self.identity.product.as_bytes());
+        put(at::REVISION, self.identity.revision.as_bytes());
+        put(at::SERIAL, self.identity.serial.as_bytes());
+        for (i, area) in self.layout.areas().iter().enumerate() {
+            put(at::AREAS + 16 * i, &area.offset.to_le_bytes());
+            put(at::AREAS + 16 * i + 8, &area.size.to_le_bytes());
+        }
+        seal(&mut page);
+        page
+    }
+
+    /// Reads the header of `file`, and checks that the file is as long as it says; `path` is for the errors.
+    ///
+    /// # Errors
+    /// `NotAnImage`, `Corrupt`, `Truncated`, `Io`, or `Version` for a format or a feature that is not known.
+    pub fn read(file: &File, path: &Path, access: Access) -> Result<Self, Error> {
+        let failed = |e| Error::io("read", path, e);
+        let length = file.metadata().map_err(failed)?.len();
+        let mut page = [0; PAGE as usize];
+        let start = &mut page[..length.min(PAGE) as usize];
+        file.read_exact_at(start, 0).map_err(failed)?;
+        if length < PAGE && page.starts_with(&MAGIC) {
+            return Err(truncated(path, length, PAGE));
+        }
+        let header = Self::decode(&page, path, access)?;
+        let needed = header.layout.file_length();
+        if length < needed {
+            return Err(truncated(path, length, needed));
+        }
+        Ok(header)
+    }
+
+    fn decode(page: &Page, path: &Path, access: Access) -> Result<Self, Error> {
+        check_trust(page, path, access)?;
+        let max_open = u32_at(page, at::MAX_OPEN);
+        let geometry = Geometry {
+            block_size: u32_at(page, at::BLOCK_SIZE),
+            blocks: u64_at(page, at::BLOCKS),
+            zone_blocks: u64_at(page, at::ZONE_BLOCKS),
+            conventional_zones: u32_at(page, at::CONVENTIONAL_ZONES),
+            max_open: (max_open != NO_LIMIT).then_some(max_open),
+        };
+        geometry
+            .validate()
+            .map_err(|e| corrupt(path, &e.to_string()))?;
+        let identity = Identity {
+            vendor: text_at(page, at::VENDOR, VENDOR),
+            product: text_at(page, at::PRODUCT, PRODUCT),
+            revision: text_at(page, at::REVISION, REVISION),
+            serial: text_at(page, at::SERIAL, SERIAL),
+            wwn: u64_at(page, at::WWN),
+        };
+        identity
+            .validate()
+            .map_err(|e| corrupt(path, &e.to_string()))?;
+        let mut areas = [Area { offset: 0, size: 0 }; 5];
+        for (i, area) in areas.iter_mut().enumerate() {
+            area.offset = u64_at(page, at::AREAS + 16 * i);
+            area.size = u64_at(page, at::AREAS + 16 * i + 8);
+        }
+        let layout = Layout::from_areas(areas);
+        if !layout.fits(&geometry) {
+            return Err(corrupt(
+                path,
+                "the areas its header lists do not fit the disk's geometry",
+            ));
+        }
+        Ok(Self {
+            uuid: page[at::UUID..at::UUID + 16].try_into().expect("16 bytes"),
+            created: u64_at(page, at::CREATED),
+            geometry,
+            identity,
+            layout,
+        })
+    }
+}
+
+/// Puts the checksum into a page.
+fn seal(page: &mut Page) {
+    let crc = crc32c(&page[..at::CRC]);
+    page[at::CRC..].copy_from_slice(&crc.to_le_bytes());
+}
+
+/// Checks magic, checksum, version and feature flags, in this order.
+fn check_trust(page: &Page, path: &Path, access: Access) -> Result<(), Error> {
+    if !page.starts_with(&MAGIC) {
+        return Err(not_an_image(path));
+    }
+    let (expected, found) = (u32_at(page, at::CRC), crc32c(&page[..at::CRC]));
+    if expected != found {
+        return Err(corrupt(
+            path,
+            &format!("its header's checksum is {found:08x}, but {expected:08x} is recorded"),
+        ));
+    }
+    let version = u32_at(page, at::VERSION);
+    let length = u32_at(page, at::LENGTH);
+    if version != VERSION || u64::from(length) != PAGE {
+        return Err(unknown_format(
+            path,
+            &format!("has format version {version} (header of {length} bytes); this program knows version {VERSION}"),
+        ));
+    }
+    let incompatible = u64_at(page, at::INCOMPATIBLE);
+    if incompatible != 0 {
+        return Err(unknown_format(
+            path,
+            &format!(
+                "uses incompatible features {incompatible:#x} that this program does not know"
+            ),
+        ));
+    }
+    let read_only = u64_at(page, at::READ_ONLY_COMPATIBLE);
+    if access == Access::Write && read_only != 0 {
+        return Err(unknown_format(
+            path,
+            &format!("uses features {read_only:#x} that this program can only read"),
+        ));
+    }
+    Ok(())
+}
+
+/// The error for a file that is something else.
+pub(crate) fn not_an_image(path: &Path) -> Error {
+    Error::new(
+        ErrorKind::NotAnImage,
+        format!("'{}' is not a zonevm disk image", path.display()),
+        "the file was left as it is; `zonevm disk create` makes a new image",
+    )
+}
+
+/// The error for an image with wrong contents: `what` is wrong.
+pub(crate) fn corrupt(path: &Path, what: &str) -> Error {
+    Error::new(
+        ErrorKind::Corrupt,
+        format!("the image '{}' is damaged: {what}", path.display()),
+        "the file was left as it is; restore it from a copy, or create a new image",
+    )
+}
+
+fn truncated(path: &Path, length: u64, needed: u64) -> Error {
+    Error::new(
+        ErrorKind::Truncated,
+        format!(
+            "the image '{}' is truncated: it has {length} bytes of {needed}",
+            path.display()
+        ),
+        "the file was left as it is; copy it again from where it came, as a whole",
+    )
+}
+
+fn unknown_format(path: &Path, what: &str) -> Error {
+    Error::new(
+        ErrorKind::Version,
+        format!("the image '{}' {what}", path.display()),
+        "the file was left as it is; open it with the zonevm that made it, or a newer one",
+    )
+}
+
+fn u32_at(page: &Page, at: usize) -> u32 {
+    u32::from_le_bytes(page[at..at + 4].try_into().expect("4 bytes"))
+}
+
+fn u64_at(page: &Page, at: usize) -> u64 {
+    u64::from_le_bytes(page[at..at + 8].try_into().expect("8 bytes"))
+}
+
+fn text_at(page: &Page, at: usize, length: usize) -> String {
+    let field = &page[at..at + length];
+    let end = field.iter().position(|byte| *byte == 0).unwrap_or(length);
+    String::from_utf8_lossy(&field[..end]).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header() -> Header {
+        let geometry = Geometry {
+            block_size: 4096,
+            blocks: 1 << 20,
+            zone_blocks: 1 << 12,
+            conventional_zones: 1,
+            max_open: None,
+        };
+        Header {
+            uuid: [7; 16],
+            created: 1_700_000_000,
+            layout: Layout::new(&geometry).unwrap(),
+            geometry,
+            identity: crate::random_identity(),
+        }
+    }
+
+    fn decode_with(at: usize, value: u64, access: Access) -> Result<Header, ErrorKind> {
+        let mut page = header().encode();
+        page[at..at + 8].copy_from_slice(&value.to_le_bytes());
+        seal(&mut page);
+        Header::decode(&page, Path::new("x"), access).map_err(|e| e.kind())
+    }
+
+    #[test]
+    fn says_what_it_was_told() {
+        let header = header();
+        let decoded = Header::decode(&header.encode(), Path::new("x"), Access::Write).unwrap();
+        assert!(decoded.geometry == header.geometry && decoded.layout == header.layout);
+        assert!(decoded.identity == header.identity);
+        assert_eq!(
+            (decoded.uuid, decoded.created),
+            (header.uuid, header.created)
+        );
+    }
+
+    #[test]
+    fn unknown_versions_and_features_are_refused() {
+        let version = Err(ErrorKind::Version);
+        let kind = |at, value, access| decode_with(at, value, access).map(|_| ());
+        assert_eq!(kind(at::VERSION, 2 | 4096 << 32, Access::Read), version);
+        assert_eq!(kind(at::VERSION, 1 | 8192 << 32, Access::Read), version);
+        assert_eq!(kind(at::INCOMPATIBLE, 1, Access::Read), version);
+        assert_eq!(kind(at::READ_ONLY_COMPATIBLE, 1, Access::Write), version);
+        assert_eq!(kind(at::READ_ONLY_COMPATIBLE, 1, Access::Read), Ok(()));
+        let compatible = at::INCOMPATIBLE - 8;
+        assert_eq!(kind(compatible, 1, Access::Write), Ok(()));
+    }
+
+    #[test]
+    fn areas_that_cannot_be_are_refused() {
+        let data = at::AREAS + 4 * 16;
+        for (at, value) in [
+            (at::AREAS, 0),           // the table on the header
+            (at::AREAS, 4096 + 8),    // not aligned
+            (at::AREAS + 8, 8),       // too small
+            (at::AREAS + 8, 8 << 20), // over the next area
+            (at::AREAS + 8, u64::MAX),
+            (data, u64::MAX - 4095),
+            (data + 8, 1),
+            (at::BLOCKS, 1),
+        ] {
+            let kind = decode_with(at, value, Access::Read).map(|_| ());
+            assert_eq!(kind, Err(ErrorKind::Corrupt), "{value} at {at}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Where things are in an image's file.
+//!
+//! ```text
+//! 0         header, one page
+//! table     one little-endian 64-bit word a zone
+//! journal   reserved: changes of zones since the last checkpoint
+//! checkpoint A, checkpoint B   reserved: copies of the table
+//! data      the medium, LBA-linear, at a multiple of 1 MiB
+//! ```
+//! The reserved areas are holes. Readers use the offsets in the header and assume no order.
+
+use zbc::Geometry;
+
+use crate::{Error, ErrorKind};
+
+/// The length of the header, and what the areas before the data are aligned to, in bytes.
+pub(crate) const PAGE: u64 = 4096;
+const DATA_ALIGNMENT: u64 = 1 << 20;
+const JOURNAL: u64 = 4 << 20;
+
+/// Keeps the table, which is never sparse, under 128 MiB.
+const MAX_ZONES: u32 = 1 << 24;
+
+/// A stretch of the file, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Area {
+    pub offset: u64,
+    pub size: u64,
+}
+
+impl Area {
+    /// The first byte after the area; `None` when no file can be that long.
+    fn end(&self) -> Option<u64> {
+        self.offset
+            .checked_add(self.size)
+            .filter(|end| *end <= i64::MAX as u64)
+    }
+}
+
+/// The areas after the header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub table: Area,
+    pub journal: Area,
+    pub checkpoints: [Area; 2],
+    pub data: Area,
+}
+
+impl Layout {
+    /// The layout of a new image.
+    ///
+    /// # Errors
+    /// `Invalid` for too many zones, `TooLarge` when no file can be that long.
+    pub fn new(geometry: &Geometry) -> Result<Self, Error> {
+        if geometry.zones() > MAX_ZONES {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                format!(
+                    "{} zones: at most {MAX_ZONES} are allowed",
+                    geometry.zones()
+                ),
+                "choose larger zones",
+            ));
+        }
+        Self::place(geometry).ok_or_else(|| {
+            Error::new(
+                ErrorKind::TooLarge,
+                format!(
+                    "{} bytes: no file can hold a disk of this size",
+                    geometry.bytes()
+                ),
+                "choose a size below 8 EiB",
+            )
+        })
+    }
+
+    /// `None` when no file can be that long.
+    fn place(geometry: &Geometry) -> Option<Self> {
+        let table_size = table_bytes(geometry).next_multiple_of(PAGE);
+        let table = Area {
+            offset: PAGE,
+            size: table_size,
+        };
+        let journal = Area {
+            offset: table.end()?,
+            size: JOURNAL,
+        };
+        let checkpoint_size = PAGE + table_size;
+        let first = Area {
+            offset: journal.end()?,
+            size: checkpoint_size,
+        };
+        let second = Area {
+            offset: first.end()?,
+            size: checkpoint_size,
+        };
+        let data = Area {
+            offset: second.end()?.next_multiple_of(DATA_ALIGNMENT),
+            size: geometry.bytes(),
+        };
+        data.end()?;
+        Some(Self {
+            table,
+            journal,
+            checkpoints: [first, second],
+            data,
+        })
+    }
+
+    /// All areas, in the order in which the header lists them.
+    pub fn areas(&self) -> [Area; 5] {
+        let [first, second] = self.checkpoints;
+        [self.table, self.journal, first, second, self.data]
+    }
+
+    /// Puts together what [`Self::areas`] took apart.
+    pub fn from_areas([table, journal, first, second, data]: [Area; 5]) -> Self {
+        Self {
+            table,
+            journal,
+            checkpoints: [first, second],
+            data,
+        }
+    }
+
+    /// The file's length.
+    pub fn file_length(&self) -> u64 {
+        self.areas()
+            .iter()
+            .map(|area| area.offset + area.size)
+            .max()
+            .unwrap_or(PAGE)
+    }
+
+    /// Whether the areas can be an image's of this geometry: aligned, big enough, apart from each other.
+    pub fn fits(&self, geometry: &Geometry) -> bool {
+        let mut areas = self.areas();
+        areas.sort_by_key(|area| (area.offset, area.size));
+        let apart = areas
+            .windows(2)
+            .all(|pair| pair[0].end().is_some_and(|end| end <= pair[1].offset));
+        apart
+            && geometry.zones() <= MAX_ZONES
+            && areas[0].offset >= PAGE
+            && areas[4].end().is_some()
+            && areas.iter().all(|area| area.offset % PAGE == 0)
+            && self.table.size >= table_bytes(geometry)
+            && self.data.offset % DATA_ALIGNMENT == 0
+            && self.data.size == geometry.bytes()
+    }
+}
+
+/// The bytes of one word for each zone.
+pub(crate) fn table_bytes(geometry: &Geometry) -> u64 {
+    u64::from(geometry.zones()) * 8
+}

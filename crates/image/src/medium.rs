@@ -1,0 +1,258 @@
+//! The disk's data in the image's file: carries out the model's I/O.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use rustix::fs::{fallocate, FallocateFlags};
+use vm_memory::VolatileSlice;
+use zbc::{Extent, Fault, Op};
+
+use crate::slices::{Cursor, FailedAfter};
+
+/// Bytes handled at a time where data passes through a buffer of ours.
+const CHUNK: u64 = 256 << 10;
+
+/// The data area of an image.
+pub(crate) struct Medium {
+    file: File,
+    /// The file's offset of the medium's first byte.
+    base: u64,
+    /// The medium's first byte after the conventional zones.
+    conventional_end: u64,
+}
+
+/// What became of an [`Op`].
+pub(crate) struct Done {
+    pub result: Result<(), Fault>,
+    /// Data-in bytes.
+    pub written: u64,
+    /// Data-out bytes.
+    pub consumed: u64,
+}
+
+impl Medium {
+    pub fn new(file: File, base: u64, conventional_end: u64) -> Self {
+        Self {
+            file,
+            base,
+            conventional_end,
+        }
+    }
+
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Carries out `op`, with the data from `out` or into `into`.
+    pub fn perform(&self, op: &Op, out: &[VolatileSlice<'_>], into: &[VolatileSlice<'_>]) -> Done {
+        let mut done = Done {
+            result: Ok(()),
+            written: 0,
+            consumed: 0,
+        };
+        done.result = match op {
+            Op::Read { extents, fua } => self
+                .flush_if(*fua)
+                .and_then(|()| self.read(extents, Cursor::new(into), &mut done.written)),
+            Op::Write {
+                offset,
+                len,
+                durable,
+            } => self
+                .write(*offset, *len, Cursor::new(out), &mut done.consumed)
+                .and_then(|()| self.flush_if(*durable)),
+            Op::WriteSame {
+                offset,
+                len,
+                block,
+                durable,
+            } => {
+                done.consumed = block.len() as u64;
+                self.write_same(*offset, *len, block)
+                    .and_then(|()| self.flush_if(*durable))
+            }
+            Op::Verify {
+                extents,
+                compare: true,
+            } => self.compare(extents, Cursor::new(out), &mut done.consumed),
+            Op::Verify {
+                extents,
+                compare: false,
+            } => self.try_reading(extents),
+            Op::Flush => self.flush(),
+            Op::Discard { ranges, durable } => {
+                self.discard(ranges).and_then(|()| self.flush_if(*durable))
+            }
+        };
+        done
+    }
+
+    fn read(
+        &self,
+        extents: &[Extent],
+        mut into: Cursor<'_>,
+        written: &mut u64,
+    ) -> Result<(), Fault> {
+        for extent in extents {
+            match *extent {
+                Extent::Data { offset, len } => {
+                    into.read_file(&self.file, self.base + offset, len)
+                        .map_err(|FailedAfter(done)| {
+                            *written += done;
+                            Fault::Read {
+                                offset: offset + done,
+                            }
+                        })?;
+                    *written += len;
+                }
+                Extent::Zeroes { len, .. } => *written += into.fill_with_zeroes(len),
+            }
+        }
+        Ok(())
+    }
+
+    fn write(
+        &self,
+        offset: u64,
+        len: u64,
+        mut out: Cursor<'_>,
+        consumed: &mut u64,
+    ) -> Result<(), Fault> {
+        let result = out.write_file(&self.file, self.base + offset, len);
+        *consumed = result.map_or_else(|FailedAfter(done)| done, |()| len);
+        result.map_err(|FailedAfter(done)| Fault::Write {
+            offset: offset + done,
+        })
+    }
+
+    fn write_same(&self, offset: u64, len: u64, block: &[u8]) -> Result<(), Fault> {
+        if block.iter().all(|byte| *byte == 0) {
+            return self.zero(offset, len);
+        }
+        let blocks = (CHUNK as usize / block.len()).max(1);
+        self.write_again_and_again(offset, len, &block.repeat(blocks))
+    }
+
+    /// Makes a stretch read as zeroes, and gives its space back where the file system can.
+    fn zero(&self, offset: u64, len: u64) -> Result<(), Fault> {
+        match self.punch(offset, len)? {
+            Punched::Yes => Ok(()),
+            Punched::NotSupported => self.write_again_and_again(offset, len, &[0; CHUNK as usize]),
+        }
+    }
+
+    fn discard(&self, ranges: &[(u64, u64)]) -> Result<(), Fault> {
+        for &(offset, len) in ranges {
+            if offset < self.conventional_end {
+                self.zero(offset, len)?;
+            } else {
+                // Nothing above a write pointer is ever read, so space that stays taken does no harm.
+                let _ = self.punch(offset, len);
+            }
+        }
+        Ok(())
+    }
+
+    fn punch(&self, offset: u64, len: u64) -> Result<Punched, Fault> {
+        use rustix::io::Errno;
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        loop {
+            return match fallocate(&self.file, flags, self.base + offset, len) {
+                Ok(()) => Ok(Punched::Yes),
+                Err(Errno::INTR) => continue,
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(Punched::NotSupported),
+                Err(_) => Err(Fault::Write { offset }),
+            };
+        }
+    }
+
+    /// Writes `pattern` from its start on until `len` bytes are full.
+    fn write_again_and_again(&self, offset: u64, len: u64, pattern: &[u8]) -> Result<(), Fault> {
+        let mut at = offset;
+        while at < offset + len {
+            let count = (offset + len - at).min(pattern.len() as u64);
+            self.file
+                .write_all_at(&pattern[..count as usize], self.base + at)
+                .map_err(|_| Fault::Write { offset: at })?;
+            at += count;
+        }
+        Ok(())
+    }
+
+    fn compare(
+        &self,
+        extents: &[Extent],
+        mut out: Cursor<'_>,
+        consumed: &mut u64,
+    ) -> Result<(), Fault> {
+        let mut medium = vec![0; CHUNK as usize];
+        let mut sent = vec![0; CHUNK as usize];
+        for piece in extents.iter().flat_map(chunks) {
+            let (medium, sent) = (&mut medium[..piece.len], &mut sent[..piece.len]);
+            self.fetch(piece, medium)?;
+            *consumed += out.read(sent) as u64;
+            if let Some(first) = medium.iter().zip(&*sent).position(|(a, b)| a != b) {
+                let offset = piece.offset + first as u64;
+                return Err(Fault::Miscompare { offset });
+            }
+        }
+        Ok(())
+    }
+
+    fn try_reading(&self, extents: &[Extent]) -> Result<(), Fault> {
+        let mut buffer = vec![0; CHUNK as usize];
+        for piece in extents.iter().flat_map(chunks) {
+            self.fetch(piece, &mut buffer[..piece.len])?;
+        }
+        Ok(())
+    }
+
+    fn fetch(&self, piece: Piece, into: &mut [u8]) -> Result<(), Fault> {
+        if piece.zeroes {
+            into.fill(0);
+            return Ok(());
+        }
+        self.file
+            .read_exact_at(into, self.base + piece.offset)
+            .map_err(|_| Fault::Read {
+                offset: piece.offset,
+            })
+    }
+
+    fn flush_if(&self, wanted: bool) -> Result<(), Fault> {
+        if wanted {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn flush(&self) -> Result<(), Fault> {
+        self.file.sync_data().map_err(|_| Fault::Flush)
+    }
+}
+
+enum Punched {
+    Yes,
+    NotSupported,
+}
+
+/// A part of an extent, at most [`CHUNK`] long.
+#[derive(Clone, Copy)]
+struct Piece {
+    offset: u64,
+    len: usize,
+    zeroes: bool,
+}
+
+fn chunks(extent: &Extent) -> impl Iterator<Item = Piece> {
+    let (offset, len, zeroes) = match *extent {
+        Extent::Data { offset, len } => (offset, len, false),
+        Extent::Zeroes { offset, len } => (offset, len, true),
+    };
+    (0..len).step_by(CHUNK as usize).map(move |at| Piece {
+        offset: offset + at,
+        len: (len - at).min(CHUNK) as usize,
+        zeroes,
+    })
+}

@@ -1,0 +1,145 @@
+//! Data goes to the medium and comes back, however the buffers are cut.
+
+mod common;
+
+use common::{cdb16, geometry, pattern, read, ready, run, sense, start, temporary, write};
+use image::Disk;
+use vm_memory::VolatileSlice;
+use zbc::{Condition, Status};
+
+#[test]
+fn what_is_written_reads_back_and_the_rest_is_zeroes() {
+    let disk = temporary();
+    let data = pattern(8192, 1);
+    for lba in [0, start(2)] {
+        assert_eq!(write(&disk, lba, &data).completion.status, Status::Good);
+        let (outcome, back) = read(&disk, lba, 32);
+        assert_eq!(outcome.completion.status, Status::Good);
+        assert_eq!(&back[..8192], data);
+        assert_eq!(&back[8192..], [0; 8192]);
+    }
+}
+
+#[test]
+fn many_odd_sized_pieces_make_one_transfer() {
+    let disk = temporary();
+    let mut data = pattern(1 << 20, 2);
+    let sizes = [1, 0, 511, 3, 4096, 77, 0, 1000];
+    let mut pieces = Vec::new();
+    let mut rest = &mut data[..];
+    for size in sizes.into_iter().cycle() {
+        let (piece, others) = rest.split_at_mut(size.min(rest.len()));
+        pieces.push(VolatileSlice::from(piece));
+        rest = others;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    assert!(
+        pieces.len() > 1024,
+        "more pieces than one system call takes"
+    );
+    let outcome = disk.execute(&cdb16(0x8a, 0, start(3), 2048), &pieces, &[]);
+    assert_eq!(
+        (outcome.completion.status, outcome.consumed),
+        (Status::Good, 1 << 20)
+    );
+
+    let mut back = vec![0; 1 << 20];
+    let mut pieces: Vec<_> = back.chunks_mut(333).map(VolatileSlice::from).collect();
+    pieces.insert(5, VolatileSlice::from(&mut [][..]));
+    let outcome = disk.execute(&cdb16(0x88, 0, start(3), 2048), &[], &pieces);
+    assert_eq!(
+        (outcome.completion.status, outcome.written),
+        (Status::Good, 1 << 20)
+    );
+    assert!(back == pattern(1 << 20, 2));
+    assert_eq!(disk.zones()[3].condition, Condition::Full);
+}
+
+#[test]
+fn a_buffer_that_is_too_small_is_an_overrun_and_nothing_happens() {
+    let disk = temporary();
+    let (outcome, _) = run(&disk, &cdb16(0x8a, 0, start(2), 16), &[1; 4096], 0);
+    assert!(outcome.overrun);
+    assert_eq!((outcome.written, outcome.consumed), (0, 0));
+    assert_eq!(disk.zones()[2].condition, Condition::Empty);
+}
+
+#[test]
+fn write_same_repeats_its_block() {
+    let disk = temporary();
+    let block = pattern(512, 3);
+    for lba in [1, start(2)] {
+        let (outcome, _) = run(&disk, &cdb16(0x93, 0, lba, 1600), &block, 0);
+        assert_eq!(outcome.completion.status, Status::Good);
+        let (_, back) = read(&disk, lba, 1600);
+        assert!(back == block.repeat(1600));
+    }
+}
+
+#[test]
+fn write_same_of_zeroes_clears_and_takes_no_space() {
+    let disk = temporary();
+    write(&disk, 0, &pattern(1 << 20, 4));
+    let (outcome, _) = run(&disk, &cdb16(0x93, 0, 3, 1000), &[0; 512], 0);
+    assert_eq!(outcome.completion.status, Status::Good);
+    let (_, back) = read(&disk, 0, 2048);
+    let mut expected = pattern(1 << 20, 4);
+    expected[3 * 512..1003 * 512].fill(0);
+    assert!(back == expected);
+}
+
+#[test]
+fn verify_compares_and_names_the_first_difference() {
+    let disk = temporary();
+    let mut data = pattern(600 * 1024, 5);
+    write(&disk, start(2), &data);
+    let verify = cdb16(0x8f, 2, start(2), 1200);
+    let (outcome, _) = run(&disk, &verify, &data, 0);
+    assert_eq!(outcome.completion.status, Status::Good);
+    data[300_000] ^= 1;
+    let (outcome, _) = run(&disk, &verify, &data, 0);
+    assert_eq!(outcome.completion.status, Status::CheckCondition);
+    assert_eq!(sense(&outcome), (0xe, 0x1d, 0));
+}
+
+#[test]
+fn a_zone_that_was_reset_reads_as_zeroes_and_gives_its_space_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("disk.img");
+    Disk::create(&path, &geometry(), &image::random_identity()).unwrap();
+    let before = image::inspect(&path).unwrap().allocated;
+    let disk = Disk::open(&path).unwrap();
+    ready(&disk);
+    write(&disk, start(2), &pattern(1 << 20, 6));
+    assert!(image::inspect(&path).unwrap().allocated >= before + (1 << 20));
+    let mut reset = cdb16(0x94, 4, start(2), 0);
+    reset[10..].fill(0);
+    let (outcome, _) = run(&disk, &reset, &[], 0);
+    assert_eq!(outcome.completion.status, Status::Good);
+    assert_eq!(disk.zones()[2].condition, Condition::Empty);
+    let (_, back) = read(&disk, start(2), 2048);
+    assert!(back.iter().all(|byte| *byte == 0));
+    assert!(image::inspect(&path).unwrap().allocated <= before + 65536);
+}
+
+#[test]
+fn a_file_cut_short_below_its_data_is_a_medium_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("disk.img");
+    Disk::create(&path, &geometry(), &image::random_identity()).unwrap();
+    let disk = Disk::open(&path).unwrap();
+    ready(&disk);
+    write(&disk, 0, &pattern(4096, 7));
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    let length = file.metadata().unwrap().len();
+    file.set_len(length - geometry().bytes() + 2048).unwrap();
+    let (outcome, back) = read(&disk, 0, 8);
+    assert_eq!(sense(&outcome), (3, 0x11, 0));
+    assert_eq!(
+        back,
+        &pattern(4096, 7)[..2048],
+        "what was there has arrived"
+    );
+}

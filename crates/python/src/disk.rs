@@ -1,0 +1,211 @@
+//! `Disk` and `Response`.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use vm_memory::VolatileSlice;
+use zbc::{Geometry, Identity};
+
+use crate::error::{from_image, raise};
+use crate::facts::{info, Zone};
+
+#[pyclass(frozen, module = "zonevm._core")]
+pub struct Response {
+    #[pyo3(get)]
+    status: u8,
+    #[pyo3(get)]
+    sense: Py<PyBytes>,
+    #[pyo3(get)]
+    data: Py<PyBytes>,
+    #[pyo3(get)]
+    overrun: bool,
+}
+
+#[pyclass(frozen, module = "zonevm._core")]
+pub struct Disk {
+    /// `None` when closed.
+    disk: Mutex<Option<Arc<image::Disk>>>,
+}
+
+impl Disk {
+    fn new(disk: image::Disk) -> Self {
+        Self {
+            disk: Mutex::new(Some(Arc::new(disk))),
+        }
+    }
+
+    pub fn get(&self, py: Python<'_>) -> PyResult<Arc<image::Disk>> {
+        let disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
+        disk.clone()
+            .ok_or_else(|| raise(py, "invalid", "the disk is closed", "open it again"))
+    }
+}
+
+#[pymethods]
+impl Disk {
+    #[staticmethod]
+    #[pyo3(signature = (path, *, size, block_size, zone_size, conventional, max_open=None, serial=None, wwn=None))]
+    #[allow(clippy::too_many_arguments)] // they are keywords in Python
+    fn create(
+        py: Python<'_>,
+        path: PathBuf,
+        size: u64,
+        block_size: u32,
+        zone_size: u64,
+        conventional: u32,
+        max_open: Option<u32>,
+        serial: Option<String>,
+        wwn: Option<u64>,
+    ) -> PyResult<()> {
+        let geometry = geometry(py, size, block_size, zone_size, conventional, max_open)?;
+        let identity = identity(serial, wwn);
+        py.detach(|| image::Disk::create(&path, &geometry, &identity))
+            .map_err(|e| from_image(py, &e))
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (directory, *, size, block_size, zone_size, conventional, max_open=None, serial=None, wwn=None))]
+    #[allow(clippy::too_many_arguments)] // they are keywords in Python
+    fn temporary(
+        py: Python<'_>,
+        directory: PathBuf,
+        size: u64,
+        block_size: u32,
+        zone_size: u64,
+        conventional: u32,
+        max_open: Option<u32>,
+        serial: Option<String>,
+        wwn: Option<u64>,
+    ) -> PyResult<Self> {
+        let geometry = geometry(py, size, block_size, zone_size, conventional, max_open)?;
+        let identity = identity(serial, wwn);
+        py.detach(|| image::Disk::temporary(&directory, &geometry, &identity))
+            .map(Self::new)
+            .map_err(|e| from_image(py, &e))
+    }
+
+    #[staticmethod]
+    fn open(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        py.detach(|| image::Disk::open(&path))
+            .map(Self::new)
+            .map_err(|e| from_image(py, &e))
+    }
+
+    fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let disk = self.get(py)?;
+        info(
+            py,
+            disk.geometry(),
+            disk.identity(),
+            disk.uuid(),
+            disk.created(),
+        )
+    }
+
+    fn zones(&self, py: Python<'_>) -> PyResult<Vec<Zone>> {
+        let disk = self.get(py)?;
+        Ok(py
+            .detach(|| disk.zones())
+            .into_iter()
+            .map(Zone::from)
+            .collect())
+    }
+
+    #[pyo3(
+        signature = (cdb, data_out=b"".as_slice(), data_in_length=0),
+        text_signature = "($self, cdb, data_out=b'', data_in_length=0)"
+    )]
+    fn execute(
+        &self,
+        py: Python<'_>,
+        cdb: &[u8],
+        data_out: &[u8],
+        data_in_length: usize,
+    ) -> PyResult<Response> {
+        let disk = self.get(py)?;
+        let mut out = data_out.to_vec();
+        let mut data = vec![0; data_in_length];
+        let outcome = py.detach(|| {
+            let out = VolatileSlice::from(&mut out[..]);
+            let into = VolatileSlice::from(&mut data[..]);
+            disk.execute(cdb, &[out], &[into])
+        });
+        Ok(Response {
+            status: outcome.completion.status as u8,
+            sense: PyBytes::new(py, &outcome.completion.sense).unbind(),
+            data: PyBytes::new(py, &data[..outcome.written as usize]).unbind(),
+            overrun: outcome.overrun,
+        })
+    }
+
+    fn reset(&self, py: Python<'_>) -> PyResult<()> {
+        self.get(py)?.reset();
+        Ok(())
+    }
+
+    fn sync(&self, py: Python<'_>) -> PyResult<()> {
+        let disk = self.get(py)?;
+        py.detach(|| disk.sync()).map_err(|e| from_image(py, &e))
+    }
+
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| {
+            self.disk
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take()
+        });
+    }
+
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        _exc_type: &Bound<'_, PyAny>,
+        _exc: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) {
+        self.close(py);
+    }
+}
+
+/// Bytes to blocks; the model checks the rest.
+fn geometry(
+    py: Python<'_>,
+    size: u64,
+    block_size: u32,
+    zone_size: u64,
+    conventional_zones: u32,
+    max_open: Option<u32>,
+) -> PyResult<Geometry> {
+    let blocks = |name: &str, bytes: u64| {
+        let block = u64::from(block_size.max(1));
+        if bytes % block == 0 {
+            return Ok(bytes / block);
+        }
+        let message =
+            format!("{name} is {bytes} bytes; it must be a multiple of the block size, {block}");
+        Err(raise(py, "invalid", &message, ""))
+    };
+    Ok(Geometry {
+        block_size,
+        blocks: blocks("size", size)?,
+        zone_blocks: blocks("zone size", zone_size)?,
+        conventional_zones,
+        max_open,
+    })
+}
+
+fn identity(serial: Option<String>, wwn: Option<u64>) -> Identity {
+    let random = image::random_identity();
+    Identity {
+        serial: serial.unwrap_or(random.serial),
+        wwn: wwn.unwrap_or(random.wwn),
+        ..random
+    }
+}

@@ -1,0 +1,127 @@
+//! What an image is and holds: plain values for Python.
+
+use std::path::PathBuf;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use zbc::{Condition, Geometry, Identity};
+
+use crate::error::from_image;
+
+#[pyclass(frozen, eq, hash, module = "zonevm._core")]
+#[derive(PartialEq, Eq, Hash)]
+pub struct Zone {
+    #[pyo3(get)]
+    start: u64,
+    #[pyo3(get)]
+    length: u64,
+    #[pyo3(get)]
+    conventional: bool,
+    #[pyo3(get)]
+    condition: &'static str,
+    #[pyo3(get)]
+    write_pointer: Option<u64>,
+}
+
+#[pymethods]
+impl Zone {
+    fn __repr__(&self) -> String {
+        let pointer = self
+            .write_pointer
+            .map_or("None".to_owned(), |lba| lba.to_string());
+        let conventional = if self.conventional { "True" } else { "False" };
+        format!(
+            "Zone(start={}, length={}, conventional={conventional}, condition='{}', write_pointer={pointer})",
+            self.start, self.length, self.condition,
+        )
+    }
+}
+
+impl From<zbc::Zone> for Zone {
+    fn from(zone: zbc::Zone) -> Self {
+        Self {
+            start: zone.start,
+            length: zone.len,
+            conventional: zone.conventional,
+            condition: match zone.condition {
+                Condition::NotWritePointer => "not write pointer",
+                Condition::Empty => "empty",
+                Condition::ImplicitlyOpen => "implicitly open",
+                Condition::ExplicitlyOpen => "explicitly open",
+                Condition::Closed => "closed",
+                Condition::Full => "full",
+                Condition::ReadOnly => "read-only",
+                Condition::Offline => "offline",
+            },
+            write_pointer: zone.write_pointer,
+        }
+    }
+}
+
+/// The dictionary `Info`.
+pub fn info<'py>(
+    py: Python<'py>,
+    geometry: &Geometry,
+    identity: &Identity,
+    uuid: [u8; 16],
+    created: u64,
+) -> PyResult<Bound<'py, PyDict>> {
+    let info = PyDict::new(py);
+    info.set_item("size", geometry.bytes())?;
+    info.set_item("block_size", geometry.block_size)?;
+    info.set_item(
+        "zone_size",
+        geometry.zone_blocks * u64::from(geometry.block_size),
+    )?;
+    info.set_item("zone_count", geometry.zones())?;
+    info.set_item("conventional", geometry.conventional_zones)?;
+    info.set_item("max_open", geometry.max_open)?;
+    info.set_item("vendor", &identity.vendor)?;
+    info.set_item("product", &identity.product)?;
+    info.set_item("revision", &identity.revision)?;
+    info.set_item("serial", &identity.serial)?;
+    info.set_item("wwn", identity.wwn)?;
+    info.set_item("uuid", hyphenated(uuid))?;
+    info.set_item("created", created)?;
+    Ok(info)
+}
+
+fn hyphenated(uuid: [u8; 16]) -> String {
+    let digits = format!("{:032x}", u128::from_be_bytes(uuid));
+    [
+        &digits[..8],
+        &digits[8..12],
+        &digits[12..16],
+        &digits[16..20],
+        &digits[20..],
+    ]
+    .join("-")
+}
+
+#[pyfunction]
+pub fn inspect(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyDict>> {
+    let found = py
+        .detach(|| image::inspect(&path))
+        .map_err(|e| from_image(py, &e))?;
+    let facts = info(
+        py,
+        &found.geometry,
+        &found.identity,
+        found.uuid,
+        found.created,
+    )?;
+    let zones: Vec<Zone> = found.zones.into_iter().map(Zone::from).collect();
+    facts.set_item("zones", zones)?;
+    facts.set_item("allocated", found.allocated)?;
+    let user = match found.user {
+        Some(holder) => {
+            let user = PyDict::new(py);
+            user.set_item("pid", holder.pid)?;
+            user.set_item("program", holder.program)?;
+            Some(user)
+        }
+        None => None,
+    };
+    facts.set_item("user", user)?;
+    Ok(facts)
+}

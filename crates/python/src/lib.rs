@@ -1,0 +1,23 @@
+//! `zonevm._core`: Python's view of the emulated disk. Bindings only; `_core.pyi` documents them.
+
+// What is public here is public in Python, and documented in `_core.pyi`.
+#![allow(missing_docs)]
+
+mod disk;
+mod error;
+mod facts;
+mod server;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod _core {
+    #[pymodule_export]
+    use crate::disk::{Disk, Response};
+    #[pymodule_export]
+    use crate::error::CoreError;
+    #[pymodule_export]
+    use crate::facts::{inspect, Zone};
+    #[pymodule_export]
+    use crate::server::Server;
+}

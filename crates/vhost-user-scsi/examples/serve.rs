@@ -1,0 +1,35 @@
+//! Serves images as the logical units of one vhost-user-scsi device until it is killed: `serve SOCKET IMAGE...`
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+
+use vhost_user_scsi::{Lun, Server};
+
+fn serve() -> Result<Server, Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (socket, images) = arguments
+        .split_first()
+        .ok_or("usage: serve SOCKET IMAGE...")?;
+    let mut luns: Vec<Arc<dyn Lun>> = Vec::new();
+    for image in images {
+        luns.push(Arc::new(image::Disk::open(Path::new(image))?));
+    }
+    Ok(Server::start(Path::new(socket), luns, 2)?)
+}
+
+fn main() {
+    let server = serve().unwrap_or_else(|error| {
+        eprintln!("serve: {error}");
+        std::process::exit(1)
+    });
+    let mut told = None;
+    loop {
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        let error = server.last_error();
+        if error != told {
+            eprintln!("serve: {error:?}");
+            told = error;
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What the threads of one server share: the target, how far its request rings have got, and what went wrong.
+
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
+
+use crate::event::Event;
+use crate::target::Target;
+
+/// The device behind a server's socket.
+pub(crate) struct Device {
+    pub(crate) target: Target,
+    /// The request rings that run at the moment.
+    running: Mutex<Vec<Arc<Progress>>>,
+    error: Mutex<Option<String>>,
+}
+
+impl Device {
+    pub(crate) fn new(target: Target) -> Device {
+        Device {
+            target,
+            running: Mutex::default(),
+            error: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn error(&self) -> Option<String> {
+        let error = self.error.lock().unwrap_or_else(PoisonError::into_inner);
+        error.clone()
+    }
+
+    pub(crate) fn set_error(&self, text: Option<String>) {
+        *self.error.lock().unwrap_or_else(PoisonError::into_inner) = text;
+    }
+
+    /// Has [`Device::settle`] reckon with a request ring until it is over.
+    pub(crate) fn track(&self, ring: Arc<Progress>) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.retain(|ring| !ring.is_over());
+        running.push(ring);
+    }
+
+    /// Waits until every command that the driver has made available so far is completed.
+    ///
+    /// That is what a task management function's answer promises (VIRTIO 1.2, 5.6.6.2); a command runs to
+    /// its end once it was started, so waiting is how it is aborted. `false` if `stop` came first.
+    pub(crate) fn settle(&self, stop: &Stop) -> bool {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let goals: Vec<_> = running
+            .iter()
+            .map(|ring| (Arc::clone(ring), ring.available()))
+            .collect();
+        drop(running);
+        let mut pause = Duration::from_micros(20);
+        for (ring, goal) in goals {
+            while !ring.has_reached(goal) {
+                if stop.requested() {
+                    return false;
+                }
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_millis(1));
+            }
+        }
+        true
+    }
+}
+
+/// How far a running ring has got.
+pub(crate) struct Progress {
+    memory: Arc<GuestMemoryMmap>,
+    /// Where the driver's index of the available ring is.
+    index: GuestAddress,
+    completed: AtomicU16,
+    over: AtomicBool,
+}
+
+impl Progress {
+    /// `index` is the guest address of the available ring's index, `completed` the ring's position.
+    pub(crate) fn new(memory: Arc<GuestMemoryMmap>, index: GuestAddress, completed: u16) -> Self {
+        Progress {
+            memory,
+            index,
+            completed: AtomicU16::new(completed),
+            over: AtomicBool::new(false),
+        }
+    }
+
+    /// Position in the available ring up to which all chains are completed.
+    pub(crate) fn completed(&self) -> u16 {
+        self.completed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_completed(&self, position: u16) {
+        self.completed.store(position, Ordering::Release);
+    }
+
+    /// The ring's thread has ended: nothing is under way on it.
+    pub(crate) fn end(&self) {
+        self.over.store(true, Ordering::Release);
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+
+    fn available(&self) -> u16 {
+        let index = self.memory.load(self.index, Ordering::Acquire);
+        index.map_or_else(|_| self.completed(), u16::from_le)
+    }
+
+    fn has_reached(&self, position: u16) -> bool {
+        self.is_over() || self.completed().wrapping_sub(position) as i16 >= 0
+    }
+}
+
+/// A request to a thread to end, which it sees between two commands and while it sleeps.
+pub(crate) struct Stop {
+    requested: AtomicBool,
+    pub(crate) event: Event,
+}
+
+impl Stop {
+    pub(crate) fn new() -> std::io::Result<Stop> {
+        Ok(Stop {
+            requested: AtomicBool::new(false),
+            event: Event::new()?,
+        })
+    }
+
+    pub(crate) fn request(&self) {
+        self.requested.store(true, Ordering::Release);
+        self.event.signal();
+    }
+
+    pub(crate) fn requested(&self) -> bool {
+        self.requested.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,115 @@
+//! A way in for the fuzz target: one ring of a guest, handled in the calling thread.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use image::Outcome;
+use rustix::fs::{memfd_create, MemfdFlags};
+use vhost::vhost_user::message::VhostUserMemoryRegion;
+use vm_memory::{GuestMemoryMmap, VolatileSlice};
+
+use crate::device::{Device, Stop};
+use crate::memory::Memory;
+use crate::ring::{Addresses, Ring};
+use crate::target::Target;
+use crate::worker::Role;
+use crate::Lun;
+
+/// A guest's memory. The front end's addresses are the guest's.
+pub struct Guest(Memory);
+
+/// A ring's settings.
+pub struct Setup {
+    /// The control queue instead of a request queue.
+    pub control: bool,
+    /// VIRTIO_F_EVENT_IDX is negotiated.
+    pub event_idx: bool,
+    /// Descriptors.
+    pub size: u16,
+    /// Position in the available ring.
+    pub base: u16,
+    /// Address of the descriptor table.
+    pub descriptors: u64,
+    /// Address of the available ring.
+    pub available: u64,
+    /// Address of the used ring.
+    pub used: u64,
+}
+
+impl Guest {
+    /// Memory of these regions: start and length.
+    pub fn new(regions: &[(u64, u64)]) -> Guest {
+        let mut memory = Memory::default();
+        for &(start, len) in regions {
+            let file = File::from(memfd_create("guest", MemfdFlags::CLOEXEC).expect("a memfd"));
+            file.set_len(len).expect("memory");
+            let region = VhostUserMemoryRegion::new(start, len, start, 0);
+            memory.add(&region, file).expect("regions apart");
+        }
+        Guest(memory)
+    }
+
+    /// The memory, to be filled.
+    pub fn memory(&self) -> &GuestMemoryMmap {
+        self.0.guest()
+    }
+
+    /// Handles what is on the ring, for a device with two of `unit`, up to `most` commands.
+    ///
+    /// # Errors
+    /// Why the ring is refused or broken.
+    pub fn drain(&self, setup: &Setup, unit: &Arc<dyn Lun>, most: u32) -> Result<(), String> {
+        let mut ring = Ring::new(2, None);
+        ring.size = setup.size;
+        ring.base = setup.base;
+        ring.event_idx = setup.event_idx;
+        let addresses = Addresses {
+            descriptors: setup.descriptors,
+            available: setup.available,
+            used: setup.used,
+        };
+        let role = if setup.control {
+            Role::Control
+        } else {
+            Role::Request
+        };
+        let stop = Arc::new(Stop::new().expect("an eventfd"));
+        let limit: Arc<dyn Lun> = Arc::new(Limit {
+            unit: Arc::clone(unit),
+            left: most.into(),
+            stop: Arc::clone(&stop),
+        });
+        let device = Arc::new(Device::new(Target::new(vec![Arc::clone(&limit), limit])));
+        let mut worker = ring
+            .worker(role, addresses, &self.0, &device)
+            .map_err(|error| error.to_string())?;
+        worker.stop = stop;
+        worker.drain()
+    }
+}
+
+/// Requests a stop after so many commands: a guest can have the device write ever new chains into its ring.
+struct Limit {
+    unit: Arc<dyn Lun>,
+    left: std::sync::atomic::AtomicU32,
+    stop: Arc<Stop>,
+}
+
+impl Lun for Limit {
+    fn execute(
+        &self,
+        cdb: &[u8],
+        out: &[VolatileSlice<'_>],
+        into: &[VolatileSlice<'_>],
+    ) -> Outcome {
+        let left = self.left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        if left <= 1 {
+            self.stop.request();
+        }
+        self.unit.execute(cdb, out, into)
+    }
+
+    fn reset(&self) {
+        self.unit.reset();
+    }
+}

@@ -1,0 +1,58 @@
+//! A vhost-user-scsi back end: the vhost-user session, the virtqueues, task management.
+//!
+//! It moves bytes between a guest's memory and logical units ([`Lun`]); what a command means is the
+//! logical unit's business. Commands run in one thread a request queue. The guest is not trusted: whatever it
+//! writes into its rings, it gets an error or a ring that stops, and [`Server::last_error`] says why. The
+//! front end (QEMU) is trusted with the memory that it shares: making that memory's file shorter while it is
+//! in use kills this process.
+//!
+//! Events are never sent, and sense data and CDBs have virtio-scsi's default lengths, 96 and 32 bytes.
+#![forbid(unsafe_code)]
+
+mod chain;
+mod device;
+mod event;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+mod memory;
+mod request;
+mod ring;
+mod server;
+mod session;
+mod target;
+mod wire;
+mod worker;
+
+pub use server::{Error, Server};
+
+use image::Outcome;
+use vm_memory::VolatileSlice;
+
+/// A logical unit: carries out SCSI commands.
+pub trait Lun: Send + Sync {
+    /// Runs one command to its end. `cdb` is 32 bytes long, whatever the command's own length is.
+    ///
+    /// `out` is what the initiator sends, `into` what it receives into. Both are guest memory: the guest can
+    /// change them at any moment, and they may overlap. Called from several threads at a time.
+    fn execute(&self, cdb: &[u8], out: &[VolatileSlice<'_>], into: &[VolatileSlice<'_>])
+        -> Outcome;
+
+    /// Logical unit reset. No command that was sent before the reset is under way.
+    fn reset(&self);
+}
+
+impl Lun for image::Disk {
+    fn execute(
+        &self,
+        cdb: &[u8],
+        out: &[VolatileSlice<'_>],
+        into: &[VolatileSlice<'_>],
+    ) -> Outcome {
+        image::Disk::execute(self, cdb, out, into)
+    }
+
+    fn reset(&self) {
+        image::Disk::reset(self);
+    }
+}

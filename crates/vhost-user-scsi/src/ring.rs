@@ -1,0 +1,205 @@
+//! A ring as the front end sets it up, and its thread, which runs while the ring has all it needs.
+//!
+//! A setting is only ever changed while the ring's thread is stopped, so the thread owns what it works with and
+//! no setting is shared.
+
+use std::fs::File;
+use std::io;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use vhost::vhost_user::{Error, Result};
+use virtio_queue::{Queue, QueueT};
+use vm_memory::GuestAddress;
+
+use crate::chain::MAX_DESCRIPTORS;
+use crate::device::{Device, Progress, Stop};
+use crate::event::signal;
+use crate::memory::Memory;
+use crate::worker::{Role, Worker};
+
+/// One ring's settings, and its thread if it runs.
+pub(crate) struct Ring {
+    index: usize,
+    /// `None` for the event queue: no event is ever sent, so its buffers stay where they are.
+    role: Option<Role>,
+    pub(crate) size: u16,
+    pub(crate) addresses: Option<Addresses>,
+    /// Position in the available ring from which to go on.
+    pub(crate) base: u16,
+    pub(crate) event_idx: bool,
+    pub(crate) enabled: bool,
+    pub(crate) kick: Option<File>,
+    pub(crate) call: Option<Arc<File>>,
+    pub(crate) err: Option<Arc<File>>,
+    running: Option<Running>,
+}
+
+/// Where a ring's three parts are, in the front end's address space.
+#[derive(Clone, Copy)]
+pub(crate) struct Addresses {
+    pub(crate) descriptors: u64,
+    pub(crate) available: u64,
+    pub(crate) used: u64,
+}
+
+struct Running {
+    thread: JoinHandle<()>,
+    stop: Arc<Stop>,
+    progress: Arc<Progress>,
+}
+
+impl Ring {
+    pub(crate) fn new(index: usize, role: Option<Role>) -> Ring {
+        Ring {
+            index,
+            role,
+            size: MAX_DESCRIPTORS,
+            addresses: None,
+            base: 0,
+            event_idx: false,
+            enabled: false,
+            kick: None,
+            call: None,
+            err: None,
+            running: None,
+        }
+    }
+
+    /// Starts the ring's thread if it does not run and the ring has all it needs.
+    pub(crate) fn start(&mut self, memory: &Memory, device: &Arc<Device>) -> Result<()> {
+        let (Some(role), Some(kick), Some(addresses)) = (self.role, &self.kick, self.addresses)
+        else {
+            return Ok(());
+        };
+        if !self.enabled || self.running.is_some() {
+            return Ok(());
+        }
+        let worker = self
+            .worker(role, addresses, memory, device)
+            .map_err(Error::ReqHandlerError)?;
+        let (stop, progress) = (Arc::clone(&worker.stop), Arc::clone(&worker.progress));
+        if role == Role::Request {
+            device.track(Arc::clone(&progress));
+        }
+        let kick = kick.try_clone().map_err(Error::ReqHandlerError)?;
+        let err = self.err.clone();
+        let thread = thread::Builder::new()
+            .name(format!("zonevm-ring-{}", self.index))
+            .spawn(move || run(worker, &kick, err.as_deref()))
+            .map_err(Error::ReqHandlerError)?;
+        self.running = Some(Running {
+            thread,
+            stop,
+            progress,
+        });
+        Ok(())
+    }
+
+    /// What the ring's thread works with.
+    pub(crate) fn worker(
+        &self,
+        role: Role,
+        addresses: Addresses,
+        memory: &Memory,
+        device: &Arc<Device>,
+    ) -> io::Result<Worker> {
+        let queue = self
+            .queue(addresses, memory)
+            .map_err(|reason| io::Error::other(format!("ring {}: {reason}", self.index)))?;
+        let available_index = GuestAddress(queue.avail_ring() + 2);
+        let progress = Progress::new(Arc::clone(memory.guest()), available_index, self.base);
+        Ok(Worker {
+            index: self.index,
+            role,
+            queue,
+            memory: Arc::clone(memory.guest()),
+            device: Arc::clone(device),
+            progress: Arc::new(progress),
+            stop: Arc::new(Stop::new()?),
+            call: self.call.clone(),
+        })
+    }
+
+    /// Asks the ring's thread to stop, without waiting for it.
+    pub(crate) fn request_stop(&self) {
+        if let Some(running) = &self.running {
+            running.stop.request();
+        }
+    }
+
+    /// Stops the ring's thread, after the command that it has in hand.
+    pub(crate) fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop.request();
+            running
+                .thread
+                .join()
+                .expect("the thread catches its panics");
+            self.base = running.progress.completed();
+        }
+    }
+
+    fn queue(&self, addresses: Addresses, memory: &Memory) -> std::result::Result<Queue, String> {
+        let translate = |user| {
+            memory
+                .translate(user)
+                .ok_or_else(|| format!("front-end address {user:#x} is in no memory region"))
+        };
+        let guest = &**memory.guest();
+        let invalid = |error: virtio_queue::Error| error.to_string();
+        let mut queue = Queue::new(MAX_DESCRIPTORS).map_err(invalid)?;
+        queue.try_set_size(self.size).map_err(invalid)?;
+        queue
+            .try_set_desc_table_address(translate(addresses.descriptors)?)
+            .map_err(invalid)?;
+        queue
+            .try_set_avail_ring_address(translate(addresses.available)?)
+            .map_err(invalid)?;
+        queue
+            .try_set_used_ring_address(translate(addresses.used)?)
+            .map_err(invalid)?;
+        queue.set_event_idx(self.event_idx);
+        queue.set_ready(true);
+        if !queue.is_valid(guest) {
+            return Err("a part of it is outside guest memory".into());
+        }
+        if overlap(&queue) {
+            return Err("its parts overlap".into());
+        }
+        queue.avail_idx(guest, Ordering::Acquire).map_err(invalid)?;
+        let used = queue.used_idx(guest, Ordering::Acquire).map_err(invalid)?;
+        queue.set_next_used(used.0);
+        queue.set_next_avail(self.base);
+        Ok(queue)
+    }
+}
+
+/// Whether two of a ring's parts share memory: what the device writes to the used ring would be new chains.
+fn overlap(queue: &Queue) -> bool {
+    let size = u64::from(queue.size());
+    // Lengths as in VIRTIO 1.2, 2.7, with the event index at the end of both rings.
+    let mut parts = [
+        (queue.desc_table(), 16 * size),
+        (queue.avail_ring(), 6 + 2 * size),
+        (queue.used_ring(), 6 + 8 * size),
+    ];
+    parts.sort_unstable();
+    parts
+        .windows(2)
+        .any(|pair| pair[1].0 - pair[0].0 < pair[0].1)
+}
+
+fn run(mut worker: Worker, kick: &File, err: Option<&File>) {
+    let broken = match catch_unwind(AssertUnwindSafe(|| worker.serve(kick))) {
+        Ok(Ok(())) => return,
+        Ok(Err(reason)) => reason,
+        Err(_) => "its thread panicked".to_owned(),
+    };
+    worker.report(&broken);
+    if let Some(err) = err {
+        signal(err);
+    }
+}

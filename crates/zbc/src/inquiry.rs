@@ -1,0 +1,160 @@
+//! INQUIRY (SPC-5, 6.7) and the vital product data pages.
+
+use crate::api::Identity;
+use crate::block::MAX_TRANSFER;
+use crate::request::{Answer, Reply, Request};
+use crate::sense::Sense;
+use crate::unit::Unit;
+
+/// Peripheral device type: host-managed zoned block device.
+const ZONED: u8 = 0x14;
+/// Peripheral qualifier 3 and device type 1Fh: no such logical unit.
+const ABSENT: u8 = 0x7F;
+/// Version: SPC-5.
+const SPC_5: u8 = 0x07;
+/// SAM-5, SPC-5, SBC-4 and ZBC, no version claimed.
+const VERSION_DESCRIPTORS: [u16; 4] = [0x00A0, 0x05C0, 0x0600, 0x0620];
+/// A field that is not reported, or has no limit.
+const NOT_REPORTED: u32 = u32::MAX;
+
+/// A vital product data page: its code, and what follows the page length.
+type Page = (u8, fn(&Unit<'_>) -> Vec<u8>);
+
+/// All pages, by code.
+const PAGES: &[Page] = &[
+    (0x00, supported_pages),
+    (0x80, unit_serial_number),
+    (0x83, device_identification),
+    (0xB0, block_limits),
+    (0xB1, block_device_characteristics),
+    (0xB6, zoned_block_device_characteristics),
+];
+
+/// INQUIRY.
+pub(crate) fn inquiry(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
+    let vital_product_data = request.bit(1, 0);
+    let code = request.byte(2);
+    let data = if vital_product_data {
+        let page = PAGES.iter().find(|page| page.0 == code);
+        let (_, body) = page.ok_or(Sense::cdb_field(2))?;
+        let body = body(unit);
+        let mut data = vec![ZONED, code];
+        data.extend((body.len() as u16).to_be_bytes());
+        data.extend(body);
+        data
+    } else if code == 0 {
+        standard(unit.identity)
+    } else {
+        return Err(Sense::cdb_field(2));
+    };
+    Reply::cut(data, request.be16(3))
+}
+
+/// Standard INQUIRY data.
+fn standard(identity: &Identity) -> Vec<u8> {
+    const HISUP: u8 = 0x10;
+    const CMDQUE: u8 = 0x02;
+    let mut data = vec![0; 96];
+    data[0] = ZONED;
+    data[2] = SPC_5;
+    data[3] = HISUP | 2;
+    data[4] = 96 - 5;
+    data[7] = CMDQUE;
+    data[8..36].copy_from_slice(&names(identity));
+    for (at, version) in VERSION_DESCRIPTORS.into_iter().enumerate() {
+        data[58 + 2 * at..60 + 2 * at].copy_from_slice(&version.to_be_bytes());
+    }
+    data
+}
+
+/// Standard INQUIRY data of a logical unit that is not there.
+pub(crate) fn absent() -> Vec<u8> {
+    let mut data = vec![0; 36];
+    data[0] = ABSENT;
+    data[2] = SPC_5;
+    data[3] = 2;
+    data[4] = 36 - 5;
+    data[8..36].fill(b' ');
+    data
+}
+
+/// Vendor, product and revision.
+fn names(identity: &Identity) -> [u8; 28] {
+    let mut names = [b' '; 28];
+    let fields = [
+        (0, &identity.vendor),
+        (8, &identity.product),
+        (24, &identity.revision),
+    ];
+    for (at, name) in fields {
+        names[at..at + name.len()].copy_from_slice(name.as_bytes());
+    }
+    names
+}
+
+fn supported_pages(_: &Unit<'_>) -> Vec<u8> {
+    PAGES.iter().map(|page| page.0).collect()
+}
+
+fn unit_serial_number(unit: &Unit<'_>) -> Vec<u8> {
+    unit.identity.serial.as_bytes().to_vec()
+}
+
+/// The WWN as NAA and as SCSI name string, and the T10 vendor name (SPC-5, 7.7.6).
+fn device_identification(unit: &Unit<'_>) -> Vec<u8> {
+    const BINARY: u8 = 1;
+    const ASCII: u8 = 2;
+    const UTF_8: u8 = 3;
+    const T10_VENDOR: u8 = 1;
+    const NAA: u8 = 3;
+    const SCSI_NAME: u8 = 8;
+    let identity = unit.identity;
+    let mut vendor = names(identity)[..24].to_vec();
+    vendor.extend(identity.serial.as_bytes());
+    let mut name = format!("naa.{:016X}", identity.wwn).into_bytes();
+    name.resize(24, 0);
+
+    let mut data = Vec::new();
+    let mut designator = |code_set, kind, bytes: &[u8]| {
+        data.extend([code_set, kind, 0, bytes.len() as u8]);
+        data.extend(bytes);
+    };
+    designator(BINARY, NAA, &identity.wwn.to_be_bytes());
+    designator(ASCII, T10_VENDOR, &vendor);
+    designator(UTF_8, SCSI_NAME, &name);
+    data
+}
+
+/// SBC-4, 6.6.4.
+fn block_limits(unit: &Unit<'_>) -> Vec<u8> {
+    const WSNZ: u8 = 0x01;
+    let most = MAX_TRANSFER / unit.geometry.block_size;
+    let mut page = vec![0; 0x3C];
+    page[0] = WSNZ;
+    page[2..4].copy_from_slice(&(unit.geometry.physical_blocks() as u16).to_be_bytes());
+    page[4..8].copy_from_slice(&most.to_be_bytes());
+    page[32..40].copy_from_slice(&u64::from(most).to_be_bytes());
+    page
+}
+
+/// SBC-4, 6.6.2. ZONED is zero: the peripheral device type says it.
+fn block_device_characteristics(_: &Unit<'_>) -> Vec<u8> {
+    const ROTATIONS_A_MINUTE: u16 = 7200;
+    const FORM_FACTOR_3_5_INCHES: u8 = 2;
+    let mut page = vec![0; 0x3C];
+    page[0..2].copy_from_slice(&ROTATIONS_A_MINUTE.to_be_bytes());
+    page[3] = FORM_FACTOR_3_5_INCHES;
+    page
+}
+
+/// ZBC-2, 6.5.2.
+fn zoned_block_device_characteristics(unit: &Unit<'_>) -> Vec<u8> {
+    const URSWRZ: u8 = 0x01;
+    let mut page = vec![0; 0x3C];
+    page[0] = URSWRZ;
+    let max_open = unit.geometry.max_open.unwrap_or(NOT_REPORTED);
+    for (at, value) in [(4, NOT_REPORTED), (8, NOT_REPORTED), (12, max_open)] {
+        page[at..at + 4].copy_from_slice(&value.to_be_bytes());
+    }
+    page
+}

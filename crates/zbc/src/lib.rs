@@ -1,0 +1,30 @@
+//! A model of a host-managed zoned block device (SCSI ZBC).
+//!
+//! The model decides and never does I/O. In: a CDB and the lengths of the data buffers. Out: a
+//! [`Step`], which is either a finished answer or an I/O [`Op`] that the caller carries out on the
+//! medium and then hands back with its result. Every SCSI error is an answer with CHECK CONDITION.
+//! The model knows no file, no virtio and no Python.
+#![forbid(unsafe_code)]
+
+mod api;
+mod block;
+mod commands;
+mod device;
+mod geometry;
+mod inquiry;
+mod luns;
+mod management;
+mod mode;
+mod opcodes;
+mod request;
+mod sense;
+mod unit;
+mod word;
+mod zones;
+
+pub use api::*;
+pub use commands::command_name;
+pub use device::{Device, DeviceError, Plan};
+pub use geometry::{GeometryError, IdentityError};
+pub use luns::{absent_lun, report_luns, REPORT_LUNS};
+pub use word::{check_word, decode, fresh_word, powered_off, WordError};

@@ -1,0 +1,202 @@
+//! The zone commands (ZBC-2, 5): REPORT ZONES, and OPEN, CLOSE, FINISH and RESET WRITE POINTER.
+
+use crate::api::{Condition, Op, Zone};
+use crate::request::{Answer, Reply, Request};
+use crate::sense::Sense;
+use crate::unit::Unit;
+use crate::word::describe;
+use crate::zones::{Action, Emptied, Target};
+
+/// OPEN ZONE.
+pub(crate) fn open(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
+    manage(unit, request, Action::Open)
+}
+
+/// CLOSE ZONE.
+pub(crate) fn close(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
+    manage(unit, request, Action::Close)
+}
+
+/// FINISH ZONE.
+pub(crate) fn finish(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
+    manage(unit, request, Action::Finish)
+}
+
+/// RESET WRITE POINTER.
+pub(crate) fn reset(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
+    manage(unit, request, Action::Reset)
+}
+
+fn manage(unit: &Unit<'_>, request: &Request<'_>, action: Action) -> Answer {
+    let all = request.bit(14, 0);
+    let target = if all {
+        Target::All
+    } else {
+        some_zones(unit, request)?
+    };
+    let Some(Emptied { ranges, hold }) = unit.zones.manage(action, &target)? else {
+        return Reply::GOOD;
+    };
+    let bytes = |lba| unit.geometry.to_bytes(lba);
+    let op = Op::Discard {
+        ranges: ranges
+            .iter()
+            .map(|range| (bytes(range.start), bytes(range.end - range.start)))
+            .collect(),
+        durable: unit.state.writes_through(),
+    };
+    Ok(Reply::Io(op, hold))
+}
+
+/// The zones that ZONE ID and ZONE COUNT (0: one zone) name.
+fn some_zones(unit: &Unit<'_>, request: &Request<'_>) -> Result<Target, Sense> {
+    const ZONE_ID: u16 = 2;
+    const ZONE_COUNT: u16 = 12;
+    let lba = request.be64(ZONE_ID.into());
+    if lba >= unit.geometry.blocks {
+        return Err(Sense::LBA_OUT_OF_RANGE.at(lba));
+    }
+    let first = unit.geometry.zone_of(lba);
+    if lba != unit.geometry.span(first).start || unit.geometry.is_conventional(first) {
+        return Err(Sense::cdb_field(ZONE_ID));
+    }
+    let count = u32::from(request.be16(ZONE_COUNT.into())).max(1);
+    if count > unit.geometry.zones() - first {
+        return Err(Sense::cdb_field(ZONE_COUNT));
+    }
+    Ok(Target::Zones(first..first + count))
+}
+
+/// Length of the REPORT ZONES header, and of each descriptor.
+const DESCRIPTOR: usize = 64;
+
+/// REPORT ZONES.
+pub(crate) fn report(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
+    const PARTIAL: u8 = 7;
+    let lba = request.be64(2);
+    if lba >= unit.geometry.blocks {
+        return Err(Sense::LBA_OUT_OF_RANGE.at(lba));
+    }
+    let allocation_length = u64::from(request.be32(10)).min(request.in_len) as usize;
+    let partial = request.bit(14, PARTIAL);
+    let wanted = Wanted::new(request.byte(14) & 0x3F)?;
+
+    let mut data = vec![0; DESCRIPTOR];
+    let mut same = Same::default();
+    let mut matching: u32 = 0;
+    for number in unit.geometry.zone_of(lba)..unit.geometry.zones() {
+        let zone = describe(unit.geometry, number, unit.zones.word(number));
+        if !wanted.includes(zone.condition) {
+            continue;
+        }
+        let room = allocation_length.saturating_sub(data.len());
+        if partial && room < DESCRIPTOR {
+            break;
+        }
+        if room > 0 {
+            data.extend(descriptor(&zone));
+        }
+        same.add(&zone);
+        matching += 1;
+    }
+    let list_len = matching.saturating_mul(DESCRIPTOR as u32);
+    data[0..4].copy_from_slice(&list_len.to_be_bytes());
+    data[4] = same.code();
+    data[8..16].copy_from_slice(&(unit.geometry.blocks - 1).to_be_bytes());
+    Reply::cut(data, allocation_length as u64)
+}
+
+/// A zone descriptor (ZBC-2, 5.10). A write pointer that means nothing is all ones.
+fn descriptor(zone: &Zone) -> [u8; DESCRIPTOR] {
+    let mut bytes = [0; DESCRIPTOR];
+    bytes[0] = zone_type(zone);
+    bytes[1] = (zone.condition as u8) << 4;
+    bytes[8..16].copy_from_slice(&zone.len.to_be_bytes());
+    bytes[16..24].copy_from_slice(&zone.start.to_be_bytes());
+    bytes[24..32].copy_from_slice(&zone.write_pointer.unwrap_or(u64::MAX).to_be_bytes());
+    bytes
+}
+
+fn zone_type(zone: &Zone) -> u8 {
+    const CONVENTIONAL: u8 = 1;
+    const SEQUENTIAL_WRITE_REQUIRED: u8 = 2;
+    if zone.conventional {
+        CONVENTIONAL
+    } else {
+        SEQUENTIAL_WRITE_REQUIRED
+    }
+}
+
+/// REPORTING OPTIONS.
+enum Wanted {
+    All,
+    One(Condition),
+    /// Zones of a kind that the disk has none of.
+    None,
+}
+
+impl Wanted {
+    fn new(options: u8) -> Result<Wanted, Sense> {
+        Ok(match options {
+            0x00 => Wanted::All,
+            0x01 => Wanted::One(Condition::Empty),
+            0x02 => Wanted::One(Condition::ImplicitlyOpen),
+            0x03 => Wanted::One(Condition::ExplicitlyOpen),
+            0x04 => Wanted::One(Condition::Closed),
+            0x05 => Wanted::One(Condition::Full),
+            0x06 => Wanted::One(Condition::ReadOnly),
+            0x07 => Wanted::One(Condition::Offline),
+            // RWP recommended; non-sequential write resources active; gap zones.
+            0x10 | 0x11 | 0x3E => Wanted::None,
+            0x3F => Wanted::One(Condition::NotWritePointer),
+            _ => return Err(Sense::cdb_bit(14, 5)),
+        })
+    }
+
+    fn includes(&self, condition: Condition) -> bool {
+        match self {
+            Wanted::All => true,
+            Wanted::One(wanted) => *wanted == condition,
+            Wanted::None => false,
+        }
+    }
+}
+
+/// The SAME field: how alike the zones of the list are.
+struct Same {
+    /// Type and length of the first zone.
+    first: Option<(u8, u64)>,
+    types: bool,
+    /// All but the last zone added are as long as the first.
+    lengths_before_last: bool,
+    last_length: bool,
+}
+
+impl Default for Same {
+    fn default() -> Same {
+        Same {
+            first: None,
+            types: true,
+            lengths_before_last: true,
+            last_length: true,
+        }
+    }
+}
+
+impl Same {
+    fn add(&mut self, zone: &Zone) {
+        let (first_type, first_len) = *self.first.get_or_insert((zone_type(zone), zone.len));
+        self.types &= zone_type(zone) == first_type;
+        self.lengths_before_last &= self.last_length;
+        self.last_length = zone.len == first_len;
+    }
+
+    fn code(&self) -> u8 {
+        match (self.types, self.lengths_before_last, self.last_length) {
+            (true, true, true) => 1,
+            (true, true, false) => 2,
+            (false, true, true) => 3,
+            _ => 0,
+        }
+    }
+}

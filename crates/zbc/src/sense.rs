@@ -1,0 +1,184 @@
+//! Sense data: why a command failed (SPC-5, 4.4), and its two formats on the wire.
+
+use crate::api::{Completion, Status};
+
+const NO_SENSE: u8 = 0x0;
+const NOT_READY: u8 = 0x2;
+const MEDIUM_ERROR: u8 = 0x3;
+const ILLEGAL_REQUEST: u8 = 0x5;
+const UNIT_ATTENTION: u8 = 0x6;
+const DATA_PROTECT: u8 = 0x7;
+const MISCOMPARE: u8 = 0xE;
+
+/// Why a command failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sense {
+    key: u8,
+    /// ADDITIONAL SENSE CODE and QUALIFIER.
+    code: u16,
+    detail: Detail,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Detail {
+    None,
+    /// The INFORMATION field: an LBA.
+    Information(u64),
+    /// Field pointer sense key specific data: the byte, and the highest bit, of the field in error.
+    Field {
+        in_cdb: bool,
+        byte: u16,
+        bit: Option<u8>,
+    },
+}
+
+impl Sense {
+    pub const NONE: Sense = Sense::new(NO_SENSE, 0x0000);
+    /// INITIALIZING COMMAND REQUIRED: the unit was stopped.
+    pub const STOPPED: Sense = Sense::new(NOT_READY, 0x0402);
+    pub const WRITE_ERROR: Sense = Sense::new(MEDIUM_ERROR, 0x0C00);
+    pub const READ_ERROR: Sense = Sense::new(MEDIUM_ERROR, 0x1100);
+    pub const MISCOMPARE: Sense = Sense::new(MISCOMPARE, 0x1D00);
+    pub const PARAMETER_LIST_LENGTH: Sense = Sense::new(ILLEGAL_REQUEST, 0x1A00);
+    pub const UNKNOWN_OPERATION_CODE: Sense = Sense::new(ILLEGAL_REQUEST, 0x2000);
+    pub const LBA_OUT_OF_RANGE: Sense = Sense::new(ILLEGAL_REQUEST, 0x2100);
+    pub const UNALIGNED_WRITE: Sense = Sense::new(ILLEGAL_REQUEST, 0x2104);
+    pub const WRITE_BOUNDARY: Sense = Sense::new(ILLEGAL_REQUEST, 0x2105);
+    pub const NO_SUCH_UNIT: Sense = Sense::new(ILLEGAL_REQUEST, 0x2500);
+    pub const SAVING_NOT_SUPPORTED: Sense = Sense::new(ILLEGAL_REQUEST, 0x3900);
+    pub const POWER_ON: Sense = Sense::new(UNIT_ATTENTION, 0x2900);
+    /// BUS DEVICE RESET FUNCTION OCCURRED.
+    pub const RESET: Sense = Sense::new(UNIT_ATTENTION, 0x2903);
+    pub const ZONE_READ_ONLY: Sense = Sense::new(DATA_PROTECT, 0x2708);
+    pub const ZONE_OFFLINE: Sense = Sense::new(DATA_PROTECT, 0x2C0E);
+    pub const INSUFFICIENT_ZONE_RESOURCES: Sense = Sense::new(DATA_PROTECT, 0x550E);
+
+    const fn new(key: u8, code: u16) -> Sense {
+        Sense {
+            key,
+            code,
+            detail: Detail::None,
+        }
+    }
+
+    /// INVALID FIELD IN CDB: the field that starts at `byte`, as a whole.
+    pub const fn cdb_field(byte: u16) -> Sense {
+        Sense {
+            key: ILLEGAL_REQUEST,
+            code: 0x2400,
+            detail: Detail::Field {
+                in_cdb: true,
+                byte,
+                bit: None,
+            },
+        }
+    }
+
+    /// INVALID FIELD IN CDB: the field whose highest bit is `bit` of `byte`.
+    pub const fn cdb_bit(byte: u16, bit: u8) -> Sense {
+        Sense {
+            key: ILLEGAL_REQUEST,
+            code: 0x2400,
+            detail: Detail::Field {
+                in_cdb: true,
+                byte,
+                bit: Some(bit),
+            },
+        }
+    }
+
+    /// INVALID FIELD IN PARAMETER LIST: the field at `byte` of the data-out buffer.
+    pub const fn parameter_field(byte: u16) -> Sense {
+        Sense {
+            key: ILLEGAL_REQUEST,
+            code: 0x2600,
+            detail: Detail::Field {
+                in_cdb: false,
+                byte,
+                bit: None,
+            },
+        }
+    }
+
+    /// The same, at this LBA.
+    pub const fn at(self, lba: u64) -> Sense {
+        Sense {
+            detail: Detail::Information(lba),
+            ..self
+        }
+    }
+
+    /// CHECK CONDITION with this sense data.
+    pub fn completion(&self, descriptor_format: bool) -> Completion {
+        Completion {
+            status: Status::CheckCondition,
+            sense: self.encode(descriptor_format),
+        }
+    }
+
+    pub fn encode(&self, descriptor_format: bool) -> Vec<u8> {
+        if descriptor_format {
+            self.descriptor()
+        } else {
+            self.fixed()
+        }
+    }
+
+    /// Current information, fixed format (SPC-5, 4.4.3). An LBA of more than 32 bits does not fit.
+    fn fixed(&self) -> Vec<u8> {
+        let mut sense = vec![0; 18];
+        sense[0] = 0x70;
+        sense[2] = self.key;
+        sense[7] = 10;
+        sense[12..14].copy_from_slice(&self.code.to_be_bytes());
+        match self.detail {
+            Detail::None => {}
+            Detail::Information(lba) => {
+                if let Ok(lba) = u32::try_from(lba) {
+                    sense[0] |= 0x80;
+                    sense[3..7].copy_from_slice(&lba.to_be_bytes());
+                }
+            }
+            Detail::Field { in_cdb, byte, bit } => {
+                sense[15..18].copy_from_slice(&field_pointer(in_cdb, byte, bit));
+            }
+        }
+        sense
+    }
+
+    /// Current information, descriptor format (SPC-5, 4.4.2).
+    fn descriptor(&self) -> Vec<u8> {
+        let mut sense = vec![0x72, self.key];
+        sense.extend(self.code.to_be_bytes());
+        sense.extend([0; 4]);
+        match self.detail {
+            Detail::None => {}
+            Detail::Information(lba) => {
+                sense.extend([0x00, 0x0A, 0x80, 0x00]);
+                sense.extend(lba.to_be_bytes());
+            }
+            Detail::Field { in_cdb, byte, bit } => {
+                sense.extend([0x02, 0x06, 0x00, 0x00]);
+                sense.extend(field_pointer(in_cdb, byte, bit));
+                sense.push(0);
+            }
+        }
+        sense[7] = (sense.len() - 8) as u8;
+        sense
+    }
+}
+
+/// Sense key specific data of ILLEGAL REQUEST (SPC-5, 4.4.2.4.2): SKSV, C/D, BPV, bit pointer, field pointer.
+fn field_pointer(in_cdb: bool, byte: u16, bit: Option<u8>) -> [u8; 3] {
+    let [high, low] = byte.to_be_bytes();
+    let bit = bit.map_or(0, |bit| 0x08 | bit);
+    [0x80 | u8::from(in_cdb) << 6 | bit, high, low]
+}
+
+/// GOOD.
+pub(crate) fn good() -> Completion {
+    Completion {
+        status: Status::Good,
+        sense: Vec::new(),
+    }
+}

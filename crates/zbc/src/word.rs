@@ -1,0 +1,211 @@
+//! The zone word: a sequential or conventional zone's whole state in 64 bits.
+//!
+//! The layout is part of the image format; a table stores the value in little-endian byte order.
+//!
+//! | bits | meaning |
+//! |---|---|
+//! | 0-3 | the [`Condition`]'s code |
+//! | 4-7 | zero |
+//! | 8-39 | written: physical blocks from the zone's start that hold data |
+//! | 40-63 | zero |
+//!
+//! `written` is the write pointer of the conditions that have one. A full or read-only zone keeps it
+//! too: FINISH ZONE fills a zone without writing, so what lies above `written` reads as zeroes
+//! and never comes from the medium, where a write that failed may have left anything.
+//!
+//! Knows nothing of commands, or of how words change.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::api::{Condition, Geometry, Zone};
+
+const WRITTEN_SHIFT: u32 = 8;
+const WRITTEN_BITS: u32 = 32;
+const CONDITION_MASK: u64 = 0xF;
+const UNUSED: u64 = !(CONDITION_MASK | ((1 << WRITTEN_BITS) - 1) << WRITTEN_SHIFT);
+
+/// Why a word cannot be a zone's: it was not written by this model for this geometry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WordError {
+    zone: u32,
+    word: u64,
+    reason: &'static str,
+}
+
+impl fmt::Display for WordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "zone {} has the state word {:#018x}: {}",
+            self.zone, self.word, self.reason
+        )
+    }
+}
+
+impl std::error::Error for WordError {}
+
+/// A zone word taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Word {
+    pub condition: Condition,
+    /// Physical blocks from the zone's start that hold data.
+    pub written: u32,
+}
+
+impl Word {
+    pub const EMPTY: Word = Word {
+        condition: Condition::Empty,
+        written: 0,
+    };
+
+    /// Reads one word of a table whose words passed [`check_word`].
+    pub fn load(cell: &AtomicU64) -> Word {
+        Word::from_value(value_of(cell)).unwrap_or(Word {
+            condition: Condition::Offline,
+            written: 0,
+        })
+    }
+
+    /// Release order: whoever sees the word sees the data that it speaks of.
+    pub fn store(self, cell: &AtomicU64) {
+        cell.store(self.value().to_le(), Ordering::Release);
+    }
+
+    pub fn with(self, condition: Condition) -> Word {
+        Word { condition, ..self }
+    }
+
+    pub fn is_open(self) -> bool {
+        matches!(
+            self.condition,
+            Condition::ImplicitlyOpen | Condition::ExplicitlyOpen
+        )
+    }
+
+    /// What an open zone becomes when it is closed.
+    pub fn closed(self) -> Word {
+        if self.written == 0 {
+            Word::EMPTY
+        } else {
+            self.with(Condition::Closed)
+        }
+    }
+
+    fn value(self) -> u64 {
+        self.condition as u64 | u64::from(self.written) << WRITTEN_SHIFT
+    }
+
+    fn from_value(value: u64) -> Option<Word> {
+        let condition = match value & CONDITION_MASK {
+            0x0 => Condition::NotWritePointer,
+            0x1 => Condition::Empty,
+            0x2 => Condition::ImplicitlyOpen,
+            0x3 => Condition::ExplicitlyOpen,
+            0x4 => Condition::Closed,
+            0xD => Condition::ReadOnly,
+            0xE => Condition::Full,
+            0xF => Condition::Offline,
+            _ => return None,
+        };
+        Some(Word {
+            condition,
+            written: (value >> WRITTEN_SHIFT) as u32,
+        })
+    }
+}
+
+/// The value of a word as a table stores it.
+pub(crate) fn value_of(cell: &AtomicU64) -> u64 {
+    u64::from_le(cell.load(Ordering::Acquire))
+}
+
+/// The word of `zone` on a new disk: an empty zone, or a conventional one.
+pub fn fresh_word(geometry: &Geometry, zone: u32) -> u64 {
+    if geometry.is_conventional(zone) {
+        Word {
+            condition: Condition::NotWritePointer,
+            written: 0,
+        }
+        .value()
+    } else {
+        Word::EMPTY.value()
+    }
+}
+
+/// Refuses a word that `zone` of a disk of this geometry can never have.
+///
+/// # Errors
+/// [`WordError`] naming the zone, the word and what is wrong with it.
+pub fn check_word(geometry: &Geometry, zone: u32, word: u64) -> Result<(), WordError> {
+    let fail = |reason| Err(WordError { zone, word, reason });
+    if word & UNUSED != 0 {
+        return fail("bits that must be zero are set");
+    }
+    let Some(Word { condition, written }) = Word::from_value(word) else {
+        return fail("there is no such zone condition");
+    };
+    let span = geometry.span(zone);
+    let len = (span.end - span.start) / u64::from(geometry.physical_blocks());
+    if geometry.is_conventional(zone) {
+        return match (condition, written) {
+            (Condition::NotWritePointer | Condition::ReadOnly | Condition::Offline, 0) => Ok(()),
+            (Condition::NotWritePointer | Condition::ReadOnly | Condition::Offline, _) => {
+                fail("a conventional zone has no write pointer")
+            }
+            _ => fail("a conventional zone cannot be in this condition"),
+        };
+    }
+    let written = u64::from(written);
+    match condition {
+        Condition::NotWritePointer => fail("a sequential zone always has a write pointer"),
+        Condition::Empty if written != 0 => fail("an empty zone's write pointer is at its start"),
+        Condition::Closed if written == 0 => fail("a closed zone holds data"),
+        Condition::ImplicitlyOpen | Condition::ExplicitlyOpen | Condition::Closed
+            if written >= len =>
+        {
+            fail("the write pointer is not inside the zone")
+        }
+        _ if written > len => fail("more is written than the zone holds"),
+        _ => Ok(()),
+    }
+}
+
+/// What `word` is while the disk is off: no zone stays open then (ZBC-2, 4.4.3.5).
+pub fn powered_off(word: u64) -> u64 {
+    match Word::from_value(word) {
+        Some(open) if open.is_open() => open.closed().value(),
+        _ => word,
+    }
+}
+
+/// What REPORT ZONES tells about `zone` when its word, one that [`check_word`] accepts, is `word`.
+pub fn decode(geometry: &Geometry, zone: u32, word: u64) -> Zone {
+    describe(
+        geometry,
+        zone,
+        Word::from_value(word).unwrap_or(Word {
+            condition: Condition::Offline,
+            written: 0,
+        }),
+    )
+}
+
+pub(crate) fn describe(geometry: &Geometry, zone: u32, word: Word) -> Zone {
+    let span = geometry.span(zone);
+    let has_pointer = matches!(
+        word.condition,
+        Condition::Empty
+            | Condition::ImplicitlyOpen
+            | Condition::ExplicitlyOpen
+            | Condition::Closed
+    );
+    Zone {
+        start: span.start,
+        len: span.end - span.start,
+        conventional: geometry.is_conventional(zone),
+        condition: word.condition,
+        write_pointer: has_pointer
+            .then(|| span.start + u64::from(word.written) * u64::from(geometry.physical_blocks())),
+    }
+}

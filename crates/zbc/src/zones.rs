@@ -1,0 +1,409 @@
+//! The zone state machine (ZBC-2, 4.4): who may open, close, fill and empty which zone when.
+//!
+//! Reading a zone's word takes no lock. Whatever changes words decides under one mutex, held for the
+//! decision and again when its I/O is finished, never during I/O. A plain mutex is enough: it is held for
+//! some hundred nanoseconds, and the limit on open zones ties all zones together anyway.
+//!
+//! A zone with I/O under way that moves its write pointer, or gives its space back, is *busy*: the next
+//! command that would change it waits. A command on several zones waits until no zone at all is busy, and
+//! lets none become so in the meantime. Nobody waits while holding a zone, so nobody waits for ever.
+//!
+//! Knows nothing of CDBs.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::api::{Condition, Geometry};
+use crate::sense::Sense;
+use crate::word::Word;
+
+/// What is decided under the lock; part of the device for as long as it lives.
+#[derive(Default)]
+pub(crate) struct Control {
+    state: Mutex<State>,
+    released: Condvar,
+}
+
+/// Invariant: `implicit` and `explicit` agree with the zone words whenever the lock is free.
+#[derive(Default)]
+struct State {
+    implicit: BTreeSet<u32>,
+    explicit: u32,
+    /// Zones held one at a time.
+    busy: Vec<u32>,
+    /// Every zone is held at once.
+    all_busy: bool,
+    /// Commands that wait to hold every zone: no zone becomes busy before they had their turn.
+    all_wanted: u32,
+    /// Commands that wait; waking nobody would still cost a system call.
+    waiting: u32,
+}
+
+/// What a command with I/O under way holds, and what it changes when the I/O is finished.
+#[derive(Debug)]
+pub(crate) enum Hold {
+    /// Nothing: reads, and all I/O on conventional zones.
+    Nothing,
+    /// A sequential zone that is being written.
+    Write {
+        zone: u32,
+        before: Word,
+        after: Word,
+    },
+    /// A zone that was reset and whose space is being given back.
+    Zone(u32),
+    /// All zones, likewise.
+    All,
+}
+
+/// A zone management command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Open,
+    Close,
+    Finish,
+    Reset,
+}
+
+/// Which zones a zone management command is for.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    /// The ALL bit: every sequential zone in a condition that the command is about.
+    All,
+    /// These sequential zones.
+    Zones(Range<u32>),
+}
+
+/// Space to give back after a reset, as LBAs, and the hold on its zones until that is done.
+pub(crate) struct Emptied {
+    pub ranges: Vec<Range<u64>>,
+    pub hold: Hold,
+}
+
+/// Whether what was asked for could be done now.
+enum Turn<T> {
+    Done(T),
+    /// Only after a busy zone is released.
+    Later,
+}
+
+/// A disk's zones: their words, and the control over them.
+#[derive(Clone, Copy)]
+pub(crate) struct Zones<'a> {
+    pub geometry: &'a Geometry,
+    pub words: &'a [AtomicU64],
+    pub control: &'a Control,
+}
+
+impl<'a> Zones<'a> {
+    pub fn word(&self, zone: u32) -> Word {
+        Word::load(&self.words[zone as usize])
+    }
+
+    fn set(&self, zone: u32, word: Word) {
+        word.store(&self.words[zone as usize]);
+    }
+
+    /// Power on (ZBC-2, 4.4.3.5): no zone stays open.
+    pub fn power_on(&self) {
+        for zone in 0..self.geometry.zones() {
+            let word = self.word(zone);
+            if word.is_open() {
+                self.set(zone, word.closed());
+            }
+        }
+    }
+
+    /// Takes the zone of `lba` for a write of `blocks` there, more than none, and opens it.
+    pub fn begin_write(&self, lba: u64, blocks: u64) -> Result<Hold, Sense> {
+        let zone = self.geometry.zone_of(lba);
+        let mut state = self.lock();
+        loop {
+            if !state.is_held(zone) {
+                let before = self.word(zone);
+                let written = self.written_after(zone, before, lba, blocks)?;
+                if let Turn::Done(()) = self.open_for_write(&mut state, zone, before)? {
+                    state.busy.push(zone);
+                    let after = Word {
+                        written,
+                        ..self.word(zone)
+                    };
+                    return Ok(Hold::Write {
+                        zone,
+                        before,
+                        after,
+                    });
+                }
+            }
+            state = self.wait(state);
+        }
+    }
+
+    /// How much of `zone` is written after a write, in physical blocks; or why it may not be.
+    fn written_after(&self, zone: u32, word: Word, lba: u64, blocks: u64) -> Result<u32, Sense> {
+        writable(word)?;
+        if word.condition == Condition::Full {
+            return Err(Sense::cdb_field(2));
+        }
+        let span = self.geometry.span(zone);
+        let physical = u64::from(self.geometry.physical_blocks());
+        if lba != span.start + u64::from(word.written) * physical {
+            return Err(Sense::UNALIGNED_WRITE);
+        }
+        let end = lba + blocks;
+        if end > span.end {
+            return Err(Sense::WRITE_BOUNDARY);
+        }
+        if (end - span.start) % physical != 0 {
+            return Err(Sense::UNALIGNED_WRITE);
+        }
+        Ok(((end - span.start) / physical) as u32)
+    }
+
+    fn open_for_write(&self, state: &mut State, zone: u32, word: Word) -> Result<Turn<()>, Sense> {
+        if word.is_open() {
+            return Ok(Turn::Done(()));
+        }
+        let turn = self.make_room(state)?;
+        if let Turn::Done(()) = turn {
+            state.implicit.insert(zone);
+            self.set(zone, word.with(Condition::ImplicitlyOpen));
+        }
+        Ok(turn)
+    }
+
+    /// Sees to it that one more zone may be open: closes the lowest implicitly open zone that is not busy
+    /// if it must.
+    fn make_room(&self, state: &mut State) -> Result<Turn<()>, Sense> {
+        let Some(limit) = self.geometry.max_open else {
+            return Ok(Turn::Done(()));
+        };
+        if state.explicit >= limit {
+            return Err(Sense::INSUFFICIENT_ZONE_RESOURCES);
+        }
+        if state.explicit + (state.implicit.len() as u32) < limit {
+            return Ok(Turn::Done(()));
+        }
+        let idle = state
+            .implicit
+            .iter()
+            .find(|zone| !state.busy.contains(zone));
+        let Some(&zone) = idle else {
+            return Ok(Turn::Later);
+        };
+        state.implicit.remove(&zone);
+        self.set(zone, self.word(zone).closed());
+        Ok(Turn::Done(()))
+    }
+
+    /// Carries a zone management command out.
+    ///
+    /// A reset zone's word says empty before its space is given back: nothing of it can be read from then
+    /// on, whatever becomes of the space, and a process that dies halfway leaves no zone half emptied.
+    pub fn manage(&self, action: Action, target: &Target) -> Result<Option<Emptied>, Sense> {
+        let zones = match target {
+            Target::All => self.geometry.conventional_zones..self.geometry.zones(),
+            Target::Zones(zones) => zones.clone(),
+        };
+        let mut state = self.lock();
+        loop {
+            state = self.wait_for(state, &zones);
+            if let Target::Zones(zones) = target {
+                zones
+                    .clone()
+                    .try_for_each(|zone| writable(self.word(zone)))?;
+            }
+            let concerned = |&zone: &u32| concerns(action, self.word(zone).condition, target);
+            let concerned: Vec<u32> = zones.clone().filter(concerned).collect();
+            match action {
+                Action::Open => {
+                    if let Turn::Later = self.open(&mut state, &concerned)? {
+                        state = self.wait(state);
+                        continue;
+                    }
+                }
+                Action::Close => self.each(&mut state, &concerned, Word::closed),
+                Action::Finish => {
+                    self.each(&mut state, &concerned, |word| word.with(Condition::Full));
+                }
+                Action::Reset => return Ok(self.reset(&mut state, &zones, &concerned)),
+            }
+            return Ok(None);
+        }
+    }
+
+    /// Opens all of `zones`, or none.
+    fn open(&self, state: &mut State, zones: &[u32]) -> Result<Turn<()>, Sense> {
+        let limit = self
+            .geometry
+            .max_open
+            .map_or(usize::MAX, |limit| limit as usize);
+        if state.explicit as usize + zones.len() > limit {
+            return Err(Sense::INSUFFICIENT_ZONE_RESOURCES);
+        }
+        for &zone in zones {
+            // Making room for a zone before may have closed this one.
+            if self.word(zone).condition == Condition::ImplicitlyOpen {
+                state.implicit.remove(&zone);
+            } else if let Turn::Later = self.make_room(state)? {
+                return Ok(Turn::Later);
+            }
+            state.explicit += 1;
+            self.set(zone, self.word(zone).with(Condition::ExplicitlyOpen));
+        }
+        Ok(Turn::Done(()))
+    }
+
+    fn reset(&self, state: &mut State, zones: &Range<u32>, concerned: &[u32]) -> Option<Emptied> {
+        let mut ranges: Vec<Range<u64>> = Vec::new();
+        for &zone in concerned {
+            if self.word(zone).written == 0 {
+                continue;
+            }
+            // The whole zone: a write that failed may have left blocks above the write pointer.
+            let span = self.geometry.span(zone);
+            match ranges.last_mut() {
+                Some(last) if last.end == span.start => last.end = span.end,
+                _ => ranges.push(span),
+            }
+        }
+        self.each(state, concerned, |_| Word::EMPTY);
+        if ranges.is_empty() {
+            return None;
+        }
+        let hold = if zones.len() == 1 {
+            state.busy.push(zones.start);
+            Hold::Zone(zones.start)
+        } else {
+            state.all_busy = true;
+            Hold::All
+        };
+        Some(Emptied { ranges, hold })
+    }
+
+    /// Changes words to ones that are not open.
+    fn each(&self, state: &mut State, zones: &[u32], change: impl Fn(Word) -> Word) {
+        for &zone in zones {
+            let word = self.word(zone);
+            state.forget(zone, word);
+            self.set(zone, change(word));
+        }
+    }
+
+    /// Ends a hold; `moved` says whether the I/O did what it should.
+    pub fn release(&self, hold: &Hold, moved: bool) {
+        let zone = match *hold {
+            Hold::Nothing => return,
+            Hold::All => {
+                let mut state = self.lock();
+                state.all_busy = false;
+                self.wake(&state);
+                return;
+            }
+            Hold::Zone(zone) | Hold::Write { zone, .. } => zone,
+        };
+        let mut state = self.lock();
+        state.busy.retain(|&busy| busy != zone);
+        if let Hold::Write { before, after, .. } = *hold {
+            let span = self.geometry.span(zone);
+            let len = (span.end - span.start) / u64::from(self.geometry.physical_blocks());
+            let word = match moved {
+                false => before,
+                true if u64::from(after.written) == len => after.with(Condition::Full),
+                true => after,
+            };
+            if !word.is_open() {
+                state.forget(zone, after);
+            }
+            self.set(zone, word);
+        }
+        self.wake(&state);
+    }
+
+    /// Waits until no zone of `zones` is busy.
+    fn wait_for(
+        &self,
+        mut state: MutexGuard<'a, State>,
+        zones: &Range<u32>,
+    ) -> MutexGuard<'a, State> {
+        if zones.len() == 1 {
+            while state.is_held(zones.start) {
+                state = self.wait(state);
+            }
+            return state;
+        }
+        state.all_wanted += 1;
+        while state.all_busy || !state.busy.is_empty() {
+            state = self.wait(state);
+        }
+        state.all_wanted -= 1;
+        self.wake(&state);
+        state
+    }
+
+    fn lock(&self) -> MutexGuard<'a, State> {
+        self.control
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        state.waiting += 1;
+        let waited = self.control.released.wait(state);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
+        state
+    }
+
+    /// Lets the commands that wait look again.
+    fn wake(&self, state: &State) {
+        if state.waiting > 0 {
+            self.control.released.notify_all();
+        }
+    }
+}
+
+impl State {
+    /// Whether a command on `zone` alone has to wait.
+    fn is_held(&self, zone: u32) -> bool {
+        self.all_busy || self.all_wanted > 0 || self.busy.contains(&zone)
+    }
+
+    /// `zone`, whose word was `word`, is open no more.
+    fn forget(&mut self, zone: u32, word: Word) {
+        match word.condition {
+            Condition::ImplicitlyOpen => {
+                self.implicit.remove(&zone);
+            }
+            Condition::ExplicitlyOpen => self.explicit -= 1,
+            _ => {}
+        }
+    }
+}
+
+/// Refuses what can be neither written nor managed.
+pub(crate) fn writable(word: Word) -> Result<(), Sense> {
+    match word.condition {
+        Condition::ReadOnly => Err(Sense::ZONE_READ_ONLY),
+        Condition::Offline => Err(Sense::ZONE_OFFLINE),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the command changes a zone in this condition (ZBC-2, 5.2 to 5.6). OPEN and FINISH with ALL
+/// leave empty zones alone, and OPEN leaves open ones.
+fn concerns(action: Action, condition: Condition, target: &Target) -> bool {
+    use Condition::{Closed, Empty, ExplicitlyOpen, Full, ImplicitlyOpen};
+    let all = matches!(target, Target::All);
+    match action {
+        Action::Open if all => condition == Closed,
+        Action::Open => matches!(condition, Empty | ImplicitlyOpen | Closed),
+        Action::Close => matches!(condition, ImplicitlyOpen | ExplicitlyOpen),
+        Action::Finish if all => matches!(condition, ImplicitlyOpen | ExplicitlyOpen | Closed),
+        Action::Finish => matches!(condition, Empty | ImplicitlyOpen | ExplicitlyOpen | Closed),
+        Action::Reset => matches!(condition, ImplicitlyOpen | ExplicitlyOpen | Closed | Full),
+    }
+}

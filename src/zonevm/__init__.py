@@ -1,0 +1,92 @@
+"""zonevm: a QEMU guest with zoned block devices in it.
+
+    with zonevm.Guest(disks=[zonevm.SmrDisk(size="20G")]) as guest:
+        guest.run(["mkfs.btrfs", "/dev/sda"], check=True)
+
+The names below are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zonevm import images
+    from zonevm.disks import Disk, PhysicalDisk, PlainDisk, SmrDisk, TcmuDisk, ZnsDisk
+    from zonevm.disks import parse as parse_disk
+    from zonevm.errors import (
+        DiskError,
+        GuestError,
+        GuestPanicError,
+        GuestTimeoutError,
+        HostError,
+        ImageError,
+        KernelError,
+        QemuError,
+        UsageError,
+        ZonevmError,
+    )
+    from zonevm.guest import Completed, Guest
+
+_ERRORS = (
+    "DiskError",
+    "GuestError",
+    "GuestPanicError",
+    "GuestTimeoutError",
+    "HostError",
+    "ImageError",
+    "KernelError",
+    "QemuError",
+    "UsageError",
+    "ZonevmError",
+)
+_PLACES = {
+    "Completed": ("zonevm.guest", "Completed"),
+    "Disk": ("zonevm.disks", "Disk"),
+    "Guest": ("zonevm.guest", "Guest"),
+    "PhysicalDisk": ("zonevm.disks", "PhysicalDisk"),
+    "PlainDisk": ("zonevm.disks", "PlainDisk"),
+    "SmrDisk": ("zonevm.disks", "SmrDisk"),
+    "TcmuDisk": ("zonevm.disks", "TcmuDisk"),
+    "ZnsDisk": ("zonevm.disks", "ZnsDisk"),
+    "parse_disk": ("zonevm.disks", "parse"),
+    **{name: ("zonevm.errors", name) for name in _ERRORS},
+}
+
+__all__ = [
+    "Completed",
+    "Disk",
+    "DiskError",
+    "Guest",
+    "GuestError",
+    "GuestPanicError",
+    "GuestTimeoutError",
+    "HostError",
+    "ImageError",
+    "KernelError",
+    "PhysicalDisk",
+    "PlainDisk",
+    "QemuError",
+    "SmrDisk",
+    "TcmuDisk",
+    "UsageError",
+    "ZnsDisk",
+    "ZonevmError",
+    "images",
+    "parse_disk",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name (PEP 562)."""
+    if name == "images":
+        return import_module("zonevm.images")
+    if name not in _PLACES:
+        raise AttributeError(f"module 'zonevm' has no attribute {name!r}")
+    module, name_there = _PLACES[name]
+    return getattr(import_module(module), name_there)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,241 @@
+"""The emulated disk: its image, its SCSI command set, and the vhost-user-scsi server. Written in Rust."""
+
+import os
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Literal, Self, TypedDict, final, type_check_only
+
+__all__ = ["CoreError", "Disk", "Response", "Server", "Zone", "inspect"]
+
+_Path = str | os.PathLike[str]
+
+_Condition = Literal[
+    "not write pointer",
+    "empty",
+    "implicitly open",
+    "explicitly open",
+    "closed",
+    "full",
+    "read-only",
+    "offline",
+]
+
+_ErrorKind = Literal[
+    "in-use",
+    "exists",
+    "not-an-image",
+    "version",
+    "corrupt",
+    "truncated",
+    "no-space",
+    "too-large",
+    "permission",
+    "not-found",
+    "io",
+    "invalid",
+]
+
+class CoreError(Exception):
+    """An image or a server failed; ``message`` says what is wrong, ``hint`` what to do (or is empty).
+
+    ``kind``: ``in-use`` (another process has the image), ``exists`` (nothing is overwritten),
+    ``not-an-image``, ``version`` (made by a newer zonevm), ``corrupt``, ``truncated``, ``no-space`` (full
+    file system or quota), ``too-large`` (for the file system), ``permission``, ``not-found``, ``io``,
+    ``invalid`` (a disk that cannot be, or a closed one).
+    """
+
+    kind: _ErrorKind
+    message: str
+    hint: str
+
+@type_check_only
+class Info(TypedDict):
+    """What an image's disk is. Only for annotations: import it under ``TYPE_CHECKING``."""
+
+    size: int
+    """Bytes."""
+    block_size: int
+    """Logical block in bytes: 512 or 4096."""
+    zone_size: int
+    """Bytes; the last zone may be smaller."""
+    zone_count: int
+    """All zones, conventional ones included."""
+    conventional: int
+    """Conventional zones, which come first."""
+    max_open: int | None
+    """Most zones open at a time; ``None``: no limit."""
+    vendor: str
+    product: str
+    revision: str
+    serial: str
+    wwn: int
+    """NAA world wide name, 64 bits."""
+    uuid: str
+    """The image's own name, drawn at its creation."""
+    created: int
+    """Seconds since 1970."""
+
+@type_check_only
+class User(TypedDict):
+    """The process that has an image open."""
+
+    pid: int
+    program: str
+    """The program's name, at most 15 characters."""
+
+@type_check_only
+class Inspection(Info):
+    """What an image's disk is and holds. Only for annotations: import it under ``TYPE_CHECKING``."""
+
+    zones: list[Zone]
+    allocated: int
+    """Bytes that the image takes on its file system."""
+    user: User | None
+    """Who uses the image; ``None``: nobody, or a process that cannot be seen from here."""
+
+@final
+class Zone:
+    """One zone, as REPORT ZONES tells it. Lengths and addresses in logical blocks."""
+
+    @property
+    def start(self) -> int:
+        """First LBA."""
+
+    @property
+    def length(self) -> int:
+        """Logical blocks."""
+
+    @property
+    def conventional(self) -> bool:
+        """Whether it can be written anywhere."""
+
+    @property
+    def condition(self) -> _Condition:
+        """The zone condition, in the standard's words."""
+
+    @property
+    def write_pointer(self) -> int | None:
+        """LBA of the next write; ``None`` where there is none (conventional, full, read-only, offline)."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Response:
+    """How a SCSI command ended."""
+
+    @property
+    def status(self) -> int:
+        """SCSI status: 0 GOOD, 2 CHECK CONDITION."""
+
+    @property
+    def sense(self) -> bytes:
+        """Sense data; empty with GOOD."""
+
+    @property
+    def data(self) -> bytes:
+        """The data-in bytes that the disk sent."""
+
+    @property
+    def overrun(self) -> bool:
+        """The buffers were smaller than the command's transfer: nothing was done."""
+
+@final
+class Disk:
+    """An emulated SMR disk on its image, of which it is the only user until it is closed."""
+
+    @staticmethod
+    def create(
+        path: _Path,
+        *,
+        size: int,
+        block_size: int,
+        zone_size: int,
+        conventional: int,
+        max_open: int | None = None,
+        serial: str | None = None,
+        wwn: int | None = None,
+    ) -> None:
+        """Make the image of a new disk: sparse, all zones empty. Sizes in bytes.
+
+        ``serial`` (1 to 32 printable ASCII characters) and ``wwn`` (64 bits, first digit 3 or 5) are drawn at
+        random where they are not given. Never overwrites; leaves nothing behind when it raises CoreError.
+        """
+
+    @staticmethod
+    def temporary(
+        directory: _Path,
+        *,
+        size: int,
+        block_size: int,
+        zone_size: int,
+        conventional: int,
+        max_open: int | None = None,
+        serial: str | None = None,
+        wwn: int | None = None,
+    ) -> Disk:
+        """Return a new disk in a file without a name in ``directory``, gone when the disk is closed."""
+
+    @staticmethod
+    def open(path: _Path) -> Disk:
+        """Open an image, which for the disk is power on. CoreError ``in-use`` names the other user."""
+
+    def info(self) -> Info:
+        """Return what the disk is."""
+
+    def zones(self) -> list[Zone]:
+        """Return the state of all zones."""
+
+    def execute(self, cdb: bytes, data_out: bytes = b"", data_in_length: int = 0) -> Response:
+        """Run one SCSI command with these data-out bytes and room for ``data_in_length`` bytes of data-in."""
+
+    def reset(self) -> None:
+        """LOGICAL UNIT RESET: unit attention, mode pages back to their defaults."""
+
+    def sync(self) -> None:
+        """Make everything written so far survive a crash of the host."""
+
+    def close(self) -> None:
+        """Give the image back, once the servers of the disk have stopped too. Closing twice is fine."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
+
+@final
+class Server:
+    """A vhost-user-scsi back end on a Unix socket: the disks are the LUNs of target 0, from 0 on.
+
+    It serves in threads of its own, from the constructor until :meth:`stop`.
+    """
+
+    def __new__(cls, socket_path: _Path, disks: Sequence[Disk], queues: int = 1) -> Self:
+        """Listen on ``socket_path`` with ``queues`` request queues."""
+
+    @property
+    def last_error(self) -> str | None:
+        """Why the last session with QEMU broke, in words; ``None`` if none did."""
+
+    @property
+    def clients_left(self) -> int:
+        """How many clients (QEMU processes) have come and gone."""
+
+    def stop(self) -> None:
+        """Wait for the commands under way, then end and remove the socket. Stopping twice is fine."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
+
+def inspect(path: _Path) -> Inspection:
+    """Look at an image without locking or changing it, also while a guest uses it."""

@@ -1,0 +1,64 @@
+"""Picks how each disk is attached. A new method is a new file and its row in :data:`METHODS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from zonevm.attach import physical
+from zonevm.attach.base import Attachment
+from zonevm.attach.nvme_zns import NvmeZns
+from zonevm.attach.plain import Plain
+from zonevm.attach.vhost_scsi import TcmuScsi
+from zonevm.attach.vhost_user_scsi import VhostUserScsi
+from zonevm.disks import Disk, PhysicalDisk, PlainDisk, SmrDisk, TcmuDisk, ZnsDisk
+from zonevm.host import find_qemu
+from zonevm.host.abilities import Abilities
+
+METHODS: dict[type[Disk], Callable[..., Attachment]] = {
+    SmrDisk: VhostUserScsi,
+    ZnsDisk: NvmeZns,
+    TcmuDisk: TcmuScsi,
+    PlainDisk: Plain,
+    PhysicalDisk: lambda disks, *where: physical.attachment(disks[0])(disks, *where),
+}
+"""What makes the attachment of ``(disks of that kind, number in the plan, runtime directory)``."""
+
+
+def choose(disks: Iterable[Disk], qemu: str | None = None) -> tuple[Disk, ...]:
+    """Return the disks, each physical one with its method: see :func:`physical.choose`.
+
+    ``qemu`` is the program that will have them, as :func:`find_qemu` takes it; it is asked what it can do if
+    there is a physical disk.
+    """
+    chosen = tuple(disks)
+    if not any(isinstance(disk, PhysicalDisk) for disk in chosen):
+        return chosen
+    abilities = Abilities.of(find_qemu(qemu))
+    return tuple(
+        physical.choose(disk, abilities) if isinstance(disk, PhysicalDisk) else disk for disk in chosen
+    )
+
+
+def plan(disks: Iterable[Disk], runtime_dir: Path) -> list[Attachment]:
+    """Return the attachments for a guest's disks, in the order of :func:`groups`.
+
+    Nothing is created yet. The methods of physical disks were chosen. ``runtime_dir`` is where sockets go:
+    private to the guest, there when an attachment is entered, removed by its owner after the last one is
+    left, and short (a socket's path has at most 107 bytes).
+    """
+    return [attach(group, runtime_dir, index) for index, group in enumerate(groups(disks))]
+
+
+def groups(disks: Iterable[Disk]) -> list[list[Disk]]:
+    """Return the disks by attachment, in order: those that share a controller share one."""
+    found: dict[object, list[Disk]] = {}
+    for number, disk in enumerate(disks):
+        key = number if disk.shares is None else (type(disk), disk.shares)
+        found.setdefault(key, []).append(disk)
+    return list(found.values())
+
+
+def attach(disks: Sequence[Disk], runtime_dir: Path, index: int = 0) -> Attachment:
+    """Return the ``index``-th attachment of a guest, of one disk or of several that share a controller."""
+    return METHODS[type(disks[0])](disks, index, runtime_dir)

@@ -1,0 +1,81 @@
+"""Attaches a ZNS namespace that QEMU emulates: a raw file behind ``nvme`` and ``nvme-ns``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from zonevm.attach.base import Attachment, QemuDevice
+from zonevm.attach.qemu_options import option_string
+from zonevm.attach.raw_file import RawFile
+from zonevm.disks import ZnsDisk
+from zonevm.errors import ImageError
+from zonevm.units import format_size
+
+_SINCE_ZNS, _SINCE_AUTO_TRANSITION, _SINCE_ZRWA = (6, 0), (6, 1), (7, 0)
+
+
+class NvmeZns(Attachment):
+    """One namespace on an NVMe controller of its own."""
+
+    def __init__(self, disks: Sequence[ZnsDisk], index: int, runtime_dir: Path) -> None:
+        (self._disk,) = disks
+        self._name = f"zns{index}"
+        self._file = RawFile("zns", self._disk.file, self._disk.size, runtime_dir / f"{self._name}.raw")
+        self._undo = ExitStack()
+
+    def describe(self) -> QemuDevice:
+        """Return the controller, the namespace and the file behind it."""
+        self._check()
+        return self._device()
+
+    def __enter__(self) -> QemuDevice:
+        self._check()
+        with ExitStack() as undo:
+            self._file.prepare(undo)
+            self._undo = undo.pop_all()
+        return self._device()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._undo.close()
+
+    def _check(self) -> None:
+        """Check that the options fit the size of a file that exists."""
+        size, disk = self._file.check(), self._disk
+        if size == 0 or size % disk.zone_size:
+            raise ImageError(
+                f"zns: {disk.file} has {size} bytes, "
+                f"not a multiple of zone-size={format_size(disk.zone_size)}",
+                "Give the zone-size that the file was made with, or another file.",
+            )
+        dataclasses.replace(disk, size=size)
+
+    def _device(self) -> QemuDevice:
+        name, disk = self._name, self._disk
+        properties: dict[str, dict[str, str]] = {"nvme": {}, "nvme-ns": {}}
+        for option in disk.options().values():
+            if option.qemu and (option.name in disk.given or option.name == "zone-size"):
+                device, _, name_in_qemu = option.qemu.partition(".")
+                properties[device][name_in_qemu] = option.text(disk)
+        block = {"logical_block_size": disk.block_size, "physical_block_size": disk.block_size}
+        controller = option_string("nvme", id=name, serial=disk.serial or name, **properties["nvme"])
+        namespace = option_string(
+            "nvme-ns", drive=f"{name}-data", bus=name, nsid=1, **block, zoned="true", **properties["nvme-ns"]
+        )
+        data = self._file.blockdev(f"{name}-data")
+        return QemuDevice(
+            ("-blockdev", data, "-device", controller, "-device", namespace),
+            min_qemu=_min_qemu(disk),
+            by_hand=self._file.by_hand(),
+        )
+
+
+def _min_qemu(disk: ZnsDisk) -> tuple[int, int]:
+    if disk.zrwas:
+        return _SINCE_ZRWA
+    return _SINCE_AUTO_TRANSITION if "auto-transition" in disk.given else _SINCE_ZNS

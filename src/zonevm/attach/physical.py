@@ -1,0 +1,130 @@
+"""Chooses the method for a disk of this host: for this disk, this QEMU and this user. Attaches nothing."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from zonevm.attach import scsi_block, scsi_generic, virtio_blk
+from zonevm.attach.base import Attachment
+from zonevm.attach.scsi_block import ScsiBlock
+from zonevm.attach.scsi_generic import IscsiLun, ScsiGeneric
+from zonevm.attach.vhost_scsi import PscsiScsi
+from zonevm.attach.virtio_blk import VirtioBlk
+from zonevm.disks import PhysicalDisk
+from zonevm.errors import HostError, ZonevmError
+from zonevm.host.abilities import Abilities
+from zonevm.host.devices import Device, find_device
+from zonevm.host.usable import require_access, require_usable
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way for a device of this host, and what it needs.
+
+    ``devices`` are QEMU's, there since version ``since``. ``node`` returns the node that QEMU opens, as this
+    user; None: the host's kernel opens the device, for root. ``scsi``: only for SCSI disks.
+    """
+
+    attachment: Callable[..., Attachment]
+    since: tuple[int, int]
+    devices: tuple[str, ...]
+    node: Callable[[Device], Path | None] | None
+    scsi: bool = True
+
+
+METHODS = {
+    "scsi-block": Method(ScsiBlock, scsi_block.SINCE, scsi_block.DEVICES, lambda device: device.node),
+    "scsi-generic": Method(
+        ScsiGeneric, scsi_generic.SINCE, scsi_generic.DEVICES, lambda device: device.sg_node
+    ),
+    "virtio-blk": Method(
+        VirtioBlk, virtio_blk.SINCE, virtio_blk.DEVICES, lambda device: device.node, scsi=False
+    ),
+    "vhost-scsi": Method(PscsiScsi, (2, 6), ("vhost-scsi-pci",), None),
+}
+"""The methods by the names that ``via`` has for them."""
+
+_BEST_FIRST = {True: ("scsi-block", "scsi-generic"), False: ("virtio-blk",)}
+"""What is tried for a disk that is SCSI, or is not. vhost-scsi needs root and is for those who ask for it."""
+
+
+def choose(disk: PhysicalDisk, abilities: Abilities, root: Path = Path("/")) -> PhysicalDisk:
+    """Return ``disk`` with its method; one that was chosen here has a note that says which and why.
+
+    Raises :class:`HostError` for a device that may not be given to a guest and one that this user may not
+    open, and :class:`QemuError` for a QEMU that cannot do it.
+    """
+    if disk.iscsi:
+        _require_qemu("scsi-generic", abilities)
+        abilities.require_driver(scsi_generic.ISCSI_DRIVER)
+        return disk if disk.via else _chosen(disk, "scsi-generic", "QEMU itself connects to it")
+    device = find_device(Path(disk.path), root)
+    require_usable(device, force=disk.force, root=root)
+    if disk.via is not None:
+        _require(disk.via, device, abilities, root)
+        return disk
+    refusals: list[tuple[str, ZonevmError]] = []
+    for via in _BEST_FIRST[device.scsi]:
+        try:
+            node = _require(via, device, abilities, root)
+        except ZonevmError as refusal:
+            refusals.append((via, refusal))
+        else:
+            return _chosen(disk, via, _why(device, node, refusals))
+    raise refusals[0][1]
+
+
+def attachment(disk: PhysicalDisk) -> Callable[..., Attachment]:
+    """Return what makes the attachment of a disk whose method was chosen."""
+    if disk.iscsi:
+        return IscsiLun
+    if disk.via is None:
+        raise HostError(f"no method was chosen for {disk}", f"Give it one: {disk},via=scsi-block")
+    return METHODS[disk.via].attachment
+
+
+def _chosen(disk: PhysicalDisk, via: str, why: str) -> PhysicalDisk:
+    chosen = PhysicalDisk(disk.path, via, force=True) if disk.force else PhysicalDisk(disk.path, via)
+    chosen.note(f"{disk.path} by {via}: {why}")
+    return chosen
+
+
+def _require(via: str, device: Device, abilities: Abilities, root: Path) -> Path | None:
+    """Return the node that QEMU opens. Raises the reason why ``via`` cannot be used for ``device``."""
+    method = METHODS[via]
+    if method.scsi and not device.scsi:
+        raise HostError(
+            f"{device} is no SCSI disk ({device.transport}), which {via} needs",
+            "Leave via out, or: via=virtio-blk",
+        )
+    _require_qemu(via, abilities)
+    if method.node is None:
+        return None
+    node = method.node(device)
+    if node is None:
+        missing, hint = (
+            ("SG node", "Load the kernel module for it: sudo modprobe sg")
+            if device.sg_node is None
+            else ("block node", "Use its SG node: via=scsi-generic")
+        )
+        raise HostError(f"{device} has no {missing}, which {via} needs", hint)
+    require_access(device, node, root)
+    return node
+
+
+def _require_qemu(via: str, abilities: Abilities) -> None:
+    method = METHODS[via]
+    abilities.qemu.require(method.since, f"{via} for a zoned disk")
+    for device in method.devices:
+        abilities.require_device(device)
+
+
+def _why(device: Device, node: Path | None, refusals: list[tuple[str, ZonevmError]]) -> str:
+    if refusals:
+        return "; ".join(f"not {via}, since {refusal.message}" for via, refusal in refusals)
+    what = "it is a SCSI disk" if device.scsi else f"it is no SCSI disk ({device.transport})"
+    return f"{what}, and {pwd.getpwuid(os.geteuid()).pw_name} may read and write {node}"

@@ -1,0 +1,96 @@
+"""A raw file behind a disk that QEMU itself emulates: the user's, or one that is gone with the guest.
+
+A disk without a file gets an unlinked one, which QEMU opens through this process: nothing is left of it,
+however zonevm ends. Knows no device.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from zonevm.attach.qemu_options import option_string
+from zonevm.attach.scratch import scratch_dir
+from zonevm.errors import ImageError
+from zonevm.units import format_size
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """The file of a disk of ``kind``; at least one of ``file`` and ``size`` is given.
+
+    ``link`` is the name under which QEMU finds the unlinked file of a disk without ``file``.
+    """
+
+    kind: str
+    file: Path | None
+    size: int | None
+    link: Path
+
+    def check(self) -> int:
+        """Return the size in bytes: that of the file where there is one.
+
+        Raises :class:`ImageError` for a file that is missing, not regular, or of another size than asked for.
+        """
+        if self.file is None or not self.file.exists():
+            if self.size is None:
+                raise ImageError(
+                    f"{self.kind}: {self.file} does not exist", "Give a size too, and it is created."
+                )
+            return self.size
+        if not self.file.is_file():
+            raise ImageError(f"{self.kind}: {self.file} is not a regular file", "Give another file.")
+        size = self.file.stat().st_size
+        if self.size not in (None, size):
+            raise ImageError(
+                f"{self.kind}: size={format_size(self.size or 0)}, but {self.file} has {format_size(size)}",
+                "Leave size out, or give another file.",
+            )
+        return size
+
+    def prepare(self, undo: ExitStack) -> None:
+        """Make the file, sparse, where there is none."""
+        size = self.check()
+        if self.file is None:
+            self._temporary(size, undo)
+            return
+        try:
+            with self.file.open("ab") as data:
+                data.truncate(size)
+        except OSError as error:
+            raise ImageError(
+                f"{self.file}: {error.strerror}", "Give the disk a file that can be written."
+            ) from error
+
+    def blockdev(self, node: str) -> str:
+        """Return what QEMU's ``-blockdev`` takes: ``node`` is the name of the block node."""
+        file = {"file.driver": "file", "file.filename": self._path, "file.discard": "unmap"}
+        return option_string("driver=raw", **{"node-name": node}, discard="unmap", **file)
+
+    def by_hand(self) -> tuple[str, ...]:
+        """Return the command that makes the file, where there is none."""
+        path = self._path
+        if path.exists():
+            return ()
+        return (shlex.join(["truncate", "-s", str(self.check()), str(path)]),)
+
+    @property
+    def _path(self) -> Path:
+        return self.link if self.file is None else self.file.absolute()
+
+    def _temporary(self, size: int, undo: ExitStack) -> None:
+        directory = scratch_dir()
+        try:
+            data = undo.enter_context(tempfile.TemporaryFile(dir=directory))  # noqa: SIM115
+            data.truncate(size)
+            self.link.symlink_to(f"/proc/{os.getpid()}/fd/{data.fileno()}")
+        except OSError as error:
+            raise ImageError(
+                f"no temporary file of {format_size(size)} in {directory}: {error.strerror}",
+                "Set TMPDIR to a directory with room, or give the disk a file.",
+            ) from error
+        undo.callback(self.link.unlink, missing_ok=True)

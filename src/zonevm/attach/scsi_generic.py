@@ -1,0 +1,60 @@
+"""Attaches a SCSI disk by its SG node, or an iSCSI LUN: QEMU's ``scsi-generic`` hands it every command."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from zonevm.attach import libvirt
+from zonevm.attach.base import Attachment, QemuDevice
+from zonevm.attach.host_disk import HostDisk, block_node
+from zonevm.attach.qemu_options import option_string
+from zonevm.disks import PhysicalDisk
+from zonevm.host.devices import Device, scsi_address
+
+SINCE = (2, 0)
+DEVICES = ("virtio-scsi-pci", "scsi-generic")
+ISCSI_DRIVER = "iscsi"
+
+
+class ScsiGeneric(HostDisk):
+    """The disk, on a virtio-scsi controller of its own."""
+
+    def _device(self, device: Device) -> QemuDevice:
+        node = block_node(f"{self._name}-node", device.sg_node, direct=False)
+        attached = _on_controller(self._name, node)
+        address = scsi_address(device)
+        if address is None:
+            return attached
+        elements = (libvirt.scsi_controller(self._index), libvirt.scsi_device(address, self._index))
+        return dataclasses.replace(attached, libvirt=elements)
+
+
+class IscsiLun(Attachment):
+    """A LUN that QEMU itself connects to: nothing of it is on this host, so nothing is prepared."""
+
+    def __init__(self, disks: Sequence[PhysicalDisk], index: int, runtime_dir: Path) -> None:
+        (self._disk,) = disks
+        self._name = f"disk{index}"
+
+    def describe(self) -> QemuDevice:
+        """Return the controller and the LUN."""
+        # Only a -drive takes an address with user and password in it.
+        drive = option_string(f"if=none,id={self._name}-node,format=raw", file=self._disk.path)
+        return _on_controller(self._name, ("-drive", drive))
+
+    def __enter__(self) -> QemuDevice:
+        return self.describe()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+
+def _on_controller(name: str, node: tuple[str, str]) -> QemuDevice:
+    controller = option_string("virtio-scsi-pci", id=name)
+    disk = option_string("scsi-generic", bus=f"{name}.0", drive=f"{name}-node")
+    return QemuDevice((*node, "-device", controller, "-device", disk), min_qemu=SINCE)

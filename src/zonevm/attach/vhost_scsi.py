@@ -1,0 +1,132 @@
+"""Attaches a kernel target by vhost-scsi: the host's kernel serves the guest's commands, QEMU sees none of
+them.
+
+Needs root. The target is made when the attachment is entered, and removed when it is left.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from zonevm import lio
+from zonevm.attach import libvirt
+from zonevm.attach.base import Attachment, QemuDevice
+from zonevm.attach.qemu_options import option_string
+from zonevm.attach.scratch import scratch_dir
+from zonevm.disks import PhysicalDisk, TcmuDisk
+from zonevm.errors import ImageError
+from zonevm.host.devices import find_device
+
+_SINCE = (2, 6)
+
+
+class VhostScsi(Attachment):
+    """A target with one LUN: the backstore that ``plan`` returns, as ``lambda: Pscsi.plan(node)`` does."""
+
+    def __init__(self, plan: Callable[[], lio.Backstore], index: int, wwn: str | None = None) -> None:
+        self._plan = plan
+        self._device_id = f"vhost-scsi{index}"
+        self._name = f"run-{os.getpid()}-{index}"
+        self._wwn = wwn or lio.random_wwn()
+        self._undo = ExitStack()
+
+    def describe(self) -> QemuDevice:
+        """Return the device, and the commands that make its target by hand."""
+        return self._device(self._spec(self._plan()))
+
+    def __enter__(self) -> QemuDevice:
+        with ExitStack() as undo:
+            device = self._prepare(undo)
+            self._undo = undo.pop_all()
+        return device
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._undo.close()
+
+    def _prepare(self, undo: ExitStack) -> QemuDevice:
+        return self._serve(self._plan(), undo)
+
+    def _serve(self, backstore: lio.Backstore, undo: ExitStack, scratch: Path | None = None) -> QemuDevice:
+        spec = self._spec(backstore)
+        lio.create(spec, scratch=scratch)
+        undo.callback(lio.remove, spec.name)
+        return self._device(spec)
+
+    def _spec(self, backstore: lio.Backstore) -> lio.TargetSpec:
+        return lio.TargetSpec(self._name, backstore, "vhost", self._wwn)
+
+    def _device(self, spec: lio.TargetSpec) -> QemuDevice:
+        device = option_string("vhost-scsi-pci", id=self._device_id, wwpn=spec.wwn)
+        return QemuDevice(
+            ("-device", device),
+            min_qemu=_SINCE,
+            by_hand=tuple(spec.by_hand()),
+            libvirt=(libvirt.vhost_scsi(spec.wwn),),
+        )
+
+
+class PscsiScsi(VhostScsi):
+    """A SCSI disk of this host, by its block node where it has one."""
+
+    def __init__(self, disks: Sequence[PhysicalDisk], index: int, runtime_dir: Path) -> None:
+        (disk,) = disks
+        super().__init__(lambda: _node(disk), index)
+
+
+class TcmuScsi(VhostScsi):
+    """A disk that tcmu-runner emulates; one without a file has a temporary image."""
+
+    def __init__(self, disks: Sequence[TcmuDisk], index: int, runtime_dir: Path) -> None:
+        (self._disk,) = disks
+        wwn = None if self._disk.wwn is None else f"naa.{self._disk.wwn:016x}"
+        super().__init__(self._planned, index, wwn)
+
+    def _planned(self) -> lio.Backstore:
+        return _image(self._disk, self._disk.file or scratch_dir() / "zonevm.zbc")
+
+    def _prepare(self, undo: ExitStack) -> QemuDevice:
+        if self._disk.file is not None:
+            return super()._prepare(undo)
+        try:
+            directory = Path(tempfile.mkdtemp(prefix="zonevm-", dir=scratch_dir()))
+        except OSError as error:
+            raise ImageError(
+                f"no temporary image in {scratch_dir()}: {error.strerror}",
+                "Set TMPDIR to a directory with room, or give the disk a file.",
+            ) from error
+        undo.callback(shutil.rmtree, directory, ignore_errors=True)
+        return self._serve(_image(self._disk, directory / "disk.zbc"), undo, directory)
+
+
+def _node(disk: PhysicalDisk) -> lio.Backstore:
+    device = find_device(Path(disk.path))
+    node = device.node or device.sg_node
+    assert node is not None
+    return lio.Pscsi.plan(node)
+
+
+def _image(disk: TcmuDisk, file: Path) -> lio.UserZbc:
+    """Return the backstore of a disk in ``file``; options of an existing image have to agree with it."""
+    fields = ("block_size", "zone_size", "conventional", "max_open")
+    given = {field: value for field in fields if (value := getattr(disk, field)) is not None}
+    file = file.absolute()
+    if file.exists() and not disk.reinitialise:
+        image = lio.inspect(file)
+        for option in disk.options().values():
+            has = getattr(image, option.field, None)
+            if option.field in given and given[option.field] != has:
+                raise ImageError(
+                    f"tcmu: {option.name}={option.text(disk)}, "
+                    f"but {file} was created with {option.name}={option.value.text(has)}",
+                    f"Leave {option.name} out, give another file, or empty this one: reinitialise=on.",
+                )
+        given = {}
+    return lio.UserZbc.plan(lio.ZbcConfig(file, **given), disk.size, reinitialise=disk.reinitialise)

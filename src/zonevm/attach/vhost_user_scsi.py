@@ -1,0 +1,129 @@
+"""Attaches emulated SMR disks: this process serves a vhost-user-scsi controller, the disks are its LUNs."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from zonevm import images
+from zonevm.attach.base import Attachment, QemuDevice
+from zonevm.attach.qemu_options import option_string
+from zonevm.attach.scratch import scratch_dir
+from zonevm.disks import SmrDisk
+from zonevm.errors import ImageError
+
+_log = logging.getLogger(__name__)
+
+_SINCE = (7, 2)
+_FROM_IMAGE = ("size", "zone_size", "conventional", "block_size", "max_open", "serial", "wwn")
+
+
+class VhostUserScsi(Attachment):
+    """One SCSI controller; the n-th disk is LUN n of its target 0.
+
+    ``socket``: where it is served; its name in ``runtime_dir`` by default.
+    """
+
+    def __init__(
+        self, disks: Sequence[SmrDisk], index: int, runtime_dir: Path, socket: Path | None = None
+    ) -> None:
+        self._disks = disks
+        self._name = f"smr{index}"
+        self._socket = socket or runtime_dir / f"{self._name}.sock"
+        self._queues = max(disk.queues for disk in disks)
+        self._server: images.Server | None = None
+        self._undo = ExitStack()
+
+    def describe(self) -> QemuDevice:
+        """Return the controller and the socket that it is served on."""
+        for disk in self._disks:
+            if disk.file is not None and _exists(disk, disk.file):
+                _agree(disk, disk.file, images.info(disk.file))
+        return self._device()
+
+    def __enter__(self) -> QemuDevice:
+        with ExitStack() as undo:
+            served = []
+            for disk in self._disks:
+                image = _open(disk)
+                undo.callback(image.close)
+                served.append(image)
+            self._server = undo.enter_context(images.serve(self._socket, served, self._queues))
+            undo.callback(self._report, self._server)
+            self._undo = undo.pop_all()
+        return self._device()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._undo.close()
+
+    @property
+    def clients_left(self) -> int:
+        """How many QEMU processes have come and gone since the socket is served."""
+        return self._server.clients_left if self._server else 0
+
+    def _device(self) -> QemuDevice:
+        chardev = f"{self._name}-socket"
+        socket = option_string("socket", id=chardev, path=self._socket)
+        controller = option_string(
+            "vhost-user-scsi-pci", id=self._name, chardev=chardev, num_queues=self._queues
+        )
+        return QemuDevice(
+            ("-chardev", socket, "-device", controller),
+            shared_memory=True,
+            min_qemu=_SINCE,
+            by_hand=self._by_hand(),
+        )
+
+    def _by_hand(self) -> tuple[str, ...]:
+        disks = [word for disk in self._disks for word in ("--disk", str(disk))]
+        serve = shlex.join(["zonevm", "serve", "--once", "--socket", str(self._socket), *disks])
+        socket = shlex.quote(str(self._socket))
+        return f"{serve} > /dev/null &", f"until [ -S {socket} ]; do sleep 0.1; done"
+
+    def _report(self, server: images.Server) -> None:
+        if server.last_error is not None:
+            _log.warning("the connection between QEMU and %s broke: %s", self._name, server.last_error)
+
+
+def _open(disk: SmrDisk) -> images.Disk:
+    if disk.file is None:
+        return images.temporary(scratch_dir(), disk)
+    if not _exists(disk, disk.file):
+        assert disk.size is not None
+        options = {field: getattr(disk, field) for field in _FROM_IMAGE}
+        images.create(disk.file, **options)
+    image = images.open(disk.file)
+    try:
+        _agree(disk, disk.file, image.info())
+    except ImageError:
+        image.close()
+        raise
+    return image
+
+
+def _exists(disk: SmrDisk, file: Path) -> bool:
+    """Whether there is an image; raises :class:`ImageError` where there is none and none can be created."""
+    if file.exists() or disk.size is not None:
+        return file.exists()
+    raise ImageError(
+        f"smr: {file} does not exist", f"Give a size too (smr,file={file},size=20G), and it is created."
+    )
+
+
+def _agree(disk: SmrDisk, file: Path, info: Mapping[str, object]) -> None:
+    """Check that what was asked for is what the image has."""
+    for option in disk.options().values():
+        if option.field in _FROM_IMAGE and option.name in disk.given:
+            asked, has = getattr(disk, option.field), info[option.field]
+            if asked != has:
+                raise ImageError(
+                    f"smr: {option.name}={option.value.text(asked)}, "
+                    f"but {file} was created with {option.name}={option.value.text(has)}",
+                    f"Leave {option.name} out, or give another file.",
+                )

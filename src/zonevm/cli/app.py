@@ -1,0 +1,92 @@
+"""The tree of verbs. A verb's module is imported when the verb is used, so that the rest starts fast."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import PackageNotFoundError, version
+from typing import NamedTuple
+
+import click
+
+
+class Verb(NamedTuple):
+    """Where a verb (or group of verbs) is, and what ``zonevm --help`` says of it."""
+
+    module: str
+    name: str
+    help: str
+
+
+VERBS = {
+    "run": Verb("zonevm.cli.run", "run", "Run a command, or a shell, in a guest with zoned disks."),
+    "disk": Verb("zonevm.cli.disk", "disk", "Create, import and look at disks."),
+    "serve": Verb("zonevm.cli.serve", "serve", "Serve disks to a QEMU that you start."),
+    "target": Verb("zonevm.cli.target", "target", "Make and remove kernel targets (LIO)."),
+    "kernel": Verb("zonevm.cli.kernel", "kernel", "Get and list kernels for guests."),
+    "devices": Verb(
+        "zonevm.cli.devices", "devices", "List the zoned devices of this host, and who uses them."
+    ),
+    "doctor": Verb(
+        "zonevm.cli.doctor", "doctor", "Say what this host can do, what it lacks, and what mends it."
+    ),
+    "completion": Verb("zonevm.cli.completion", "completion", "Print a shell's completion script."),
+}
+
+
+class Verbs(click.Group):
+    """A group whose commands are rows of :data:`VERBS`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a verb's command, importing its module."""
+        verb = VERBS.get(cmd_name)
+        if verb is None:
+            return None
+        command = getattr(importlib.import_module(verb.module), verb.name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb that ``args`` start with; name those that there are if it is none of them."""
+        if args[0] not in VERBS and not ctx.resilient_parsing:
+            ctx.fail(f"there is no command {args[0]!r}; there are {', '.join(VERBS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verbs' help without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, verb.help) for name, verb in VERBS.items()])
+
+
+def _print_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        try:
+            click.echo(f"zonevm {version('zonevm')}")
+        except PackageNotFoundError:
+            click.echo("zonevm (not installed)")
+        context.exit()
+
+
+@click.group(cls=Verbs, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the version.",
+)
+@click.pass_context
+def app(context: click.Context) -> None:
+    """A QEMU guest with zoned block devices in it, in one command.
+
+    \b
+    zonevm run --disk smr,size=20G -- lsblk -z
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())

@@ -1,0 +1,171 @@
+"""``zonevm disk``: create images, look at them, and list what a disk can be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from rich.console import Console
+
+from zonevm import images
+from zonevm.cli.import_ import import_
+from zonevm.cli.output import print_json, say
+from zonevm.disks import KINDS, Disk, SmrDisk
+from zonevm.errors import DiskError
+from zonevm.units import about_size, format_size
+from zonevm.view.svg import svg
+from zonevm.view.terminal import listing, print_map
+from zonevm.view.zone_map import written
+
+if TYPE_CHECKING:
+    from zonevm._core import Inspection
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_IMAGE = click.argument("file", type=click.Path(path_type=Path))
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_NOT_OF_AN_IMAGE = ("file", "queues", "controller")
+
+
+@click.group()
+def disk() -> None:
+    """Create, import and look at disks."""
+
+
+disk.add_command(import_)
+
+
+def _image_options(command: _Command) -> _Command:
+    """Add an option for everything that an image is created with, from the table of the smr kind."""
+    for option in reversed(SmrDisk.options().values()):
+        if option.name not in _NOT_OF_AN_IMAGE:
+            names = [f"--{name}" for name in (option.name, *option.aliases)]
+            default = option.value.text(option.default.value) if option.default.value is not None else ""
+            text = f"{option.help} [{default}]" if default else option.help
+            command = click.option(*names, option.field, help=text, required=option.name == "size")(command)
+    return command
+
+
+@disk.command()
+@_IMAGE
+@_image_options
+def create(file: Path, **options: str | None) -> None:
+    """Create FILE, the image of an emulated SMR disk: sparse, with empty zones."""
+    given: dict[str, Any] = {field: value for field, value in options.items() if value is not None}
+    images.create(file, **given)
+    click.echo(_title(file, images.info(file)))
+
+
+@disk.command()
+@_IMAGE
+@_JSON
+def info(file: Path, as_json: bool) -> None:
+    """Print what the disk in image FILE is, and who uses it."""
+    image = images.info(file)
+    if as_json:
+        print_json(
+            {name: value for name, value in image.items() if name != "zones"} | {"wwn": _hex(image["wwn"])}
+        )
+        return
+    user = image["user"]
+    size, zone_size = format_size(image["size"]), format_size(image["zone_size"])
+    rows = {
+        "size": f"{size} ({image['size']} bytes)",
+        "zones": f"{image['zone_count']} of {zone_size}, {image['conventional']} conventional",
+        "block size": f"{image['block_size']} bytes logical, 4096 physical",
+        "max open": "no limit" if image["max_open"] is None else image["max_open"],
+        "identity": f"{image['vendor']} {image['product']} {image['revision']}".strip(),
+        "serial": image["serial"],
+        "wwn": _hex(image["wwn"]),
+        "uuid": image["uuid"],
+        "created": datetime.fromtimestamp(image["created"], UTC).astimezone().isoformat(" ", "seconds"),
+        "written": _written(image),
+        "on the host": about_size(image["allocated"]),
+        "in use": f"by process {user['pid']} ({user['program']})" if user else "no",
+    }
+    for name, value in rows.items():
+        click.echo(f"{name:<12} {value}")
+
+
+@disk.command()
+@_IMAGE
+@_JSON
+@click.option("--list", "as_list", is_flag=True, help="Print a line for each zone instead of a map.")
+@click.option("--svg", "drawing", type=click.Path(path_type=Path), help="Draw the map to this SVG file.")
+def zones(file: Path, as_json: bool, as_list: bool, drawing: Path | None) -> None:
+    """Show the zones of image FILE, also while a guest uses it."""
+    image = images.info(file)
+    title = _title(file, image)
+    if drawing is not None:
+        try:
+            drawing.write_text(svg(title, image["zones"], image["block_size"]), encoding="utf-8")
+        except OSError as error:
+            raise click.FileError(str(drawing), error.strerror) from error
+        say(f"drew {drawing}")
+    if as_json:
+        print_json([_as_dict(number, zone) for number, zone in enumerate(image["zones"])])
+    elif as_list:
+        for line in listing(image["zones"]):
+            click.echo(line)
+    elif drawing is None:
+        print_map(Console(), title, image["zones"], image["block_size"])
+
+
+@disk.command()
+@click.argument("kind", required=False)
+@_JSON
+def options(kind: str | None, as_json: bool) -> None:
+    """List the options of all kinds of disk, or of KIND."""
+    if kind is not None and kind not in KINDS:
+        raise DiskError(f"unknown kind of disk {kind!r}", f"Kinds: {', '.join(KINDS)}.")
+    tables = {name: _table(KINDS[name]) for name in ([kind] if kind else KINDS)}
+    if as_json:
+        print_json(tables)
+        return
+    for name, table in tables.items():
+        click.echo(f"{name}: {KINDS[name].summary}")
+        for option in table:
+            default = "" if option["default"] is None else f" [{option['default']}]"
+            click.echo(f"  {', '.join((option['name'], *option['aliases'])):<24} {option['help']}{default}")
+            click.echo(f"  {'':<24} {option['allowed']}")
+
+
+def _table(kind: type[Disk]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": option.name,
+            "aliases": list(option.aliases),
+            "help": option.help,
+            "allowed": option.value.allowed,
+            "default": None if option.default.value is None else option.value.text(option.default.value),
+        }
+        for option in kind.options().values()
+    ]
+
+
+def _hex(wwn: int) -> str:
+    return f"{wwn:016x}"
+
+
+def _title(file: Path, image: Inspection) -> str:
+    size, count, zone_size = about_size(image["size"]), image["zone_count"], format_size(image["zone_size"])
+    return f"{file}: {size}, {count} zones of {zone_size}, {image['conventional']} conventional"
+
+
+def _written(image: Inspection) -> str:
+    blocks = sum(written(zone) for zone in image["zones"])
+    return f"{about_size(blocks * image['block_size'])} in sequential zones"
+
+
+def _as_dict(number: int, zone: images.Zone) -> dict[str, object]:
+    return {
+        "zone": number,
+        "type": "conventional" if zone.conventional else "sequential write required",
+        "condition": zone.condition,
+        "start": zone.start,
+        "length": zone.length,
+        "write_pointer": zone.write_pointer,
+    }

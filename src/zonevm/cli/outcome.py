@@ -1,0 +1,73 @@
+"""The record of a run that ``zonevm run --json`` writes: how it ended, and how long what took."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from zonevm.disks import Disk
+from zonevm.errors import GuestPanicError, GuestTimeoutError, UsageError, ZonevmError
+
+_REASONS: tuple[tuple[type[BaseException], str], ...] = (
+    (GuestTimeoutError, "timeout"),
+    (GuestPanicError, "panic"),
+    (UsageError, "usage"),
+    (ZonevmError, "failed"),
+    (KeyboardInterrupt, "interrupted"),
+    (SystemExit, "terminated"),
+    (BaseException, "crashed"),
+)
+"""Why a run ended that did not end with its command (``exited``); the first that fits."""
+
+
+class Outcome:
+    """Collects what is known of a run; :meth:`recorded` adds its end and writes it all."""
+
+    def __init__(self, command: Sequence[str], disks: Sequence[Disk]) -> None:
+        self._facts: dict[str, object] = {"command": list(command), "disks": [str(disk) for disk in disks]}
+        self._seconds: dict[str, float] = {}
+
+    def add(self, **facts: object) -> None:
+        """Note facts."""
+        self._facts.update(facts)
+
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        """Note the seconds that the body takes, also when it fails."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self._seconds[what] = round(time.monotonic() - start, 3)
+
+    @contextmanager
+    def recorded(self, file: Path | None) -> Iterator[None]:
+        """Write the record to ``file``, if any, when the body ends, with the reason if it fails."""
+        with ExitStack() as stack:
+            if file is not None:
+                stack.callback(self._write, stack.enter_context(_opened(file)))
+            stack.enter_context(self.timed("total"))
+            try:
+                yield
+            except BaseException as error:
+                self.add(reason=next(reason for kind, reason in _REASONS if isinstance(error, kind)))
+                if isinstance(error, ZonevmError):
+                    self.add(exit_code=error.exit_code, message=error.message, hint=error.hint)
+                raise
+
+    def _write(self, out: TextIO) -> None:
+        json.dump({**self._facts, "seconds": self._seconds}, out, indent=2)
+        out.write("\n")
+
+
+def _opened(file: Path) -> TextIO:
+    try:
+        return file.open("w", encoding="utf-8")
+    except OSError as error:
+        raise click.FileError(str(file), error.strerror) from error

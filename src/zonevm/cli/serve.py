@@ -1,0 +1,66 @@
+"""``zonevm serve``: disks for a QEMU that the user starts."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from zonevm.attach import choose
+from zonevm.cli.output import say
+from zonevm.disks import SmrDisk, parse
+from zonevm.errors import UsageError
+from zonevm.export import libvirt
+from zonevm.guest.served import served
+from zonevm.units import format_size, parse_size
+
+
+@click.command()
+@click.option("--disk", "disks", multiple=True, required=True, metavar="DISK", help="A disk, as for run.")
+@click.option(
+    "--socket",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Serve the smr disks there, as LUNs of one controller.  [a new private directory]",
+)
+@click.option("--once", is_flag=True, help="End when the first QEMU has come and gone.")
+@click.option(
+    "--memory",
+    default="1G",
+    metavar="SIZE",
+    show_default=True,
+    help="Memory of the guest: it has to be shared, and its size is part of what is printed.",
+)
+@click.option("--export", type=click.Choice(["libvirt"]), help="Print XML for a domain instead.")
+def serve(disks: tuple[str, ...], socket: Path | None, once: bool, memory: str, export: str | None) -> None:
+    """Serve disks to a QEMU that you start, until Ctrl-C or SIGTERM; then nothing is left.
+
+    Prints the arguments to add to QEMU's command line, ready to paste, when the disks are there.
+
+    \b
+    zonevm serve --disk smr,file=disk.img
+    """
+    described = choose([parse(text) for text in disks])
+    size = parse_size(memory)
+    if size == 0 or size % 2**20:
+        raise UsageError(f"--memory {memory} is not whole MiB", "Write --memory 4G, for example.")
+    if once and not any(isinstance(disk, SmrDisk) for disk in described):
+        raise UsageError("--once needs an smr disk: only there a QEMU is seen", "Leave --once out.")
+    for note in (note for disk in described for note in disk.notes):
+        say(note)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    with served(described, socket) as ready, contextlib.suppress(KeyboardInterrupt):
+        if export is None:
+            click.echo(shlex.join(ready.qemu_arguments(size)))
+        else:
+            click.echo(libvirt.parts(ready.devices), nl=False)
+        sys.stdout.flush()
+        say("serving; Ctrl-C ends it")
+        if any(device.shared_memory for device in ready.devices) and export is None:
+            say(f"the guest gets {format_size(size)} of shared memory by these arguments; see --memory")
+        ready.wait(once)

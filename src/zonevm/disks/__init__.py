@@ -1,0 +1,15 @@
+"""WHAT a disk is: one frozen dataclass a kind, and the ``--disk`` grammar. Pure: no I/O.
+
+``parse("smr,size=20G")`` gives a :class:`Disk`, ``str(disk)`` the text again. A new kind is a new file and
+its name in ``grammar.KINDS``.
+"""
+
+from zonevm.disks.disk import Disk
+from zonevm.disks.grammar import KINDS, parse
+from zonevm.disks.physical import PhysicalDisk
+from zonevm.disks.plain import PlainDisk
+from zonevm.disks.smr import SmrDisk
+from zonevm.disks.tcmu import TcmuDisk
+from zonevm.disks.zns import ZnsDisk
+
+__all__ = ["KINDS", "Disk", "PhysicalDisk", "PlainDisk", "SmrDisk", "TcmuDisk", "ZnsDisk", "parse"]

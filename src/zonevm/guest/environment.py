@@ -1,0 +1,34 @@
+"""Which of the host's environment variables a command in the guest gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+HOST_ONLY = frozenset(
+    {
+        "DBUS_SESSION_BUS_ADDRESS",
+        "DBUS_SYSTEM_BUS_ADDRESS",
+        "DISPLAY",
+        "NOTIFY_SOCKET",
+        "SSH_AGENT_PID",
+        "SSH_AUTH_SOCK",
+        "TMUX",
+        "WAYLAND_DISPLAY",
+        "XAUTHORITY",
+        "XDG_RUNTIME_DIR",
+    }
+)
+"""Variables that point at something of the host that the guest does not have."""
+
+_SYSTEM_DIRS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+
+
+def guest_environment(host: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of ``host`` that go along, with the administrator's directories added to PATH.
+
+    Commands in the guest are root's, so USER and LOGNAME say so.
+    """
+    environment = {name: value for name, value in host.items() if name not in HOST_ONLY}
+    path = [directory for directory in host.get("PATH", "").split(":") if directory]
+    path += [directory for directory in _SYSTEM_DIRS if directory not in path]
+    return {**environment, "PATH": ":".join(path), "USER": "root", "LOGNAME": "root"}

@@ -1,0 +1,336 @@
+"""A guest: kernel, disks, machine and agent put together; what a user starts, talks to and stops."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from zonevm.attach import QemuDevice
+from zonevm.disks import Disk, parse
+from zonevm.errors import GuestError, GuestTimeoutError, QemuError, UsageError
+from zonevm.guest import terminal
+from zonevm.guest.client import Client, ConnectionLostError, NotStartedError, RemoteCommand
+from zonevm.guest.completed import Completed
+from zonevm.guest.domain import domain
+from zonevm.guest.environment import guest_environment
+from zonevm.guest.machine import RunningMachine
+from zonevm.guest.plan import Plan, Settings
+from zonevm.guest.protocol import STDERR, STDOUT
+from zonevm.guest.rundir import RuntimeDir, make_log_dir
+from zonevm.guest.streams import Captured, Sink, Source, Written
+from zonevm.guest.verify import PROBE, Check, pci_addresses, verify
+from zonevm.host import guest_python, runtime_base
+from zonevm.units import parse_size
+
+_BOOT_SECONDS = 120.0
+_SYNC_SECONDS = 10.0
+_POLL_SECONDS = 0.02
+_LAST_LINES = 15
+_NOT_FOUND, _NOT_EXECUTABLE = 127, 126
+_ENOENT = 2
+
+Input = bytes | BinaryIO | int | None
+Output = BinaryIO | int | None
+Progress = Callable[[str], None]
+
+
+class Guest:
+    """A guest with disks in it; a context manager that boots it and, at the end, undoes everything.
+
+    ``disks``: :class:`Disk` objects or texts of the ``--disk`` grammar.
+    ``kernel``: a bzImage, a build tree or a version; None: the host's own or the newest one pulled.
+    ``memory``: a size.
+    ``cpus``: how many; by default one under TCG, and under KVM as many as the host has, at most four.
+    ``rwdirs``: host directories that the guest may write to. All else of the host's root it sees and cannot
+    change: what it writes there is gone with it, and of what the host changes there meanwhile, in files that
+    the guest has read, it may see nothing.
+    ``net``: None or ``user``. ``append``: more kernel arguments.
+    ``qemu``: another QEMU. ``qemu_args``: more arguments for it. ``accel``: ``auto``, ``kvm`` or ``tcg``.
+    ``boot_timeout``: seconds.
+    ``env`` and ``cwd``: of commands; those of this process by default.
+    ``progress``: is told what is going on, for people.
+    """
+
+    def __init__(
+        self,
+        disks: Sequence[Disk | str] = (),
+        *,
+        kernel: str | Path | None = None,
+        memory: str | int = "1G",
+        cpus: int | None = None,
+        rwdirs: Sequence[str | Path] = (),
+        net: str | None = None,
+        append: str = "",
+        qemu: str | None = None,
+        qemu_args: Sequence[str] = (),
+        accel: str = "auto",
+        boot_timeout: float = _BOOT_SECONDS,
+        env: Mapping[str, str] | None = None,
+        cwd: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self._settings = Settings(
+            disks=tuple(parse(disk) if isinstance(disk, str) else disk for disk in disks),
+            kernel=kernel,
+            memory=parse_size(memory),
+            cpus=cpus,
+            rwdirs=tuple(Path(path) for path in rwdirs),
+            net=net,
+            append=append,
+            qemu=qemu,
+            qemu_args=tuple(qemu_args),
+            accel=accel,
+            cwd=Path(cwd or Path.cwd()).absolute(),
+        )
+        self._boot_timeout = boot_timeout
+        self._env = env
+        self._progress = progress or (lambda _: None)
+        self._undo = ExitStack()
+        self._machine: RunningMachine | None = None
+        self._client: Client | None = None
+        self._log_dir: Path | None = None
+        self._command: list[str] = []
+        self._disks: Sequence[Disk] = ()
+        self._devices: Sequence[QemuDevice] = ()
+
+    # Life
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop(sync=kind is None)
+
+    def start(self) -> None:
+        """Boot the guest and wait for its agent.
+
+        Raises what keeps it from that: :class:`KernelError`, :class:`HostError`, :class:`QemuError`,
+        :class:`GuestPanicError`, :class:`GuestTimeoutError` and what attaching a disk raises.
+        """
+        if self._machine is not None:
+            raise UsageError("the guest was started already")
+        with ExitStack() as undo:
+            plan = Plan.make(self._settings, self._progress)
+            runtime = undo.enter_context(RuntimeDir())
+            self._log_dir = make_log_dir()
+            files = plan.files(runtime.path, self._log_dir)
+            devices = [undo.enter_context(attachment) for attachment in plan.attachments(runtime.path)]
+            if files.root is not None:
+                undo.enter_context(plan.serve_root(files.root, runtime, self._log_dir))
+            self._disks, self._devices = plan.settings.disks, devices
+            self._command = plan.machine(files, devices).argv()
+            self._progress(f"booting Linux {plan.kernel.version} ({plan.accel.name})")
+            machine = RunningMachine(self._command, files.monitor, self._log_dir)
+            undo.callback(machine.stop)
+            runtime.watch(machine.pid)
+            machine.connect()
+            client = Client(_connect(files.agent))
+            undo.callback(client.close)
+            self._await_agent(machine, client)
+            self._machine, self._client = machine, client
+            self._undo = undo.pop_all()
+
+    def stop(self, sync: bool = True) -> None:
+        """End the guest, if it runs; ``sync``: have it write everything out before."""
+        with self._undo:
+            self._undo = ExitStack()
+            if (
+                sync
+                and self._client
+                and not self._client.lost
+                and (self._settings.disks or self._settings.rwdirs)
+            ):
+                self._client.sync(_SYNC_SECONDS)
+        self._client = None
+
+    def reboot(self) -> None:
+        """Reset the guest and wait until it is up again. Commands that ran are lost."""
+        machine, client = self._running()
+        client.expect_reset()
+        with machine.resetting():
+            self._await_agent(machine, client)
+
+    # Commands
+
+    def run(
+        self,
+        argv: Sequence[str | Path] | str,
+        *,
+        stdin: Input = None,
+        stdout: Output = None,
+        stderr: Output = None,
+        timeout: float | None = None,
+        check: bool = False,
+        cwd: str | Path | None = None,
+        env: Mapping[str, str] | None = None,
+        tty: bool = False,
+    ) -> Completed:
+        """Run a command in the guest, as root, and return how it ended. Several threads may do so at once.
+
+        ``argv``: a program and its arguments, or one string for ``sh -c``.
+        ``stdin``: bytes, a binary file or a file descriptor; None is an empty input.
+        ``stdout``, ``stderr``: where they go, byte for byte as they come; None keeps them in the result.
+        ``timeout``: seconds, after which the command is killed.
+        ``env``: in place of the guest's. ``cwd``: likewise.
+        ``tty``: on a terminal of its own; stderr is then part of stdout.
+
+        Raises :class:`CommandError` with ``check``, :class:`GuestTimeoutError`, :class:`GuestPanicError`,
+        :class:`GuestError` or :class:`QemuError` when the guest ends before the command does.
+        """
+        words = ("/bin/sh", "-c", argv) if isinstance(argv, str) else tuple(os.fspath(word) for word in argv)
+        if not words:
+            raise UsageError("there is no command to run", "Give at least the program's name.")
+        if any("\0" in word for word in words):
+            raise UsageError("a command cannot have a null character in it")
+        out, err = _sink(stdout), _sink(stderr)
+        directory = Path(cwd or self._settings.cwd).absolute()
+        _, client = self._running()
+        command = client.execute(
+            [os.fsencode(word) for word in words],
+            self._environment(env),
+            os.fsencode(directory),
+            source=Source(stdin),
+            sinks={STDOUT: out} if tty else {STDOUT: out, STDERR: err},
+            tty=terminal.size() if tty else None,
+        )
+        with terminal.following_size(command.resize) if tty else contextlib.nullcontext():
+            code = self._wait(command, words, directory, timeout)
+        completed = Completed(argv if isinstance(argv, str) else words, code, _captured(out), _captured(err))
+        return completed.check() if check else completed
+
+    def shell(self, argv: Sequence[str | Path] = ()) -> int:
+        """Run a shell, or another command, on the caller's terminal; return its exit code.
+
+        The shell is that of the environment (``SHELL``), or ``/bin/sh``.
+        """
+        shell = (self._env or os.environ).get("SHELL", "/bin/sh")
+        keyboard, screen = terminal.standard_streams()
+        with terminal.lent(keyboard):
+            return self.run(argv or [shell], stdin=keyboard, stdout=screen, tty=True).returncode
+
+    def verify(self) -> list[Check]:
+        """Return what the guest shows of each disk beside what was asked for: whether each fact is so."""
+        machine, _ = self._running()
+        return verify(self._disks, self._devices, pci_addresses(machine.qmp("query-pci")), self._probe)
+
+    # What can be known
+
+    def command(self) -> list[str]:
+        """Return the QEMU command line without starting anything; a run has its files elsewhere."""
+        argv, _ = self._described()
+        return argv
+
+    def script(self) -> list[str]:
+        """Return the shell commands that do a run by hand: what prepares the disks, then QEMU."""
+        argv, by_hand = self._described()
+        return [*by_hand, shlex.join(argv)]
+
+    def libvirt(self) -> str:
+        """Return the XML of a libvirt domain with the same disks, which boots nothing yet."""
+        return domain(self._settings)
+
+    @property
+    def qemu_command(self) -> list[str]:
+        """The command line of the QEMU that runs, or ran last."""
+        return list(self._command)
+
+    @property
+    def log_dir(self) -> Path | None:
+        """The directory with the console's text, QEMU's messages and its command line, once started."""
+        return self._log_dir
+
+    def console(self) -> str:
+        """Return what the guest has written to its console so far: the kernel's log."""
+        if self._machine is None:
+            raise UsageError("the guest has no console yet", "Start it first.")
+        return self._machine.console()
+
+    # Inside
+
+    def _described(self) -> tuple[list[str], list[str]]:
+        base = runtime_base()
+        plan = Plan.make(self._settings, self._progress)
+        devices = [attachment.describe() for attachment in plan.attachments(base)]
+        argv = plan.machine(plan.files(base, base), devices).argv()
+        return argv, [command for device in devices for command in device.by_hand]
+
+    def _probe(self, arguments: Sequence[str]) -> bytes:
+        argv = [str(guest_python()), "-", *arguments]
+        return self.run(argv, stdin=PROBE.read_bytes(), cwd="/", check=True).stdout
+
+    def _running(self) -> tuple[RunningMachine, Client]:
+        if self._machine is None or self._client is None:
+            raise UsageError("the guest is not running", "Use it in a with statement, or start it first.")
+        return self._machine, self._client
+
+    def _environment(self, env: Mapping[str, str] | None) -> list[bytes]:
+        if env is None:
+            env = self._env
+        variables = guest_environment(os.environ) if env is None else env
+        return [os.fsencode(f"{name}={value}") for name, value in variables.items()]
+
+    def _wait(
+        self, command: RemoteCommand, words: Sequence[str], directory: Path, timeout: float | None
+    ) -> int:
+        try:
+            code = command.wait(timeout)
+        except NotStartedError as problem:
+            if problem.doing == "cwd":
+                raise GuestError(
+                    f"the guest has no directory {directory}: {os.strerror(problem.number)}",
+                    f"/dev, /proc, /sys and /run are the guest's own. Share it: --rwdir {directory}",
+                ) from None
+            return _NOT_FOUND if problem.number == _ENOENT else _NOT_EXECUTABLE
+        except ConnectionLostError:
+            machine, _ = self._running()
+            raise machine.failure() from None
+        except BaseException:
+            command.abandon()
+            raise
+        if code is None:
+            command.abandon()
+            raise GuestTimeoutError(f"{' '.join(words)} did not end within {timeout:g} s in the guest")
+        return 128 - code if code < 0 else code
+
+    def _await_agent(self, machine: RunningMachine, client: Client) -> None:
+        end = time.monotonic() + self._boot_timeout
+        while not client.wait_hello(_POLL_SECONDS):
+            if not machine.alive:
+                raise machine.failure()
+            if time.monotonic() > end:
+                last = "\n".join(machine.console().rstrip().splitlines()[-_LAST_LINES:])
+                raise GuestTimeoutError(
+                    f"the guest was not up after {self._boot_timeout:g} s; its last lines were:\n{last}",
+                    f"The log is {self._log_dir}/console.log",
+                )
+        if client.lost:
+            raise machine.failure()
+
+
+def _connect(path: Path) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(str(path))
+    except OSError as error:
+        connection.close()
+        raise QemuError(f"cannot reach the guest's agent at {path}: {error.strerror}") from error
+    return connection
+
+
+def _sink(target: Output) -> Captured | Written:
+    return Captured() if target is None else Written(target)
+
+
+def _captured(sink: Sink) -> bytes:
+    return sink.value() if isinstance(sink, Captured) else b""

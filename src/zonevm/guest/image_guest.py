@@ -1,0 +1,228 @@
+"""A guest that boots a full system image, with its serial console for the user. There is no agent inside."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from zonevm.attach import QemuDevice
+from zonevm.attach import plan as plan_attachments
+from zonevm.attach.qemu_options import option_string
+from zonevm.disks import Disk
+from zonevm.errors import ImageError, QemuError, UsageError
+from zonevm.export import libvirt
+from zonevm.guest import terminal
+from zonevm.guest.accel import Accel
+from zonevm.guest.console import relay
+from zonevm.guest.domain import domain
+from zonevm.guest.kvm import choose_accel
+from zonevm.guest.machine import RunningMachine
+from zonevm.guest.plan import Settings
+from zonevm.guest.rundir import RuntimeDir, make_log_dir
+from zonevm.host import Qemu, find_qemu, runtime_base
+from zonevm.host.firmware import Firmware, find_uefi
+from zonevm.units import parse_size
+
+FIRMWARES = ("bios", "uefi")
+
+_FORMATS = {b"QFI\xfb": "qcow2", b"KDMV": "vmdk", b"vhdxfile": "vhdx"}
+_LAST_PORT = 65535
+_SSH = 22
+_ACCEPT_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class _Files:
+    console: Path
+    monitor: Path
+    log: Path
+
+
+class ImageGuest:
+    """A machine that boots from ``image``, with disks; :meth:`run` does it all.
+
+    ``disks``: their methods were chosen. ``write``: what the guest writes to the image stays there; otherwise
+    it is gone at the end. ``firmware``: ``bios`` or ``uefi``, whose variables are never kept.
+    ``ssh_port``: a port of this host, on its loopback address, that leads to the guest's port 22.
+    ``memory``, ``cpus``, ``net``, ``qemu``, ``qemu_args``, ``accel``, ``progress``: as for :class:`Guest`.
+
+    Raises :class:`UsageError` for a value that is not allowed, :class:`ImageError` for an image that cannot
+    be read, and :class:`HostError` where the host lacks what is needed.
+    """
+
+    def __init__(
+        self,
+        image: Path,
+        disks: Sequence[Disk] = (),
+        *,
+        write: bool = False,
+        firmware: str = "bios",
+        memory: str | int = "1G",
+        cpus: int | None = None,
+        net: str | None = None,
+        ssh_port: int | None = None,
+        qemu: str | None = None,
+        qemu_args: Sequence[str] = (),
+        accel: str = "auto",
+        progress: Callable[[str], None] | None = None,
+    ) -> None:
+        if firmware not in FIRMWARES:
+            raise UsageError(f"{firmware!r} is no firmware", f"Choose one of: {', '.join(FIRMWARES)}.")
+        if ssh_port is not None and not 1 <= ssh_port <= _LAST_PORT:
+            raise UsageError(f"{ssh_port} is no port", f"A port is a number from 1 to {_LAST_PORT}.")
+        self.image = image.absolute()
+        self._format = _image_format(image)
+        self._uefi = find_uefi() if firmware == "uefi" else None
+        self._net = net == "user" or ssh_port is not None
+        self._settings = Settings(
+            disks=tuple(disks),
+            kernel=None,
+            memory=parse_size(memory),
+            cpus=cpus,
+            rwdirs=(),
+            net="user" if self._net else None,
+            append="",
+            qemu=qemu,
+            qemu_args=tuple(qemu_args),
+            accel=accel,
+            cwd=Path.cwd(),
+        )
+        self._settings.check()
+        self.qemu_command: list[str] = []
+        self.log_dir: Path | None = None
+        self._write = write
+        self._ssh_port = ssh_port
+        self._progress = progress or (lambda _: None)
+
+    def run(self, keyboard: int, screen: int, up: Callable[[], None] = lambda: None) -> bool:
+        """Boot and connect the console until the guest powers itself off; return False if the user left.
+
+        ``up`` is called when the machine runs. Raises :class:`QemuError` when QEMU fails, and what attaching
+        a disk raises.
+        """
+        with ExitStack() as undo:
+            qemu, how = self._chosen()
+            runtime = undo.enter_context(RuntimeDir())
+            self.log_dir = make_log_dir()
+            files = _files(runtime.path, self.log_dir)
+            planned = plan_attachments(self._settings.disks, runtime.path)
+            devices = [undo.enter_context(attachment) for attachment in planned]
+            self.qemu_command = self._argv(qemu, how, files, devices)
+            listener = undo.enter_context(_listening(files.console))
+            self._progress(f"booting {self.image} ({how.name})")
+            machine = RunningMachine(self.qemu_command, files.monitor, self.log_dir)
+            undo.callback(machine.stop)
+            runtime.watch(machine.pid)
+            machine.connect()
+            console = undo.enter_context(_accepted(listener))
+            up()
+            with terminal.lent(keyboard):
+                stayed = relay(console, keyboard, screen, lambda: machine.alive)
+            if stayed and not machine.ended_well():
+                raise machine.failure()
+            return stayed
+
+    def script(self) -> list[str]:
+        """Return the shell commands that do a run by hand: what prepares the disks, then QEMU."""
+        qemu, how = self._chosen()
+        planned = plan_attachments(self._settings.disks, runtime_base())
+        devices = [attachment.describe() for attachment in planned]
+        by_hand = [command for device in devices for command in device.by_hand]
+        argv = self._argv(qemu, how, None, devices)
+        return [*by_hand, shlex.join(argv)]
+
+    def libvirt(self) -> str:
+        """Return the XML of a libvirt domain that is the same."""
+        system = libvirt.System(self.image, self._format, self._uefi is not None, not self._write)
+        return domain(self._settings, system)
+
+    def _chosen(self) -> tuple[Qemu, Accel]:
+        qemu = find_qemu(self._settings.qemu)
+        return qemu, choose_accel(self._settings, qemu)
+
+    def _argv(self, qemu: Qemu, how: Accel, files: _Files | None, devices: Sequence[QemuDevice]) -> list[str]:
+        """Return the command line; without ``files`` the console is the terminal that QEMU is started on."""
+        for device in devices:
+            if device.min_qemu:
+                qemu.require(device.min_qemu, "a disk of this guest")
+        settings = self._settings
+        shared = any(device.shared_memory for device in devices)
+        arguments = [
+            str(qemu.path),
+            *("-name", "zonevm", "-nodefaults", "-no-user-config", "-display", "none"),
+            *("-machine", "q35" + (",memory-backend=mem" if shared else "")),
+            *("-accel", how.option, "-cpu", how.cpu),
+            *("-smp", str(how.processors(settings.cpus)), "-m", f"{settings.memory // 2**20}M"),
+        ]
+        if shared:
+            arguments += ["-object", f"memory-backend-memfd,id=mem,size={settings.memory},share=on"]
+        if self._uefi is not None:
+            arguments += _flash(self._uefi)
+        system = {"file": self.image, "format": self._format, "snapshot": "off" if self._write else "on"}
+        arguments += ["-drive", option_string("if=none,id=system", **system)]
+        arguments += ["-device", "virtio-blk-pci,drive=system,bootindex=0"]
+        arguments += _console(files) if files else ["-serial", "mon:stdio"]
+        arguments += ["-device", "virtio-rng-pci"]
+        if self._net:
+            forward = f",hostfwd=tcp:127.0.0.1:{self._ssh_port}-:{_SSH}" if self._ssh_port else ""
+            arguments += [
+                "-netdev",
+                f"user,id=net0{forward}",
+                "-device",
+                "virtio-net-pci,netdev=net0,romfile=",
+            ]
+        for device in devices:
+            arguments += device.args
+        return [*arguments, *settings.qemu_args]
+
+
+def _files(runtime: Path, log_dir: Path) -> _Files:
+    return _Files(runtime / "console.sock", runtime / "qmp.sock", log_dir / "console.log")
+
+
+def _flash(uefi: Firmware) -> list[str]:
+    code = option_string("if=pflash,unit=0,readonly=on", format=uefi.format, file=uefi.code)
+    variables = option_string("if=pflash,unit=1,snapshot=on", format=uefi.format, file=uefi.variables)
+    return ["-drive", code, "-drive", variables]
+
+
+def _console(files: _Files) -> list[str]:
+    return [
+        *("-chardev", option_string("socket,id=console", path=files.console, logfile=files.log)),
+        *("-serial", "chardev:console"),
+        *("-chardev", option_string("socket,id=monitor,server=on,wait=off", path=files.monitor)),
+        *("-mon", "chardev=monitor,mode=control"),
+    ]
+
+
+@contextmanager
+def _listening(path: Path) -> Iterator[socket.socket]:
+    """Have QEMU connect to us, so that nothing it says is lost."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(path))
+        listener.listen(1)
+        listener.settimeout(_ACCEPT_SECONDS)
+        yield listener
+
+
+def _accepted(listener: socket.socket) -> socket.socket:
+    try:
+        connection, _ = listener.accept()
+    except TimeoutError as error:
+        raise QemuError("QEMU does not connect the guest's console") from error
+    connection.setblocking(True)
+    return connection
+
+
+def _image_format(image: Path) -> str:
+    """Return the format that an image's first bytes tell; what tells nothing is raw."""
+    try:
+        with image.open("rb") as file:
+            start = file.read(max(map(len, _FORMATS)))
+    except OSError as error:
+        raise ImageError(f"{image}: {error.strerror}", "Give an image that can be read.") from error
+    return next((name for magic, name in _FORMATS.items() if start.startswith(magic)), "raw")

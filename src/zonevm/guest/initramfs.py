@@ -1,0 +1,165 @@
+"""Writes the guest's initramfs: a newc archive with a static busybox, stage 1, modules and the agent.
+
+The format: Documentation/driver-api/early-userspace/buffer-format.rst. Knows no QEMU.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import py_compile
+import shlex
+import stat
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from zonevm.guest.modules import read_module
+
+MSIZE = 128 * 1024
+"""Bytes of one 9p message. Linux allows 500 KiB by virtio, but has to find them in one piece of memory."""
+
+_HERE = Path(__file__).parent
+_KEPT = 12
+
+
+@dataclass(frozen=True)
+class Share:
+    """A host directory that the guest sees at the same path, for reading and writing, by 9p tag ``tag``."""
+
+    tag: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All that decides what an initramfs has in it.
+
+    ``modules`` are module files in load order; ``module_dir`` is what the guest sees at
+    /lib/modules/``release``; ``root`` is how the host's root is shared: ``9p`` or ``virtiofs``;
+    ``fresh_run``: whether the guest has a /run of its own.
+    """
+
+    busybox: Path
+    python: Path
+    release: str
+    modules: Sequence[Path]
+    module_dir: Path | None
+    shares: Sequence[Share] = ()
+    root: str = "9p"
+    net: str | None = None
+    fresh_run: bool = True
+    hostname: str = "zonevm"
+
+    def config(self) -> str:
+        """Return the settings of stage 1, as shell assignments."""
+        settings = {
+            "ROOT": self.root,
+            "MSIZE": str(MSIZE),
+            "FRESH_RUN": str(int(self.fresh_run)),
+            "MODULES": str(self.module_dir or ""),
+            "RELEASE": self.release,
+            "HOSTNAME": self.hostname,
+            "NET": self.net or "",
+            "PYTHON": str(self.python),
+        }
+        return "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items())
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of an archive; ``mode`` has the type bits of stat(2)."""
+
+    name: str
+    mode: int
+    data: bytes = b""
+
+
+def build(contents: Contents, cache: Path) -> Path:
+    """Return the archive with ``contents``, kept in directory ``cache`` under a hash of all that is in it.
+
+    Raises :class:`KernelError` for a module that cannot be read.
+    """
+    target = cache / f"{_key(contents)}.cpio"
+    if target.exists():
+        target.touch()
+        return target
+    archive = newc(_entries(contents))
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=cache, delete=False) as file:
+        file.write(archive)
+    Path(file.name).replace(target)
+    _prune(cache)
+    return target
+
+
+def newc(entries: Iterable[Entry]) -> bytes:
+    """Return the "new ASCII" cpio archive of ``entries``; a directory has to come before its files."""
+    archive = bytearray()
+    for number, entry in enumerate([*entries, Entry("TRAILER!!!", 0)], start=1):
+        name = entry.name.encode() + b"\0"
+        links = 2 if stat.S_ISDIR(entry.mode) else 1
+        fields = (number, entry.mode, 0, 0, links, 0, len(entry.data), 0, 0, 0, 0, len(name), 0)
+        archive += b"070701" + b"".join(b"%08X" % field for field in fields) + name
+        archive += bytes(-len(archive) % 4)
+        archive += entry.data
+        archive += bytes(-len(archive) % 4)
+    return bytes(archive)
+
+
+def _entries(contents: Contents) -> list[Entry]:
+    folder, program, plain = stat.S_IFDIR | 0o755, stat.S_IFREG | 0o755, stat.S_IFREG | 0o644
+    names = [f"{path.name.partition('.ko')[0]}.ko" for path in contents.modules]
+    shares = "".join(f"{share.tag} {share.path}\n" for share in contents.shares)
+    return [
+        *(Entry(name, folder) for name in ("bin", "zonevm", "zonevm/modules.d", "zonevm/agent")),
+        Entry("init", program, (_HERE / "stage1.sh").read_bytes()),
+        Entry("bin/busybox", program, contents.busybox.read_bytes()),
+        Entry("bin/sh", stat.S_IFLNK | 0o777, b"busybox"),
+        Entry("zonevm/config", plain, contents.config().encode()),
+        Entry("zonevm/shares", plain, shares.encode()),
+        Entry("zonevm/modules", plain, "".join(f"{name}\n" for name in names).encode()),
+        *(
+            Entry(f"zonevm/agent/{name}.pyc", plain, _compiled(_HERE / f"{name}.py"))
+            for name in ("agent", "protocol")
+        ),
+        *(
+            Entry(f"zonevm/modules.d/{name}", plain, read_module(path))
+            for name, path in zip(names, contents.modules, strict=True)
+        ),
+    ]
+
+
+def _compiled(source: Path) -> bytes:
+    """Return the bytecode of a program, for the same interpreter: the guest need not compile it."""
+    with tempfile.NamedTemporaryFile(suffix=".pyc") as file:
+        py_compile.compile(
+            str(source),
+            file.name,
+            source.name,
+            doraise=True,
+            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+        )
+        return Path(file.name).read_bytes()
+
+
+def _key(contents: Contents) -> str:
+    digest = hashlib.sha256()
+    digest.update(
+        f"{sys.implementation.cache_tag} {importlib.util.MAGIC_NUMBER!r} {contents.config()}".encode()
+    )
+    digest.update("".join(f"{share.tag} {share.path}\n" for share in contents.shares).encode())
+    for source in ("stage1.sh", "agent.py", "protocol.py", "initramfs.py"):
+        digest.update((_HERE / source).read_bytes())
+    for path in (contents.busybox, *contents.modules):
+        status = path.stat()
+        digest.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:24]
+
+
+def _prune(cache: Path) -> None:
+    archives = sorted(cache.glob("*.cpio"), key=lambda path: path.stat().st_mtime)
+    for path in archives[:-_KEPT]:
+        path.unlink(missing_ok=True)

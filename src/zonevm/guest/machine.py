@@ -1,0 +1,210 @@
+"""One QEMU process and its QMP connection: starts it, tells why it ended, ends it. Knows no agent."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import logging
+import shlex
+import subprocess
+import threading
+import time
+from collections.abc import Coroutine, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from qemu.qmp import QMPClient
+from qemu.qmp.error import QMPError
+from qemu.qmp.events import EventListener
+
+from zonevm.errors import GuestError, GuestPanicError, QemuError, ZonevmError
+
+_Result = TypeVar("_Result")
+
+logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
+
+_CONNECT_SECONDS = 60
+_COMMAND_SECONDS = 10
+_EVENT_SECONDS = 0.5
+_POLL_SECONDS = 0.01
+_LAST_LINES = 30
+_PANIC = "Kernel panic - not syncing"
+_STAGE1 = "zonevm: stage 1: "
+_BROKEN = ("internal-error", "io-error")
+_GUEST_DID = {"guest-shutdown": "powered itself off", "guest-reset": "rebooted"}
+
+
+class RunningMachine:
+    """A QEMU that runs, or ran. Not for use by several threads but for :attr:`alive` and :meth:`failure`."""
+
+    def __init__(self, argv: list[str], monitor: Path, log_dir: Path) -> None:
+        """Start QEMU. Raises :class:`QemuError` where it cannot be executed."""
+        self._log_dir = log_dir
+        self._monitor = monitor
+        self._ended_because = ""
+        self._broken = ""
+        (log_dir / "command").write_text(shlex.join(argv) + "\n")
+        with (log_dir / "qemu.log").open("wb") as log:
+            try:
+                self._process = subprocess.Popen(
+                    argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                )
+            except OSError as error:
+                raise QemuError(f"cannot start {argv[0]}: {error.strerror}") from error
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="zonevm-qmp", daemon=True)
+        self._thread.start()
+        self._client = QMPClient("zonevm")
+        self._listener: concurrent.futures.Future[None] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The id of the QEMU process."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether QEMU runs and its virtual machine is sound."""
+        return self._process.poll() is None and not self._broken
+
+    def connect(self) -> None:
+        """Connect QMP, as soon as QEMU offers it. Raises :class:`QemuError` where QEMU ends before."""
+        end = time.monotonic() + _CONNECT_SECONDS
+        while not self._monitor.exists() or not self._try_connect():
+            if not self.alive:
+                raise self.failure()
+            if time.monotonic() > end:
+                raise QemuError("QEMU does not answer on its monitor", self._where("qemu.log"))
+            time.sleep(_POLL_SECONDS)
+        self._listener = asyncio.run_coroutine_threadsafe(self._listen(), self._loop)
+
+    def qmp(self, command: str, arguments: Mapping[str, object] | None = None) -> object:
+        """Execute a QMP command and return its answer. Raises :class:`QemuError` where it fails."""
+        try:
+            return self._call(self._client.execute(command, arguments), _COMMAND_SECONDS)
+        except (QMPError, OSError, TimeoutError) as error:
+            if not self.alive:
+                raise self.failure() from error
+            raise QemuError(f"QEMU refused the command {command}: {error}") from error
+
+    @contextlib.contextmanager
+    def resetting(self) -> Iterator[None]:
+        """Press the reset button; while entered, the guest may also reset itself, as firmware then does."""
+        self.qmp("set-action", {"reboot": "reset"})
+        self.qmp("system_reset")
+        yield
+        self.qmp("set-action", {"reboot": "shutdown"})
+
+    def console(self) -> str:
+        """Return all that the guest has written to its console."""
+        try:
+            data = (self._log_dir / "console.log").read_bytes()
+        except FileNotFoundError:
+            return ""
+        return data.decode("utf-8", "replace").replace("\r", "")
+
+    def failure(self) -> ZonevmError:
+        """Return the error that says why the machine is not alive, once it has ended or broken."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_COMMAND_SECONDS if not self._broken else 0)
+        console = self.console()
+        lines = console.rstrip().splitlines()
+        last = "\n".join(lines[-_LAST_LINES:])
+        seen = self._where("console.log")
+        if _PANIC in console:
+            panic = next(line for line in lines if _PANIC in line).partition(_PANIC)[2].strip(": ")
+            return GuestPanicError(
+                f"the guest's kernel panicked: {panic}", seen, "\n".join(_from_trouble(lines))
+            )
+        if _STAGE1 in console:
+            what = next(line for line in reversed(lines) if _STAGE1 in line).partition(_STAGE1)[2]
+            return GuestError(f"the guest could not start: {what}", seen)
+        if self._broken:
+            return QemuError(
+                f"the guest's virtual machine stopped: {self._broken}", "Try --accel tcg. " + seen
+            )
+        code = self._process.returncode
+        reason = self._reason() if code == 0 else ""
+        if reason in _GUEST_DID:
+            return GuestError(f"the guest {_GUEST_DID[reason]}; its last lines were:\n{last}", seen)
+        said = (self._log_dir / "qemu.log").read_text(errors="replace").strip() or "it said nothing"
+        how = (
+            f"was killed by signal {-code}"
+            if code is not None and code < 0
+            else f"ended with exit code {code}"
+        )
+        return QemuError(f"QEMU {how}: {said}", self._where("qemu.log"))
+
+    def ended_well(self) -> bool:
+        """Wait for a machine that is not alive to be gone; return whether QEMU ended without an error."""
+        if self._broken:
+            return False
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(_COMMAND_SECONDS) == 0
+        return False
+
+    def stop(self) -> None:
+        """End QEMU at once, and the QMP connection. Does nothing the second time."""
+        self._process.kill()
+        self._process.wait()
+        if not self._loop.is_running():
+            return
+        if self._listener is not None:
+            self._listener.cancel()
+        with contextlib.suppress(QMPError, OSError, TimeoutError, EOFError):
+            self._call(self._client.disconnect(), _COMMAND_SECONDS)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _reason(self) -> str:
+        """Return why QEMU ended of itself, by its own last event, which may just be on its way."""
+        end = time.monotonic() + _EVENT_SECONDS
+        while not self._ended_because and time.monotonic() < end:
+            time.sleep(_POLL_SECONDS)
+        return self._ended_because
+
+    def _try_connect(self) -> bool:
+        try:
+            self._call(self._client.connect(str(self._monitor)), _CONNECT_SECONDS)
+        except (QMPError, OSError):
+            return False
+        return True
+
+    async def _listen(self) -> None:
+        listener = EventListener(names=("SHUTDOWN", "STOP"))
+        with self._client.listen(listener):
+            async for event in listener:
+                if event["event"] == "SHUTDOWN":
+                    self._ended_because = _text(event["data"], "reason")
+                else:
+                    status = _text(await self._client.execute("query-status"), "status")
+                    if status in _BROKEN:
+                        self._broken = f"QEMU reports {status}"
+
+    def _call(self, coroutine: Coroutine[Any, Any, _Result], seconds: float) -> _Result:
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return future.result(seconds)
+        except BaseException:
+            future.cancel()
+            raise
+
+    def _where(self, name: str) -> str:
+        return f"The log is {self._log_dir / name}"
+
+
+def _text(answer: object, key: str) -> str:
+    """Return a string of a QMP object."""
+    return str(answer.get(key, "")) if isinstance(answer, dict) else ""
+
+
+def _from_trouble(lines: list[str]) -> list[str]:
+    """Return the lines from the beginning of the oops (or the panic) that ended the guest."""
+    panic = next(index for index, line in enumerate(lines) if _PANIC in line)
+    first = max(0, panic - 2 * _LAST_LINES)
+    for index in range(panic, first, -1):
+        if any(mark in lines[index] for mark in ("BUG:", "Oops:", "general protection fault", "sysrq:")):
+            return lines[index:]
+    return lines[max(0, panic - _LAST_LINES // 2) :]

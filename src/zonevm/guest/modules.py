@@ -1,0 +1,80 @@
+"""Resolves kernel modules and what they depend on, from the files depmod(8) writes. Loads nothing."""
+
+from __future__ import annotations
+
+import lzma
+from collections.abc import Iterable
+from pathlib import Path
+
+import zstandard
+
+from zonevm.errors import KernelError
+
+
+class ModuleTree:
+    """The modules of one kernel: a directory with ``modules.dep`` and ``modules.builtin``."""
+
+    def __init__(self, directory: Path) -> None:
+        """Read the directory's indexes. Raises :class:`KernelError` where ``modules.dep`` is missing."""
+        self.directory = directory
+        self._needs: dict[str, list[str]] = {}
+        self._paths: dict[str, str] = {}
+        for line in self._read("modules.dep").splitlines():
+            path, _, needs = line.partition(":")
+            self._paths[module_name(path)] = path
+            self._needs[path] = needs.split()
+        builtin = directory / "modules.builtin"
+        lines = builtin.read_text().splitlines() if builtin.exists() else []
+        self._builtin = {module_name(line) for line in lines}
+
+    def closure(self, wanted: Iterable[tuple[str, str]]) -> list[Path]:
+        """Return the module files for ``(module, what needs it)`` pairs, each after all it depends on.
+
+        Modules built into the kernel need no file. Raises :class:`KernelError` for one that is nowhere.
+        """
+        order: dict[str, None] = {}
+        for name, reason in wanted:
+            key = module_name(name)
+            path = self._paths.get(key)
+            if path is None:
+                if key in self._builtin:
+                    continue
+                raise KernelError(
+                    f"the kernel of {self.directory} has no module {name}, which {reason} needs",
+                    "Use a kernel that has it as a module or built in; `zonevm kernel pull` gets one.",
+                )
+            # modprobe(8) loads what modules.dep lists from right to left: the last one depends on nothing.
+            for dependency in (*reversed(self._needs[path]), path):
+                order.setdefault(dependency)
+        return [self.directory / path for path in order]
+
+    def _read(self, name: str) -> str:
+        path = self.directory / name
+        try:
+            return path.read_text()
+        except FileNotFoundError:
+            version = self.directory.name
+            raise KernelError(f"{path} is missing", f"Make it with: depmod {version}") from None
+
+
+def module_name(path: str) -> str:
+    """Return the name of the module in file ``path``, as the kernel spells it: no suffix, ``_`` for ``-``."""
+    return path.rpartition("/")[2].partition(".ko")[0].replace("-", "_")
+
+
+def read_module(path: Path) -> bytes:
+    """Return the uncompressed ELF image in a module file: ``.ko``, ``.ko.xz``, ``.ko.zst``.
+
+    Raises :class:`KernelError` for a file that is none of these or is damaged.
+    """
+    try:
+        data = path.read_bytes()
+        if path.suffix == ".xz":
+            data = lzma.decompress(data)
+        elif path.suffix == ".zst":
+            data = zstandard.ZstdDecompressor().decompressobj().decompress(data)
+    except (OSError, lzma.LZMAError, zstandard.ZstdError) as error:
+        raise KernelError(f"cannot read the module {path}: {error}") from error
+    if not data.startswith(b"\x7fELF"):
+        raise KernelError(f"{path} is no kernel module: zonevm reads .ko, .ko.xz and .ko.zst")
+    return data

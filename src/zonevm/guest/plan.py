@@ -1,0 +1,184 @@
+"""Works out from a user's settings what a guest will be made of, before anything is started."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from zonevm.attach import Attachment, QemuDevice, choose
+from zonevm.attach import plan as plan_attachments
+from zonevm.disks import Disk
+from zonevm.errors import UsageError
+from zonevm.guest import accel, initramfs, kernel
+from zonevm.guest.command import Files, Machine, driver_modules
+from zonevm.guest.initramfs import Contents, Share
+from zonevm.guest.modules import ModuleTree
+from zonevm.guest.rundir import RuntimeDir
+from zonevm.guest.vmlinux import unpacked
+from zonevm.host import Qemu, cache_dir, find_qemu, find_static_busybox, find_virtiofsd, guest_python
+
+NETS = (None, "user")
+
+_SMALLEST_MEMORY = 256 * 2**20
+_RUN = Path("/run")
+_ALWAYS = (
+    ("virtio_pci", "the guest's root"),
+    ("virtio_console", "the guest's agent"),
+    ("virtio_rng", "the guest's random numbers"),
+    ("overlay", "the guest's root"),
+)
+_ROOT = {"9p": ("9pnet_virtio", "9p"), "virtiofs": ("virtiofs",)}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user asked for; see :class:`Guest`."""
+
+    disks: tuple[Disk, ...]
+    kernel: str | Path | None
+    memory: int
+    cpus: int | None
+    rwdirs: tuple[Path, ...]
+    net: str | None
+    append: str
+    qemu: str | None
+    qemu_args: tuple[str, ...]
+    accel: str
+    cwd: Path
+
+    def check(self) -> None:
+        """Raise :class:`UsageError` for a value that is not allowed."""
+        if self.memory < _SMALLEST_MEMORY or self.memory % 2**20:
+            raise UsageError(
+                f"a guest cannot have {self.memory} bytes of memory", "Give it 256M or more, in whole MiB."
+            )
+        if self.cpus is not None and self.cpus < 1:
+            raise UsageError(f"a guest cannot have {self.cpus} processors", "Give it one or more.")
+        if self.net not in NETS:
+            raise UsageError(f"{self.net!r} is no network", "Use `user`, or none.")
+        for path in self.rwdirs:
+            if not path.is_dir():
+                raise UsageError(
+                    f"{path} is no directory to share", "Share one that is there with --rwdir DIR."
+                )
+            if "\n" in str(path):
+                raise UsageError(f"{str(path)!r} cannot be shared: its name has a line break in it")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A guest worked out: all that can be known without starting it."""
+
+    settings: Settings
+    qemu: Qemu
+    kernel: kernel.Kernel
+    image: Path
+    archive: Path
+    accel: accel.Accel
+    virtiofsd: Path | None
+    shares: tuple[Share, ...]
+
+    @classmethod
+    def make(cls, settings: Settings, progress: Callable[[str], None]) -> Plan:
+        """Find everything and build the initramfs. Raises what :meth:`Guest.start` does."""
+        settings.check()
+        qemu = find_qemu(settings.qemu)
+        settings = replace(settings, disks=choose(settings.disks, settings.qemu))
+        chosen = kernel.find(settings.kernel)
+        virtiofsd = find_virtiofsd()
+        shares = tuple(Share(f"share{number}", path.resolve()) for number, path in enumerate(settings.rwdirs))
+        contents = _contents(settings, chosen, shares, "virtiofs" if virtiofsd else "9p")
+        progress("preparing the kernel and the initramfs")
+        archive = initramfs.build(contents, cache_dir() / "initramfs")
+        image = unpacked(chosen.image, cache_dir() / "unpacked")
+        how = accel.choose(settings.accel, qemu, image, archive, cache_dir() / "kvm")
+        return cls(settings, qemu, chosen, image, archive, how, virtiofsd, shares)
+
+    def attachments(self, runtime: Path) -> list[Attachment]:
+        """Return the attachments of the disks, not yet entered."""
+        return plan_attachments(self.settings.disks, runtime)
+
+    def files(self, runtime: Path, log_dir: Path) -> Files:
+        """Return the files of a run with these directories."""
+        root = runtime / "root.sock" if self.virtiofsd else None
+        return Files(log_dir / "console.log", runtime / "qmp.sock", runtime / "agent.sock", root)
+
+    def machine(self, files: Files, devices: Sequence[QemuDevice]) -> Machine:
+        """Return the machine with ``devices`` in it.
+
+        Raises :class:`QemuError` or :class:`KernelError` for a QEMU or a kernel too old for one.
+        """
+        for device in devices:
+            if device.min_qemu:
+                self.qemu.require(device.min_qemu, "a disk of this guest")
+            if device.min_kernel:
+                self.kernel.require(device.min_kernel, "a disk of this guest")
+        settings = self.settings
+        return Machine(
+            qemu=self.qemu,
+            accel=self.accel,
+            kernel=self.image,
+            initramfs=self.archive,
+            memory=settings.memory,
+            cpus=self.accel.processors(settings.cpus),
+            files=files,
+            devices=devices,
+            shares=self.shares,
+            net=settings.net,
+            append=settings.append,
+            extra=settings.qemu_args,
+        )
+
+    @contextmanager
+    def serve_root(self, path: Path, runtime: RuntimeDir, log_dir: Path) -> Iterator[None]:
+        """Have virtiofsd serve the host's root, for reading only, at socket ``path`` while entered."""
+        assert self.virtiofsd
+        # Submounts that are announced are automounted by the guest, which overlayfs refuses to have below it.
+        options = ["--shared-dir", "/", "--readonly", "--sandbox", "none", "--no-announce-submounts"]
+        with (log_dir / "virtiofsd.log").open("wb") as log:
+            process = subprocess.Popen(
+                [self.virtiofsd, "--socket-path", path, *options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            runtime.watch(process.pid)
+            yield
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _contents(settings: Settings, chosen: kernel.Kernel, shares: tuple[Share, ...], root: str) -> Contents:
+    python = guest_python()
+    wanted = [*_ALWAYS, *((name, "the guest's root") for name in _ROOT[root])]
+    if shares:
+        wanted += [(name, "--rwdir") for name in _ROOT["9p"]]
+    if settings.net:
+        wanted.append(("virtio_net", f"--net {settings.net}"))
+    devices = [
+        device for item in plan_attachments(settings.disks, Path("/")) for device in item.describe().args
+    ]
+    wanted += driver_modules([*devices, *settings.qemu_args])
+    modules = ModuleTree(chosen.modules).closure(wanted) if chosen.modules else []
+    # With a /run of its own the guest would not see what it needs of the host's: NixOS has programs there.
+    needed = [settings.cwd.resolve(), python, *map(Path, os.environ.get("PATH", "").split(":"))]
+    if chosen.modules:
+        needed.append(chosen.modules)
+    return Contents(
+        busybox=find_static_busybox(),
+        python=python,
+        release=chosen.version,
+        modules=modules,
+        module_dir=chosen.modules,
+        shares=shares,
+        root=root,
+        net=settings.net,
+        fresh_run=not any(path.is_relative_to(_RUN) for path in needed),
+    )

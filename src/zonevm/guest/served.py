@@ -1,0 +1,70 @@
+"""Disks made available to a QEMU that somebody else starts, as long as a context is entered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from zonevm.attach import Attachment, QemuDevice
+from zonevm.attach import plan as plan_attachments
+from zonevm.attach.vhost_user_scsi import VhostUserScsi
+from zonevm.disks import Disk, SmrDisk
+from zonevm.errors import UsageError
+from zonevm.guest.rundir import RuntimeDir
+
+_POLL_SECONDS = 0.1
+_MIB = 2**20
+_MEMORY = "zonevm-memory"
+
+
+@dataclass(frozen=True)
+class Served:
+    """Disks that a QEMU can have now."""
+
+    devices: tuple[QemuDevice, ...]
+    servers: tuple[VhostUserScsi, ...]
+
+    def qemu_arguments(self, memory: int) -> list[str]:
+        """Return what to add to the command line of a QEMU with ``memory`` bytes for its guest."""
+        arguments: list[str] = []
+        if any(device.shared_memory for device in self.devices):
+            backend = f"memory-backend-memfd,id={_MEMORY},size={memory},share=on"
+            arguments += ["-m", f"{memory // _MIB}M", "-object", backend]
+            arguments += ["-machine", f"memory-backend={_MEMORY}"]
+        return arguments + [argument for device in self.devices for argument in device.args]
+
+    def wait(self, once: bool) -> None:
+        """Wait until a QEMU has come and gone on each socket, if ``once``, else for ever."""
+        # Polling: a signal between a check and a call that waits for ever would be lost.
+        while not (once and all(server.clients_left for server in self.servers)):
+            time.sleep(_POLL_SECONDS)
+
+
+@contextmanager
+def served(disks: Sequence[Disk], socket: Path | None = None) -> Iterator[Served]:
+    """Serve the disks while entered; nothing is left afterwards. The methods of physical ones were chosen.
+
+    ``socket``: all are LUNs of one controller, served there; they have to be emulated SMR disks. Raises
+    :class:`UsageError` for others, and what attaching a disk raises.
+    """
+    with RuntimeDir() as runtime, ExitStack() as stack:
+        attachments: list[Attachment] = (
+            [*plan_attachments(disks, runtime.path)]
+            if socket is None
+            else [VhostUserScsi(_emulated(disks), 0, runtime.path, socket.absolute())]
+        )
+        devices = tuple(stack.enter_context(attachment) for attachment in attachments)
+        servers = tuple(each for each in attachments if isinstance(each, VhostUserScsi))
+        yield Served(devices, servers)
+
+
+def _emulated(disks: Sequence[Disk]) -> list[SmrDisk]:
+    for disk in disks:
+        if not isinstance(disk, SmrDisk):
+            raise UsageError(
+                f"a {disk.kind} disk is not served on a socket", "Leave the socket out, or serve it apart."
+            )
+    return [disk for disk in disks if isinstance(disk, SmrDisk)]

@@ -1,0 +1,200 @@
+"""The host's ends of a command's streams: where its stdin comes from, where its output goes.
+
+They keep to the credit of ``protocol.py`` and never block whoever hands them data. Know no guest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import select
+import threading
+from collections.abc import Callable
+from typing import BinaryIO, Protocol
+
+from zonevm.guest.protocol import CHUNK, WINDOW
+
+
+class Sink(Protocol):
+    """Takes the output of a stream: :meth:`put` in order, ``b""`` at the end."""
+
+    error: Exception | None
+    """What went wrong on the way out, or None. A reader that went away is no error."""
+
+    def start(self, passed: Callable[[int], None], closed: Callable[[], None]) -> None:
+        """Begin; ``passed`` is told bytes that went out, ``closed`` that no more are wanted."""
+
+    def put(self, data: bytes) -> None:
+        """Take data, without blocking."""
+
+    def join(self) -> None:
+        """Wait until all was passed on."""
+
+
+class Captured:
+    """Keeps the output in memory."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self._parts: list[bytes] = []
+        self._passed: Callable[[int], None] | None = None
+
+    def start(self, passed: Callable[[int], None], closed: Callable[[], None]) -> None:
+        """See :class:`Sink`."""
+        self._passed = passed
+
+    def put(self, data: bytes) -> None:
+        """See :class:`Sink`."""
+        if data and self._passed:
+            self._parts.append(data)
+            self._passed(len(data))
+
+    def join(self) -> None:
+        """See :class:`Sink`."""
+
+    def value(self) -> bytes:
+        """Return all of the output."""
+        return b"".join(self._parts)
+
+
+class Written:
+    """Writes the output to a file or a file descriptor of the host, in a thread of its own."""
+
+    def __init__(self, target: BinaryIO | int) -> None:
+        self.error: Exception | None = None
+        self._target = target
+        self._data: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def start(self, passed: Callable[[int], None], closed: Callable[[], None]) -> None:
+        """See :class:`Sink`."""
+        self._thread = threading.Thread(
+            target=self._work, args=(passed, closed), name="zonevm-out", daemon=True
+        )
+        self._thread.start()
+
+    def put(self, data: bytes) -> None:
+        """See :class:`Sink`."""
+        self._data.put(data)
+
+    def join(self) -> None:
+        """See :class:`Sink`."""
+        if self._thread:
+            self._thread.join()
+
+    def _work(self, passed: Callable[[int], None], closed: Callable[[], None]) -> None:
+        wanted = True
+        while data := self._data.get():
+            if wanted:
+                try:
+                    self._write(data)
+                except (OSError, ValueError) as error:
+                    wanted = False
+                    self.error = None if isinstance(error, BrokenPipeError) else error
+                    closed()
+            passed(len(data))
+
+    def _write(self, data: bytes) -> None:
+        if not isinstance(self._target, int):
+            self._target.write(data)
+            self._target.flush()
+            return
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(self._target, view) :]
+            except BlockingIOError:
+                select.select([], [self._target], [])
+
+
+class Source:
+    """Feeds a command's stdin from bytes, a file or a file descriptor, no more than the command takes."""
+
+    def __init__(self, origin: bytes | BinaryIO | int | None) -> None:
+        """Take ``origin``; None is an empty input."""
+        self._origin = origin
+        self._credit = WINDOW
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._wake_read, self._wake_write = -1, -1
+
+    def start(self, send: Callable[[bytes], None]) -> None:
+        """Begin; ``send`` is given the data, ``b""`` at the end."""
+        if self._origin is None or self._origin == b"":
+            send(b"")
+            return
+        self._wake_read, self._wake_write = os.pipe()
+        threading.Thread(target=self._work, args=(send,), name="zonevm-in", daemon=True).start()
+
+    def credit(self, count: int) -> None:
+        """Allow ``count`` bytes more."""
+        with self._changed:
+            self._credit += count
+            self._changed.notify()
+
+    def stop(self) -> None:
+        """Read no more from the origin."""
+        with self._changed:
+            if not self._stopped and self._wake_write >= 0:
+                os.close(self._wake_write)
+                self._wake_write = -1
+            self._stopped = True
+            self._changed.notify()
+
+    def _work(self, send: Callable[[bytes], None]) -> None:
+        reader = self._reader()
+        try:
+            while size := self._allowed():
+                data = reader(size)
+                if data is None:
+                    return
+                with self._changed:
+                    self._credit -= len(data)
+                send(data)
+                if not data:
+                    return
+        finally:
+            os.close(self._wake_read)
+
+    def _allowed(self) -> int:
+        """Return how many bytes may be read now, waiting for there to be any; 0 when stopped."""
+        with self._changed:
+            while not self._credit and not self._stopped:
+                self._changed.wait()
+            return 0 if self._stopped else min(self._credit, CHUNK)
+
+    def _reader(self) -> Callable[[int], bytes | None]:
+        origin = self._origin
+        if isinstance(origin, bytes):
+            left = memoryview(origin)
+
+            def from_memory(size: int) -> bytes:
+                nonlocal left
+                data, left = bytes(left[:size]), left[size:]
+                return data
+
+            return from_memory
+        assert origin is not None
+        if isinstance(origin, int):
+            return lambda size: self._from_descriptor(origin, size)
+        with contextlib.suppress(OSError, AttributeError):
+            descriptor = origin.fileno()
+            return lambda size: self._from_descriptor(descriptor, size)
+        return origin.read
+
+    def _from_descriptor(self, descriptor: int, size: int) -> bytes | None:
+        """Read from a descriptor, or return None when stopped before there was anything to read."""
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        poll.register(self._wake_read, select.POLLIN)
+        while True:
+            ready = dict(poll.poll())
+            if self._wake_read in ready:
+                return None
+            try:
+                return os.read(descriptor, size)
+            except BlockingIOError:
+                continue
+            except OSError:  # such as a terminal that hung up
+                return b""

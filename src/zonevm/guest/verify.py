@@ -1,0 +1,197 @@
+"""Checks that each disk in a guest is what was asked for, fact by fact. Changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import singledispatch
+from pathlib import Path
+from typing import Any
+
+from zonevm import images, lio
+from zonevm.attach import QemuDevice, groups
+from zonevm.disks import Disk, PhysicalDisk, PlainDisk, SmrDisk, TcmuDisk, ZnsDisk
+from zonevm.disks.smr import PHYSICAL_BLOCK
+from zonevm.guest import probe
+from zonevm.guest.probe import Fact
+from zonevm.host.devices import find_device
+from zonevm.units import format_size
+
+PROBE = Path(probe.__file__)
+"""The program that tells the facts in the guest."""
+
+Facts = Mapping[str, Fact]
+
+_IN_BYTES = ("capacity", "zone size", "zone capacity", "logical block size", "physical block size")
+_LIMITS = ("max open zones", "max active zones")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One fact of one disk: what was asked for, and what the guest shows (None: it does not tell).
+
+    ``node`` is the disk's in the guest, "" where it has none.
+    """
+
+    disk: Disk
+    node: str
+    fact: str
+    expected: Fact
+    seen: Fact | None
+    passed: bool
+
+    def __str__(self) -> str:
+        what = f"{self.node or 'no device'}: {self.fact} {_text(self.fact, self.seen)}"
+        return f"PASS {what}" if self.passed else f"FAIL {what}; asked for {_text(self.fact, self.expected)}"
+
+
+def verify(
+    disks: Sequence[Disk],
+    devices: Sequence[QemuDevice],
+    addresses: Mapping[str, str],
+    ask: Callable[[Sequence[str]], bytes],
+) -> list[Check]:
+    """Return the checks of ``disks``.
+
+    ``devices`` are those of the disks' groups, ``addresses`` the PCI addresses by QEMU's ids. ``ask`` runs
+    :data:`PROBE` in the guest with arguments and returns what it prints.
+    """
+    grouped = groups(disks)
+    places = [_address(device, addresses) for device in devices]
+    told = json.loads(ask([f"{place}={len(group)}" for place, group in zip(places, grouped, strict=True)]))
+    return [
+        check
+        for place, group in zip(places, grouped, strict=True)
+        for lun, disk in enumerate(group)
+        for check in compare(disk, told[place][lun] if lun < len(told[place]) else {})
+    ]
+
+
+def compare(disk: Disk, seen: Facts) -> list[Check]:
+    """Return the checks of one disk, of which the guest tells ``seen``: nothing where it is not there."""
+    node = str(seen.get("node", ""))
+    there = Check(disk, node, "disk", str(disk), str(disk) if seen else None, bool(seen))
+    if not seen:
+        return [there]
+    wanted = expected(disk)
+    sequential = int(wanted.get("zone count", 0)) - int(wanted.get("conventional zones", 0))
+    checks = [there]
+    for fact, value in wanted.items():
+        passed = value == seen.get(fact)
+        if fact in _LIMITS and seen.get(fact) == 0:
+            # Linux takes a limit that can never be reached for none (disk_update_zone_resources, since 6.10).
+            passed = passed or int(value) >= sequential
+        checks.append(Check(disk, node, fact, value, seen.get(fact), passed))
+    return checks
+
+
+def pci_addresses(buses: object) -> dict[str, str]:
+    """Return the PCI address of each device that has an id, from QMP's answer to ``query-pci``."""
+    found = {}
+    for bus in buses if isinstance(buses, list) else []:
+        for device in bus["devices"]:
+            place = "0000:{bus:02x}:{slot:02x}.{function:x}".format_map(device)
+            found[device["qdev_id"]] = place
+    return found
+
+
+@singledispatch
+def expected(disk: Disk) -> Facts:
+    """Return the facts that a guest has to show of ``disk``; what nobody asked for is left out."""
+    raise NotImplementedError(disk.kind)
+
+
+@expected.register
+def _(disk: SmrDisk) -> Facts:
+    shape = vars(disk) if disk.file is None else images.info(disk.file)
+    serial = {} if shape["serial"] is None else {"serial": shape["serial"]}
+    return {
+        **_zoned(shape),
+        "physical block size": PHYSICAL_BLOCK,
+        "conventional zones": shape["conventional"],
+        "max open zones": shape["max_open"] or 0,
+        **serial,
+    }
+
+
+@expected.register
+def _(disk: ZnsDisk) -> Facts:
+    serial = {} if disk.serial is None else {"serial": disk.serial}
+    return {
+        **_zoned({**vars(disk), "size": disk.size or _length(disk.file)}),
+        "zone capacity": disk.capacity_of_zone,
+        "conventional zones": 0,
+        "max open zones": disk.max_open,
+        "max active zones": disk.max_active,
+        **serial,
+    }
+
+
+@expected.register
+def _(disk: TcmuDisk) -> Facts:
+    if disk.file is not None:
+        image = lio.inspect(disk.file)
+        limits = {"conventional zones": image.conventional, "max open zones": image.max_open}
+        return {**_zoned(vars(image)), **limits}
+    given = {
+        "capacity": disk.size,
+        "logical block size": disk.block_size,
+        "zone size": disk.zone_size,
+        "conventional zones": disk.conventional,
+    }
+    return {
+        "zoned model": "host-managed",
+        **{fact: value for fact, value in given.items() if value is not None},
+    }
+
+
+@expected.register
+def _(disk: PlainDisk) -> Facts:
+    serial = {} if disk.serial is None else {"serial": disk.serial}
+    return {"zoned model": "none", "capacity": disk.size or _length(disk.file), **serial}
+
+
+@expected.register
+def _(disk: PhysicalDisk) -> Facts:
+    if disk.iscsi:
+        return {}
+    device = find_device(Path(disk.path))
+    if device.node is None:
+        return {"zoned model": device.zoned}
+    facts = probe.facts(Path("/sys/block", device.name), device.node)
+    # A limit that the host does not tell may be one that its kernel does not know.
+    left_out = {fact for fact in _LIMITS if not facts.get(fact)}
+    if disk.via == "virtio-blk":
+        left_out.add("serial")
+    return {fact: value for fact, value in facts.items() if fact not in left_out}
+
+
+def _zoned(shape: Mapping[str, Any]) -> Facts:
+    size, zone_size = shape["size"], shape["zone_size"]
+    return {
+        "zoned model": "host-managed",
+        "capacity": size,
+        "logical block size": shape["block_size"],
+        "zone size": zone_size,
+        "zone count": -(-size // zone_size),
+    }
+
+
+def _length(file: Path | None) -> int:
+    assert file is not None
+    return file.stat().st_size
+
+
+def _address(device: QemuDevice, addresses: Mapping[str, str]) -> str:
+    """Return where the device's controller is: the one of its QEMU objects that is on the PCI bus."""
+    ids = [part.removeprefix("id=") for part in ",".join(device.args).split(",") if part.startswith("id=")]
+    return next(addresses[each] for each in ids if each in addresses)
+
+
+def _text(fact: str, value: Fact | None) -> str:
+    if value is None:
+        return "not there"
+    if fact in _LIMITS and value == 0:
+        return "no limit"
+    return format_size(int(value)) if fact in _IN_BYTES else str(value)

@@ -1,0 +1,17 @@
+"""What this HOST has: programs, QEMU and its abilities, directories. Looks and never changes."""
+
+from zonevm.host.dirs import cache_dir, runs_dir, runtime_base
+from zonevm.host.programs import find_program, find_static_busybox, find_virtiofsd, guest_python
+from zonevm.host.qemu import Qemu, find_qemu
+
+__all__ = [
+    "Qemu",
+    "cache_dir",
+    "find_program",
+    "find_qemu",
+    "find_static_busybox",
+    "find_virtiofsd",
+    "guest_python",
+    "runs_dir",
+    "runtime_base",
+]

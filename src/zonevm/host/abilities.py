@@ -1,0 +1,194 @@
+"""Asks a QEMU binary what it can do: devices, their properties, block drivers. Starts no guest.
+
+One start, over QMP, answers every question; the answers are cached for that very binary.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, cast
+
+from zonevm.errors import QemuError
+from zonevm.host.dirs import cache_dir
+from zonevm.host.qemu import Qemu
+
+DEVICES = (
+    "nvme",
+    "nvme-ns",
+    "scsi-block",
+    "scsi-generic",
+    "vhost-scsi-pci",
+    "vhost-user-fs-pci",
+    "vhost-user-scsi-pci",
+    "virtio-9p-pci",
+    "virtio-blk-pci",
+    "virtio-scsi-pci",
+)
+"""The devices that zonevm may give a guest: the ones whose properties are asked for."""
+
+_DRIVERS: Mapping[str, Mapping[str, Any]] = {
+    "host_device": {"filename": ""},
+    "iscsi": {"transport": "tcp", "portal": "", "target": ""},
+}
+_UNKNOWN_DRIVER = "Unknown driver"
+_DRIVERS_PACKAGE = "qemu-block-extra"
+_MACHINE_PACKAGE = "qemu-system-x86"
+_QMP_ONLY = (
+    *("-machine", "none", "-nodefaults", "-no-user-config", "-S", "-display", "none"),
+    *("-qmp", "stdio"),
+)
+_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What one QEMU can do.
+
+    ``properties`` has, for each of :data:`DEVICES` that this QEMU knows, the names of its properties.
+    ``drivers`` are the block drivers, of those that zonevm uses, that it could load when it was asked.
+    ``store`` is the file that remembers all this.
+    """
+
+    qemu: Qemu
+    properties: Mapping[str, frozenset[str]]
+    drivers: frozenset[str]
+    store: Path
+
+    @classmethod
+    def of(cls, qemu: Qemu, cache: Path | None = None) -> Self:
+        """Return the abilities of ``qemu``, from the cache where it holds them for this very binary.
+
+        ``cache`` is a directory, by default one in zonevm's own. A binary is the same while its path, size
+        and time of modification are. Raises :class:`QemuError` for one that does not answer.
+        """
+        status = qemu.path.stat()
+        identity = f"{qemu.path.resolve()} {status.st_size} {status.st_mtime_ns} {DEVICES} {list(_DRIVERS)}"
+        key = hashlib.sha256(identity.encode()).hexdigest()[:24]
+        store = (cache or cache_dir() / "qemu") / f"{key}.json"
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            answers = json.loads(store.read_text())
+            properties = {name: frozenset(known) for name, known in answers["properties"].items()}
+            return cls(qemu, properties, frozenset(answers["drivers"]), store)
+        return cls._ask(qemu, store)
+
+    def has_device(self, device: str, *properties: str) -> bool:
+        """Whether this QEMU has ``device``, one of :data:`DEVICES`, with all of ``properties``."""
+        return device in self.properties and self.properties[device].issuperset(properties)
+
+    def has_driver(self, driver: str) -> bool:
+        """Whether this QEMU can load block ``driver``.
+
+        A missing one is asked for again: a package may have brought it, without a change to the binary.
+        """
+        return driver in self.drivers or driver in self._ask(self.qemu, self.store).drivers
+
+    def require_device(self, device: str, *properties: str) -> None:
+        """Raise :class:`QemuError` unless :meth:`has_device`."""
+        if not self.has_device(device, *properties):
+            lacking = [name for name in properties if name not in self.properties.get(device, ())]
+            what = f"property {lacking[0]} of the device {device}" if device in self.properties else device
+            raise QemuError(
+                f"{self.qemu.path} has no {what}: it was built without, or is too old",
+                f"Install a QEMU that has it, on Debian and Ubuntu with: apt-get install {_MACHINE_PACKAGE}; "
+                "or name another one with --qemu PATH.",
+            )
+
+    def require_driver(self, driver: str) -> None:
+        """Raise :class:`QemuError` unless :meth:`has_driver`."""
+        if not self.has_driver(driver):
+            raise QemuError(
+                f"{self.qemu.path} has no block driver {driver}",
+                f"Install it, on Debian and Ubuntu with: apt-get install {_DRIVERS_PACKAGE}",
+            )
+
+    @classmethod
+    def _ask(cls, qemu: Qemu, store: Path) -> Self:
+        with _Monitor(qemu) as monitor:
+            asked = {device: monitor.properties(device) for device in DEVICES}
+            drivers = [driver for driver, options in _DRIVERS.items() if monitor.loads(driver, options)]
+        properties = {device: sorted(names) for device, names in asked.items() if names is not None}
+        _save(store, {"qemu": str(qemu.path), "properties": properties, "drivers": drivers})
+        frozen = {device: frozenset(names) for device, names in properties.items()}
+        return cls(qemu, frozen, frozenset(drivers), store)
+
+
+class _Monitor:
+    """A QEMU without a machine, asked over QMP (QEMU's docs/interop/qmp-spec) on its standard streams."""
+
+    def __init__(self, qemu: Qemu) -> None:
+        self._qemu = qemu
+
+    def __enter__(self) -> Self:
+        self._errors = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            [self._qemu.path, *_QMP_ONLY],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            start_new_session=True,
+        )
+        self._deadline = threading.Timer(_SECONDS, self._process.kill)
+        self._deadline.start()
+        try:
+            self._answer("qmp_capabilities", {})
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self._deadline.cancel()
+        self._process.kill()
+        self._process.communicate()
+        self._errors.close()
+
+    def properties(self, device: str) -> list[str] | None:
+        """Return the names of the properties of ``device``; None where this QEMU has no such device."""
+        answer = self._answer("device-list-properties", {"typename": device})
+        return [each["name"] for each in answer["return"]] if "return" in answer else None
+
+    def loads(self, driver: str, options: Mapping[str, Any]) -> bool:
+        """Whether a block driver is there: ``options`` lead nowhere, and it then fails in its own way."""
+        answer = self._answer("blockdev-add", {"driver": driver, "node-name": f"ask-{driver}", **options})
+        return _UNKNOWN_DRIVER not in answer.get("error", {}).get("desc", "")
+
+    def _answer(self, command: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin
+        assert self._process.stdout
+        question = json.dumps({"execute": command, "arguments": arguments})
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(question.encode() + b"\n")
+            self._process.stdin.flush()
+        for line in self._process.stdout:
+            with contextlib.suppress(ValueError):
+                answer = json.loads(line)
+                if "return" in answer or "error" in answer:
+                    return cast(dict[str, Any], answer)
+        raise QemuError(
+            f"{self._qemu.path} ended, or said nothing for {_SECONDS} s, when asked what it can do: "
+            f"{self._last_error()}",
+            "Name a working QEMU with --qemu PATH.",
+        )
+
+    def _last_error(self) -> str:
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "no message"
+
+
+def _save(store: Path, answers: Mapping[str, Any]) -> None:
+    """Remember ``answers``; a cache that cannot be written costs time only."""
+    with contextlib.suppress(OSError):
+        store.parent.mkdir(parents=True, exist_ok=True)
+        new = store.with_name(f"{store.name}.{os.getpid()}")
+        new.write_text(json.dumps(answers))
+        new.replace(store)

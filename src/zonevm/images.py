@@ -1,0 +1,101 @@
+"""Image files of emulated SMR disks: create, look at, open. A typed layer over ``zonevm._core``, no logic.
+
+Every failure is an :class:`ImageError`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+from zonevm._core import CoreError, Disk, Server, Zone, inspect
+from zonevm.disks import SmrDisk
+from zonevm.errors import ImageError
+
+if TYPE_CHECKING:
+    from zonevm._core import Inspection
+
+__all__ = ["Disk", "Server", "Zone", "create", "info", "open", "serve", "temporary", "zones"]
+
+
+def create(
+    path: str | os.PathLike[str],
+    *,
+    size: int | str,
+    zone_size: int | str = "256M",
+    conventional: int | str = 0,
+    block_size: int | str = 512,
+    max_open: int | str | None = 128,
+    serial: str | None = None,
+    wwn: int | str | None = None,
+) -> None:
+    """Create an image, sparse and with its sequential zones empty; an existing file is never overwritten.
+
+    The options are those of :class:`SmrDisk`; :class:`DiskError` is raised for what no disk can be.
+    """
+    disk = SmrDisk(size, zone_size, conventional, block_size, max_open, serial=serial, wwn=wwn)
+    with _errors():
+        Disk.create(path, **_shape(disk))
+
+
+def temporary(directory: Path, disk: SmrDisk) -> Disk:
+    """Return a new disk in a file without a name in ``directory``: gone when the disk is closed."""
+    with _errors():
+        return Disk.temporary(directory, **_shape(disk))
+
+
+def open(path: str | os.PathLike[str]) -> Disk:
+    """Open an image, for this process alone until the disk is closed."""
+    with _errors():
+        return Disk.open(path)
+
+
+def info(path: str | os.PathLike[str]) -> Inspection:
+    """Return what an image's disk is and holds, without locking it: also while a guest uses it."""
+    with _errors():
+        return inspect(path)
+
+
+def zones(path: str | os.PathLike[str]) -> list[Zone]:
+    """Return the state of an image's zones, also while a guest uses it."""
+    return info(path)["zones"]
+
+
+def serve(socket: Path, disks: Sequence[Disk], queues: int) -> Server:
+    """Serve ``disks`` on a vhost-user-scsi socket, in threads, until the server is stopped."""
+    with _errors():
+        return Server(socket, disks, queues)
+
+
+class _Shape(TypedDict):
+    size: int
+    zone_size: int
+    conventional: int
+    block_size: int
+    max_open: int | None
+    serial: str | None
+    wwn: int | None
+
+
+def _shape(disk: SmrDisk) -> _Shape:
+    assert disk.size is not None
+    return _Shape(
+        size=disk.size,
+        zone_size=disk.zone_size,
+        conventional=disk.conventional,
+        block_size=disk.block_size,
+        max_open=disk.max_open,
+        serial=disk.serial,
+        wwn=disk.wwn,
+    )
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except CoreError as error:
+        raise ImageError(error.message, error.hint) from error

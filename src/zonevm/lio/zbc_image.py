@@ -1,0 +1,120 @@
+"""Looks at an image file of tcmu-runner's ``zbc`` handler. Reads only, and writes no such file.
+
+tcmu-runner formats whatever it does not recognise, without a word. So :func:`inspect` accepts exactly what
+its ``zbc_check_meta`` (``file_zbc.c``) accepts, and refuses the rest before the daemon sees it.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from zonevm.errors import ImageError
+
+_HEADER = struct.Struct("=IIQIIIIIII4x")
+_ZONE = struct.Struct("=QQQBBBB36x")
+_MAGIC = int.from_bytes(b"UZBC", "big")
+_HOST_AWARE, _HOST_MANAGED = 0x00, 0x14
+_CONVENTIONAL, _REQUIRED, _PREFERRED = 1, 2, 3
+_NOT_WRITE_POINTER = 0
+
+
+@dataclass(frozen=True)
+class ZbcZone:
+    """A zone in an image. Bytes; ``write_pointer`` means something where ``condition`` has one.
+
+    ``condition`` is the code of REPORT ZONES (ZBC-2).
+    """
+
+    start: int
+    length: int
+    write_pointer: int
+    conventional: bool
+    condition: int
+
+
+@dataclass(frozen=True)
+class ZbcImage:
+    """The disk in an image. Sizes are in bytes; ``model`` is ``HM`` or ``HA`` as a cfgstring spells it.
+
+    ``data_offset`` is where its data start in the file.
+    """
+
+    model: str
+    size: int
+    block_size: int
+    zone_size: int
+    zones: int
+    conventional: int
+    max_open: int
+    data_offset: int
+
+
+def inspect(path: Path) -> ZbcImage:
+    """Return what is in the image. Raises :class:`ImageError` for a file that tcmu-runner would format."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(_HEADER.size)
+            if len(header) < _HEADER.size:
+                raise _foreign(path, "it is shorter than a header")
+            magic, model, capacity, block, zone_blocks, zones, conventional, max_open, _, _ = _HEADER.unpack(
+                header
+            )
+            if magic != _MAGIC:
+                raise _foreign(path, "it does not start with the header that tcmu-runner writes")
+            sane = (
+                model in (_HOST_AWARE, _HOST_MANAGED)
+                and block in (512, 4096)
+                and zone_blocks > 0
+                and zone_blocks & (zone_blocks - 1) == 0
+                and zones == -(-capacity // zone_blocks)
+                and conventional < zones
+                and max_open <= zones
+            )
+            if not sane:
+                raise _foreign(path, "its header contradicts itself")
+            table = _HEADER.size + zones * _ZONE.size
+            meta = -(-table // mmap.PAGESIZE) * mmap.PAGESIZE
+            size, seen = meta + capacity * block, os.fstat(file.fileno()).st_size
+            if seen != size:
+                raise _foreign(path, f"it has {seen} bytes, and its header speaks of {size}")
+            _check_zones(path, file.read(zones * _ZONE.size), model, zone_blocks)
+    except OSError as error:
+        raise ImageError(f"{path}: {error.strerror}", "Give a file that can be read.") from error
+    name = "HM" if model == _HOST_MANAGED else "HA"
+    return ZbcImage(name, capacity * block, block, zone_blocks * block, zones, conventional, max_open, meta)
+
+
+def read_zones(path: Path, image: ZbcImage) -> list[ZbcZone]:
+    """Return the zones in an image that :func:`inspect` has accepted. Raises :class:`OSError`."""
+    with path.open("rb") as file:
+        file.seek(_HEADER.size)
+        table = file.read(image.zones * _ZONE.size)
+    return [
+        ZbcZone(
+            start * image.block_size,
+            length * image.block_size,
+            pointer * image.block_size,
+            kind == _CONVENTIONAL,
+            condition,
+        )
+        for start, length, pointer, kind, condition, _, _ in _ZONE.iter_unpack(table)
+    ]
+
+
+def _check_zones(path: Path, table: bytes, model: int, zone_blocks: int) -> None:
+    sequential = _REQUIRED if model == _HOST_MANAGED else _PREFERRED
+    for number, (start, length, _, kind, condition, _, _) in enumerate(_ZONE.iter_unpack(table)):
+        right = kind == sequential or (kind == _CONVENTIONAL and condition == _NOT_WRITE_POINTER)
+        if not right or start % zone_blocks or length > zone_blocks:
+            raise _foreign(path, f"its zone {number} is damaged")
+
+
+def _foreign(path: Path, why: str) -> ImageError:
+    return ImageError(
+        f"{path} is no image of tcmu-runner that can be opened as it is: {why}",
+        "tcmu-runner would format it and lose what it holds. Give another file, or remove this one.",
+    )

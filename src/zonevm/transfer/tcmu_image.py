@@ -1,0 +1,105 @@
+"""An image file of tcmu-runner's ``zbc`` handler as a source."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+from zonevm import lio
+from zonevm.errors import ImageError
+from zonevm.transfer.source import Source, SourceZone, shape
+
+
+class TcmuImage(Source):
+    """A host-managed disk in an image. A wrong or truncated one is refused when it is opened."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = -1
+        self._data = 0
+
+    def __enter__(self) -> TcmuImage:
+        try:
+            image = lio.inspect(self._path)
+        except ImageError as error:
+            raise ImageError(error.message, "Give an image as tcmu-runner has left it.") from error
+        if image.model != "HM":
+            raise ImageError(
+                f"{self._path} is a host-aware disk, which may be written anywhere",
+                "Only host-managed disks can be imported.",
+            )
+        self.shape = shape(
+            self._path,
+            size=image.size,
+            zone_size=image.zone_size,
+            conventional=image.conventional,
+            block_size=image.block_size,
+            max_open=image.max_open or None,
+        )
+        self.zones = self._zones(image)
+        self._data = image.data_offset
+        self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        if _being_written(self._descriptor):
+            os.close(self._descriptor)
+            raise ImageError(
+                f"{self._path} is in use: a process has it open for writing",
+                "Stop the target that it belongs to, or tcmu-runner, first.",
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._descriptor)
+
+    def extents(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield where the file has no holes."""
+        at, stop = self._data + start, self._data + end
+        while at < stop:
+            try:
+                first = os.lseek(self._descriptor, at, os.SEEK_DATA)
+            except OSError as error:
+                if error.errno == errno.ENXIO:
+                    return
+                raise
+            if first >= stop:
+                return
+            at = min(os.lseek(self._descriptor, first, os.SEEK_HOLE), stop)
+            yield first - self._data, at - self._data
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return data."""
+        return os.pread(self._descriptor, length, self._data + offset)
+
+    def _zones(self, image: lio.ZbcImage) -> list[SourceZone]:
+        zones = []
+        for number, zone in enumerate(lio.read_zones(self._path, image)):
+            expected = number * image.zone_size
+            length = min(image.zone_size, image.size - expected)
+            try:
+                if (zone.start, zone.length, zone.conventional) != (
+                    expected,
+                    length,
+                    number < image.conventional,
+                ):
+                    raise ValueError("it is not where, what or as long as the header has it")
+                zones.append(SourceZone.of(zone.start, zone.length, zone.write_pointer, zone.condition))
+            except ValueError as error:
+                raise ImageError(
+                    f"zone {number} of {self._path} is damaged: {error}", "Give another image."
+                ) from error
+        return zones
+
+
+def _being_written(descriptor: int) -> bool:
+    """Whether some process can write to the file: then it cannot be leased (fcntl(2), F_SETLEASE)."""
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError as error:
+        return error.errno == errno.EAGAIN
+    fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    return False

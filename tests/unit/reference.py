@@ -1,0 +1,286 @@
+"""An independent, simple model of a host-managed ZBC disk, to compare the real one with.
+
+Written from ZBC-2 and SBC-4. Where the standards leave a choice, so does the model: a command with several
+errors may answer any of them, and ``Model.execute`` is told which implicitly open zones the disk closed to
+make room, and checks that it was allowed to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+PHYSICAL = 4096
+NO_POINTER = 0xFFFF_FFFF_FFFF_FFFF
+
+Sense = tuple[int, int, int]
+
+UNALIGNED_WRITE: Sense = (0x5, 0x21, 0x04)
+WRITE_BOUNDARY: Sense = (0x5, 0x21, 0x05)
+OUT_OF_RANGE: Sense = (0x5, 0x21, 0x00)
+INVALID_FIELD: Sense = (0x5, 0x24, 0x00)
+NO_ZONE_RESOURCES: Sense = (0x7, 0x55, 0x0E)
+MISCOMPARE: Sense = (0xE, 0x1D, 0x00)
+
+
+class Condition(StrEnum):
+    NOT_WRITE_POINTER = "not write pointer"
+    EMPTY = "empty"
+    IMPLICIT = "implicitly open"
+    EXPLICIT = "explicitly open"
+    CLOSED = "closed"
+    FULL = "full"
+
+
+CODES = {
+    Condition.NOT_WRITE_POINTER: 0x0,
+    Condition.EMPTY: 0x1,
+    Condition.IMPLICIT: 0x2,
+    Condition.EXPLICIT: 0x3,
+    Condition.CLOSED: 0x4,
+    Condition.FULL: 0xE,
+}
+REPORTED: dict[int, set[Condition]] = {
+    0x00: set(Condition),
+    0x01: {Condition.EMPTY},
+    0x02: {Condition.IMPLICIT},
+    0x03: {Condition.EXPLICIT},
+    0x04: {Condition.CLOSED},
+    0x05: {Condition.FULL},
+    0x06: set(),  # read-only
+    0x07: set(),  # offline
+    0x10: set(),  # reset write pointer recommended
+    0x11: set(),  # non-sequential resources
+    0x3E: set(),  # gap
+    0x3F: {Condition.NOT_WRITE_POINTER},
+}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A disk's geometry, in logical blocks."""
+
+    block_size: int
+    blocks: int
+    zone_blocks: int
+    conventional: int
+    max_open: int | None
+
+
+@dataclass
+class Zone:
+    start: int
+    length: int
+    condition: Condition
+    pointer: int
+
+    @property
+    def end(self) -> int:
+        return self.start + self.length
+
+    @property
+    def conventional(self) -> bool:
+        return self.condition is Condition.NOT_WRITE_POINTER
+
+    @property
+    def open(self) -> bool:
+        return self.condition in (Condition.IMPLICIT, Condition.EXPLICIT)
+
+    @property
+    def told_pointer(self) -> int | None:
+        """The write pointer, where it means something."""
+        return None if self.conventional or self.condition is Condition.FULL else self.pointer
+
+
+class CheckConditionError(Exception):
+    """CHECK CONDITION with one of these senses; nothing has changed."""
+
+    def __init__(self, *senses: Sense) -> None:
+        super().__init__(senses)
+        self.senses = set(senses)
+
+
+@dataclass
+class Model:
+    shape: Shape
+    zones: list[Zone] = field(init=False)
+    data: dict[int, bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.zones = []
+        for start in range(0, self.shape.blocks, self.shape.zone_blocks):
+            conventional = len(self.zones) < self.shape.conventional
+            condition = Condition.NOT_WRITE_POINTER if conventional else Condition.EMPTY
+            length = min(self.shape.zone_blocks, self.shape.blocks - start)
+            self.zones.append(Zone(start, length, condition, start))
+
+    def zone_at(self, lba: int) -> Zone:
+        return self.zones[lba // self.shape.zone_blocks]
+
+    def check_range(self, lba: int, count: int) -> None:
+        if lba >= self.shape.blocks or lba + count > self.shape.blocks:
+            raise CheckConditionError(OUT_OF_RANGE)
+
+    # Data
+
+    def read(self, lba: int, count: int) -> bytes:
+        """READ: above a write pointer there are zeroes."""
+        self.check_range(lba, count)
+        nothing = bytes(self.shape.block_size)
+        return b"".join(self.data.get(block, nothing) for block in range(lba, lba + count))
+
+    def verify(self, lba: int, count: int, expected: bytes | None) -> None:
+        """VERIFY; ``expected`` is the data-out buffer with BYTCHK = 1."""
+        if expected is not None and self.read(lba, count) != expected:
+            raise CheckConditionError(MISCOMPARE)
+        self.check_range(lba, count)
+
+    def synchronize(self, lba: int, count: int) -> None:
+        """SYNCHRONIZE CACHE; 0 blocks: to the end."""
+        self.check_range(lba, count)
+
+    def write(self, lba: int, data: bytes, closed: Iterable[int]) -> None:
+        """WRITE, and WRITE SAME with its block repeated. ``closed``: see :meth:`make_room`."""
+        count = len(data) // self.shape.block_size
+        self.check_range(lba, count)
+        if count == 0:
+            return
+        first, last = self.zone_at(lba), self.zone_at(lba + count - 1)
+        if first.conventional:
+            if not last.conventional:
+                raise CheckConditionError(WRITE_BOUNDARY)
+        else:
+            self.check_sequential(lba, count, first, last)
+            self.enter_open(first, Condition.IMPLICIT, closed)
+            first.pointer = lba + count
+            if first.pointer == first.end:
+                first.condition = Condition.FULL
+        size = self.shape.block_size
+        for i in range(count):
+            self.data[lba + i] = data[i * size : (i + 1) * size]
+
+    def check_sequential(self, lba: int, count: int, first: Zone, last: Zone) -> None:
+        errors: set[Sense] = set()
+        if first.condition is Condition.FULL:
+            errors.add(INVALID_FIELD)
+        elif lba != first.pointer:
+            errors.add(UNALIGNED_WRITE)
+        if last is not first:
+            errors.add(WRITE_BOUNDARY)
+        if (lba + count) * self.shape.block_size % PHYSICAL:
+            errors.add(UNALIGNED_WRITE)
+        if self.lacks_room(first):
+            errors.add(NO_ZONE_RESOURCES)
+        if errors:
+            raise CheckConditionError(*errors)
+
+    # Open zones
+
+    def count(self, condition: Condition) -> int:
+        return sum(zone.condition is condition for zone in self.zones)
+
+    def lacks_room(self, *zones: Zone) -> bool:
+        """Whether opening these is more than can be open, even if all implicitly open zones were closed."""
+        if self.shape.max_open is None:
+            return False
+        new = sum(not zone.open for zone in zones)
+        if not new:
+            return False
+        kept = sum(zone.condition is Condition.IMPLICIT for zone in zones)
+        return self.count(Condition.EXPLICIT) + kept + new > self.shape.max_open
+
+    def make_room(self, opening: list[Zone], closed: Iterable[int]) -> None:
+        """Close as many implicitly open zones as needed: those whose numbers the disk chose."""
+        if self.shape.max_open is None:
+            return
+        new = sum(not zone.open for zone in opening)
+        if not new:
+            return
+        excess = sum(zone.open for zone in self.zones) + new - self.shape.max_open
+        candidates = [self.zones[i] for i in closed]
+        victims = [z for z in candidates if z.condition is Condition.IMPLICIT and z not in opening]
+        assert len(victims) >= excess, f"{excess} implicitly open zones had to be closed, {len(victims)} were"
+        for zone in victims[: max(excess, 0)]:
+            zone.condition = Condition.CLOSED
+
+    def enter_open(self, zone: Zone, condition: Condition, closed: Iterable[int]) -> None:
+        self.make_room([zone], closed)
+        if zone.condition is not Condition.EXPLICIT:
+            zone.condition = condition
+
+    # Zone operations: `zone_id` and `count` as in the CDB, `None` with ALL
+
+    def chosen(self, zone_id: int | None, count: int, with_all: set[Condition]) -> list[Zone]:
+        if zone_id is None:
+            return [zone for zone in self.zones if zone.condition in with_all]
+        if zone_id >= self.shape.blocks:
+            raise CheckConditionError(OUT_OF_RANGE)
+        first = zone_id // self.shape.zone_blocks
+        zone = self.zones[first]
+        if zone_id != zone.start or zone.conventional:
+            raise CheckConditionError(INVALID_FIELD)
+        zones = self.zones[first : first + max(count, 1)]
+        if len(zones) < count:
+            raise CheckConditionError(OUT_OF_RANGE, INVALID_FIELD)
+        return zones
+
+    def open_zones(self, zone_id: int | None, count: int, closed: Iterable[int]) -> None:
+        zones = self.chosen(zone_id, count, {Condition.CLOSED})
+        zones = [zone for zone in zones if zone.condition is not Condition.FULL]
+        if self.lacks_room(*zones):
+            raise CheckConditionError(NO_ZONE_RESOURCES)
+        self.make_room(zones, closed)
+        for zone in zones:
+            zone.condition = Condition.EXPLICIT
+
+    def close_zones(self, zone_id: int | None, count: int) -> None:
+        for zone in self.chosen(zone_id, count, {Condition.IMPLICIT, Condition.EXPLICIT}):
+            if zone.open:
+                zone.condition = Condition.EMPTY if zone.pointer == zone.start else Condition.CLOSED
+
+    def finish_zones(self, zone_id: int | None, count: int) -> None:
+        some = {Condition.IMPLICIT, Condition.EXPLICIT, Condition.CLOSED}
+        for zone in self.chosen(zone_id, count, some):
+            zone.condition = Condition.FULL
+
+    def reset_zones(self, zone_id: int | None, count: int) -> None:
+        some = {Condition.IMPLICIT, Condition.EXPLICIT, Condition.CLOSED, Condition.FULL}
+        for zone in self.chosen(zone_id, count, some):
+            zone.condition = Condition.EMPTY
+            zone.pointer = zone.start
+            for lba in range(zone.start, zone.end):
+                self.data.pop(lba, None)
+
+    def report(self, lba: int, option: int) -> list[bytes]:
+        """REPORT ZONES: the descriptors of all zones that match."""
+        self.check_range(lba, 0)
+        if option not in REPORTED:
+            raise CheckConditionError(INVALID_FIELD)
+        zones = self.zones[lba // self.shape.zone_blocks :]
+        return [descriptor(zone) for zone in zones if zone.condition in REPORTED[option]]
+
+
+def descriptor(zone: Zone) -> bytes:
+    """A zone descriptor (ZBC-2, REPORT ZONES parameter data)."""
+    pointer = NO_POINTER if zone.told_pointer is None else zone.told_pointer
+    numbers = b"".join(number.to_bytes(8, "big") for number in (zone.length, zone.start, pointer))
+    kind = 1 if zone.conventional else 2
+    return bytes([kind, CODES[zone.condition] << 4]).ljust(8, b"\0") + numbers + bytes(32)
+
+
+def same_holds(same: int, descriptors: list[bytes]) -> bool:
+    """Whether what the SAME field says is true of these descriptors."""
+    kinds = {d[0] & 0xF for d in descriptors}
+    lengths = [d[8:16] for d in descriptors]
+    match same:
+        case 0:
+            return True
+        case 1:
+            return len(kinds) <= 1 and len(set(lengths)) <= 1
+        case 2:
+            return len(kinds) <= 1 and len(set(lengths[:-1])) <= 1 and lengths[-1:] != lengths[:1]
+        case 3:
+            return len(set(lengths)) <= 1
+        case _:
+            return False

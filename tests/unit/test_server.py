@@ -1,0 +1,89 @@
+"""The vhost-user-scsi server as Python sees it: its socket's life, its errors, its disks."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from zonevm._core import CoreError, Disk, Server
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    path = tmp_path / "disk.img"
+    Disk.create(path, size=1 << 24, block_size=4096, zone_size=1 << 20, conventional=1)
+    with Disk.open(path) as disk:
+        yield disk
+
+
+def test_the_socket_lives_as_long_as_the_server(tmp_path: Path, disk: Disk) -> None:
+    path = tmp_path / "socket"
+    with Server(path, [disk], queues=2) as server:
+        assert path.is_socket()
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert server.last_error is None
+        server.stop()
+        assert not path.exists()
+        server.stop()
+    assert server.last_error is None
+
+
+def test_the_last_error_outlives_the_server(tmp_path: Path, disk: Disk) -> None:
+    path = tmp_path / "socket"
+    with Server(path, [disk]) as server, socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+        client.sendall(b"this is no vhost-user message" * 10)
+        with suppress(ConnectionResetError):
+            assert client.recv(1) == b""
+    assert server.last_error
+
+
+def test_clients_are_counted_when_they_leave(tmp_path: Path, disk: Disk) -> None:
+    path = tmp_path / "socket"
+    with Server(path, [disk]) as server:
+        for left in range(3):
+            assert server.clients_left == left
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(path))
+                time.sleep(0.05)
+                assert server.clients_left == left
+            end = time.monotonic() + 5
+            while server.clients_left == left and time.monotonic() < end:
+                time.sleep(0.01)
+    assert server.clients_left == 3
+
+
+def test_a_served_disk_keeps_its_image_until_the_server_stops(tmp_path: Path, disk: Disk) -> None:
+    image = tmp_path / "disk.img"
+    with Server(tmp_path / "socket", [disk]):
+        disk.close()
+        with pytest.raises(CoreError, match="in use by this process"):
+            Disk.open(image)
+    Disk.open(image).close()
+
+
+@pytest.mark.parametrize(
+    ("name", "queues", "kind"),
+    [
+        pytest.param("x" * 120, 1, "invalid", id="path too long"),
+        pytest.param("disk.img", 1, "exists", id="no socket"),
+        pytest.param("no/socket", 1, "not-found", id="no directory"),
+        pytest.param("socket", 0, "invalid", id="no queues"),
+    ],
+)
+def test_a_wrong_request_is_explained(tmp_path: Path, disk: Disk, name: str, queues: int, kind: str) -> None:
+    with pytest.raises(CoreError) as caught:
+        Server(tmp_path / name, [disk], queues)
+    assert caught.value.kind == kind
+    assert caught.value.message
+
+
+def test_a_closed_disk_cannot_be_served(tmp_path: Path, disk: Disk) -> None:
+    disk.close()
+    with pytest.raises(CoreError, match="closed"):
+        Server(tmp_path / "socket", [disk])
