@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import hashlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -226,6 +229,28 @@ def test_an_abandoned_command_is_killed(client: Client) -> None:
     while Path(f"/proc/{pid}").exists():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+@pytest.mark.timeout(60, method="thread")
+def test_ctrl_c_is_safe_at_any_moment(client: Client) -> None:
+    handler = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    moments = random.Random(1)
+    gc.disable()  # an exception within a collection is reported and dropped
+    try:
+        for _ in range(300):
+            run = None
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.setitimer(signal.ITIMER_REAL, moments.uniform(1e-6, 4e-4))
+                run = Run(client, "sleep", "100")
+                run.command.wait()
+            if run:
+                run.command.abandon()
+                with pytest.raises(ConnectionLostError):
+                    run.command.wait()
+    finally:
+        gc.enable()
+        signal.signal(signal.SIGALRM, handler)
+    assert client.sync(SOON)
 
 
 def test_sync(client: Client) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from zonevm.guest import protocol
+from zonevm.guest.latch import Latch
 from zonevm.guest.streams import Sink, Source
 
 
@@ -40,7 +41,7 @@ class RemoteCommand:
         self._number = number
         self._source = source
         self._sinks = sinks
-        self._over = threading.Event()
+        self._over = Latch()
         self._code: int | None = None
         self._error: Exception | None = None
 
@@ -133,9 +134,9 @@ class Client:
         self._commands: dict[int, RemoteCommand] = {}
         self._lock = threading.Lock()
         self._decoder = protocol.Decoder(synchronized=False)
-        self._hello = threading.Event()
-        self._synced = threading.Event()
-        self._lost = threading.Event()
+        self._hello = Latch()
+        self._synced = Latch()
+        self._lost = Latch()
         self.release = ""
         """The guest's kernel release, once it said hello."""
         self._threads = [

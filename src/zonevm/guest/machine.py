@@ -19,6 +19,7 @@ from qemu.qmp.error import QMPError
 from qemu.qmp.events import EventListener
 
 from zonevm.errors import GuestError, GuestPanicError, QemuError, ZonevmError
+from zonevm.guest.latch import Latch
 
 _Result = TypeVar("_Result")
 
@@ -184,9 +185,13 @@ class RunningMachine:
                         self._broken = f"QEMU reports {status}"
 
     def _call(self, coroutine: Coroutine[Any, Any, _Result], seconds: float) -> _Result:
+        done = Latch()
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        future.add_done_callback(lambda _: done.set())
         try:
-            return future.result(seconds)
+            if not done.wait(seconds):
+                raise TimeoutError(f"no answer within {seconds} s")
+            return future.result()
         except BaseException:
             future.cancel()
             raise

@@ -115,7 +115,8 @@ class Source:
         """Take ``origin``; None is an empty input."""
         self._origin = origin
         self._credit = WINDOW
-        self._changed = threading.Condition()
+        self._granted: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._stopping = threading.Lock()
         self._stopped = False
         self._wake_read, self._wake_write = -1, -1
 
@@ -129,18 +130,16 @@ class Source:
 
     def credit(self, count: int) -> None:
         """Allow ``count`` bytes more."""
-        with self._changed:
-            self._credit += count
-            self._changed.notify()
+        self._granted.put(count)
 
     def stop(self) -> None:
         """Read no more from the origin."""
-        with self._changed:
+        with self._stopping:
             if not self._stopped and self._wake_write >= 0:
                 os.close(self._wake_write)
                 self._wake_write = -1
             self._stopped = True
-            self._changed.notify()
+        self._granted.put(0)
 
     def _work(self, send: Callable[[bytes], None]) -> None:
         reader = self._reader()
@@ -149,8 +148,7 @@ class Source:
                 data = reader(size)
                 if data is None:
                     return
-                with self._changed:
-                    self._credit -= len(data)
+                self._credit -= len(data)
                 send(data)
                 if not data:
                     return
@@ -159,10 +157,9 @@ class Source:
 
     def _allowed(self) -> int:
         """Return how many bytes may be read now, waiting for there to be any; 0 when stopped."""
-        with self._changed:
-            while not self._credit and not self._stopped:
-                self._changed.wait()
-            return 0 if self._stopped else min(self._credit, CHUNK)
+        while not self._stopped and (not self._credit or not self._granted.empty()):
+            self._credit += self._granted.get()
+        return 0 if self._stopped else min(self._credit, CHUNK)
 
     def _reader(self) -> Callable[[int], bytes | None]:
         origin = self._origin
