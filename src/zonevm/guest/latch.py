@@ -1,7 +1,7 @@
 """An event for a main thread that Ctrl-C may interrupt at any moment. Knows nothing of what it is for.
 
-``threading.Event`` is not that: an exception out of a signal handler may leave its condition locked for ever, and
-a signal that arrives just before a wait without an end does not interrupt it.
+``threading.Event`` is not that: an exception out of a signal handler may leave its condition locked for
+ever, and a signal that arrives just before a wait without an end does not interrupt it.
 """
 
 from __future__ import annotations
