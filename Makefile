@@ -41,7 +41,7 @@ $(VENV)/.kernels: $(VENV)/.built
 demo: $(VENV)/.built ## boot a Debian kernel with an SMR disk and a ZNS namespace, and use them
 	tools/demo
 
-test: check guest ## the tests: without a guest first, then in real guests
+test: check guest nested ## the tests: without a guest first, then in real guests, then in guests of guests
 
 check: lint rust unit ## everything that needs no guest
 
@@ -62,7 +62,7 @@ guest: $(VENV)/.kernels $(VENV)/.tests
 	$(PYTEST) tests/guest
 
 nested: $(VENV)/.kernels $(VENV)/.tests ## guests in a guest: kernel targets and passthrough
-	$(PYTEST) tests/nested
+	$(PYTEST) --timeout 900 tests/nested
 
 bench: $(VENV)/.kernels ## how fast the emulated disk and the boot are, as ratios
 	tools/setup bench $(VENV)

@@ -189,3 +189,14 @@ def test_a_shell_on_a_terminal(plain: Guest, terminal: int) -> None:
     assert plain.shell(["/bin/sh"]) == 9
     typist.join(20)
     assert not typist.is_alive()
+
+
+def test_the_disks_that_are_served_here_can_be_reached(kernel: str) -> None:
+    disks = ["smr,size=1G,zone-size=16M", "plain,size=16M", *2 * ["smr,size=2G,controller=shared"]]
+    with Guest(disks=disks, kernel=kernel) as guest:
+        assert [guest.disk(number).info()["size"] >> 30 for number in (0, 2, 3)] == [1, 2, 2]
+        guest.run("dd if=/dev/zero of=/dev/sda bs=64k count=1 oflag=direct", check=True)
+        assert guest.disk(0).zones()[0].write_pointer == 128
+        for number in (1, 4):
+            with pytest.raises(UsageError, match=f"disk {number} of this guest is no emulated SMR disk"):
+                guest.disk(number)

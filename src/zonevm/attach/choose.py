@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from zonevm import images
 from zonevm.attach import physical
 from zonevm.attach.base import Attachment
 from zonevm.attach.nvme_zns import NvmeZns
@@ -62,3 +63,16 @@ def groups(disks: Iterable[Disk]) -> list[list[Disk]]:
 def attach(disks: Sequence[Disk], runtime_dir: Path, index: int = 0) -> Attachment:
     """Return the ``index``-th attachment of a guest, of one disk or of several that share a controller."""
     return METHODS[type(disks[0])](disks, index, runtime_dir)
+
+
+def live_disks(disks: Sequence[Disk], attachments: Sequence[Attachment]) -> dict[int, images.Disk]:
+    """Return the disks that this process serves, by their place in ``disks``. The attachments are entered."""
+    opened = [pair for each in attachments if isinstance(each, VhostUserScsi) for pair in each.opened]
+    found = {}
+    for number, disk in enumerate(disks):
+        for place, (served, image) in enumerate(opened):
+            if served is disk:
+                found[number] = image
+                del opened[place]
+                break
+    return found

@@ -36,6 +36,7 @@ class VhostUserScsi(Attachment):
         self._socket = socket or runtime_dir / f"{self._name}.sock"
         self._queues = max(disk.queues for disk in disks)
         self._server: images.Server | None = None
+        self._opened: list[images.Disk] = []
         self._undo = ExitStack()
 
     def describe(self) -> QemuDevice:
@@ -52,6 +53,7 @@ class VhostUserScsi(Attachment):
                 image = _open(disk)
                 undo.callback(image.close)
                 served.append(image)
+            self._opened = served
             self._server = undo.enter_context(images.serve(self._socket, served, self._queues))
             undo.callback(self._report, self._server)
             self._undo = undo.pop_all()
@@ -61,6 +63,11 @@ class VhostUserScsi(Attachment):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._undo.close()
+
+    @property
+    def opened(self) -> Sequence[tuple[SmrDisk, images.Disk]]:
+        """The disks, each with its open image, while entered."""
+        return tuple(zip(self._disks, self._opened, strict=False))
 
     @property
     def clients_left(self) -> int:

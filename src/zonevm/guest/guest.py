@@ -13,7 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from zonevm.attach import QemuDevice
+from zonevm import images
+from zonevm.attach import Attachment, QemuDevice, live_disks
 from zonevm.disks import Disk, parse
 from zonevm.errors import GuestError, GuestTimeoutError, QemuError, UsageError
 from zonevm.guest import terminal
@@ -100,6 +101,7 @@ class Guest:
         self._command: list[str] = []
         self._disks: Sequence[Disk] = ()
         self._devices: Sequence[QemuDevice] = ()
+        self._attachments: Sequence[Attachment] = ()
 
     # Life
 
@@ -125,7 +127,8 @@ class Guest:
             runtime = undo.enter_context(RuntimeDir())
             self._log_dir = make_log_dir()
             files = plan.files(runtime.path, self._log_dir)
-            devices = [undo.enter_context(attachment) for attachment in plan.attachments(runtime.path)]
+            self._attachments = plan.attachments(runtime.path)
+            devices = [undo.enter_context(attachment) for attachment in self._attachments]
             if files.root is not None:
                 undo.enter_context(plan.serve_root(files.root, runtime, self._log_dir))
             self._disks, self._devices = plan.settings.disks, devices
@@ -223,6 +226,20 @@ class Guest:
         """Return what the guest shows of each disk beside what was asked for: whether each fact is so."""
         machine, _ = self._running()
         return verify(self._disks, self._devices, pci_addresses(machine.qmp("query-pci")), self._probe)
+
+    def disk(self, number: int) -> images.Disk:
+        """Return the ``number``-th disk, from 0 on, as this process serves it: an emulated SMR disk's image.
+
+        Raises :class:`UsageError` for a disk that is not served here.
+        """
+        self._running()
+        live = live_disks(self._disks, self._attachments)
+        if number not in live:
+            raise UsageError(
+                f"disk {number} of this guest is no emulated SMR disk",
+                "Disks are counted from 0, in the order in which they were given.",
+            )
+        return live[number]
 
     # What can be known
 
