@@ -21,7 +21,19 @@ if TYPE_CHECKING:
 Cache = Literal["host", "volatile", "lying"]
 Loss = Literal["all", "none", "random"]
 
-__all__ = ["Disk", "Server", "Zone", "create", "info", "loss", "open", "power_cut", "serve", "temporary", "zones"]
+__all__ = [
+    "Disk",
+    "Server",
+    "Zone",
+    "create",
+    "info",
+    "loss",
+    "open",
+    "power_cut",
+    "serve",
+    "temporary",
+    "zones",
+]
 
 
 def create(
