@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.campaigns.power_cuts import FILE_SYSTEMS, trial
 from zonevm import Guest, UsageError
 
 pytestmark = pytest.mark.guest
@@ -49,3 +50,13 @@ def test_without_a_volatile_cache_there_is_nothing_to_cut(kernel: str) -> None:
         with pytest.raises(UsageError, match="no disk of this guest has a cache") as caught:
             guest.power_cut()
         assert "cache=volatile" in caught.value.hint
+
+
+def test_file_systems_keep_what_fsync_said_unless_the_disk_lies(kernel: str) -> None:
+    tried = [(system, cache) for system in FILE_SYSTEMS.values() for cache in ("volatile", "lying")]
+    disks = [system.disk(cache) for system, cache in tried]
+    with Guest(disks=disks, kernel=kernel) as guest:
+        for (system, cache), letter in zip(tried, "abcdef", strict=True):
+            result = trial(guest, system, seed=1, device=f"/dev/sd{letter}")
+            assert result.stable > 3
+            assert bool(result.wrong) == (cache == "lying"), (system.name, cache, result)

@@ -18,7 +18,13 @@ from zonevm.attach import Attachment, QemuDevice, live_disks
 from zonevm.disks import Disk, SmrDisk, parse
 from zonevm.errors import GuestError, GuestTimeoutError, QemuError, UsageError
 from zonevm.guest import terminal
-from zonevm.guest.client import Client, ConnectionLostError, NotStartedError, RemoteCommand
+from zonevm.guest.client import (
+    Client,
+    ConnectionLostError,
+    GuestResetError,
+    NotStartedError,
+    RemoteCommand,
+)
 from zonevm.guest.completed import Completed
 from zonevm.guest.domain import domain
 from zonevm.guest.environment import guest_environment
@@ -340,6 +346,10 @@ class Guest:
                     f"/dev, /proc, /sys and /run are the guest's own. Share it: --rwdir {directory}",
                 ) from None
             return _NOT_FOUND if problem.number == _ENOENT else _NOT_EXECUTABLE
+        except GuestResetError:
+            raise GuestError(
+                f"the guest was reset while {words[0]} ran in it", "Commands do not survive that."
+            ) from None
         except ConnectionLostError:
             machine, _ = self._running()
             raise machine.failure() from None
