@@ -1,7 +1,7 @@
 """File systems under power cuts: whatever fsync said is stable is there after the cut.
 
-One trial: a new file system, a program in the guest that writes, fsyncs and says so, a power cut at some moment,
-and the guest boots, mounts, and has all that was said. The same seed makes the same choices.
+One trial: a new file system, a program in the guest that writes, fsyncs and says so, a power cut at some
+moment; then the guest boots, mounts, and has all that was said. The same seed makes the same choices.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""`make soak`: the long campaigns, one after the other. It can be stopped at any time and goes on where it was.
+"""`make soak`: the long campaigns, one after the other. Stop it at any time: it goes on where it was.
 
-Usage: python -m tests.campaigns.soak [--scale PERCENT] [CAMPAIGN ...]. What was done is kept in .soak/results.jsonl; remove
-it to begin anew. The report at the end says what was tried and what was found; exit code 1 if anything was.
+Usage: python -m tests.campaigns.soak [--scale PERCENT] [CAMPAIGN ...]. What was done is kept in
+.soak/results.jsonl; remove it to begin anew. The report at the end says what was tried and what was found; exit
+code 1 if anything was.
 """
 
 from __future__ import annotations
