@@ -1,8 +1,8 @@
 """`make soak`: the long campaigns, one after the other. Stop it at any time: it goes on where it was.
 
 Usage: python -m tests.campaigns.soak [--scale PERCENT] [CAMPAIGN ...]. What was done is kept in
-.soak/results.jsonl; remove it to begin anew. The report at the end says what was tried and what was found; exit
-code 1 if anything was.
+.soak/results.jsonl; remove it to begin anew. The report at the end says what was tried and what was found;
+exit code 1 if anything was.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FUZZ_SECONDS = 300
 
 @dataclass(frozen=True)
 class Campaign:
-    """``units`` pieces of work; ``run`` does the n-th and yields what it found wrong, nothing if all is well."""
+    """``units`` pieces of work; ``run`` does the n-th and yields what it found wrong: nothing, or texts."""
 
     name: str
     units: int

@@ -1,8 +1,8 @@
 """Writes files in a guest, and says of each what is on stable storage, as soon as fsync said so.
 
-Usage: writer.py files|zones DIRECTORY SEED. Runs until it is killed. A line is NAME SIZE SHA256, or NAME - - before
-the file is replaced or emptied: it may then be anything until the next line for it. `zones` appends to the files of
-a zonefs. Standard library only.
+Usage: writer.py files|zones DIRECTORY SEED. Runs until it is killed. A line is NAME SIZE SHA256, or NAME - -
+before the file is replaced or emptied: it may then be anything until the next line for it. `zones` appends to
+the files of a zonefs. Standard library only.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ def write_files(directory: Path, chance: random.Random) -> None:
 def write_zones(directory: Path, chance: random.Random) -> None:
     """Direct appends to the files that are zones, and truncations to nothing, which reset them."""
     files = sorted((directory / "seq").iterdir(), key=lambda path: int(path.name))[:6]
-    contents = {path: b"" for path in files}
+    contents = dict.fromkeys(files, b"")
     buffer = mmap.mmap(-1, MOST)  # aligned, as direct I/O wants it
     while True:
         path = chance.choice(files)
