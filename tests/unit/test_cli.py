@@ -296,7 +296,7 @@ def test_a_pull_reports_in_lines_where_there_is_no_terminal(
 @pytest.mark.parametrize(
     ("argv", "code", "words"),
     [
-        (["rnu"], 2, ["'rnu'", "run, disk"]),
+        (["rnu"], 2, ["'rnu'", "run, list"]),
         (["run", "--dsk", "smr"], 2, ["--dsk", "--disk", "zonevm run --help"]),
         (["run", "--disk", "smr,sise=1G", "--", "true"], 2, ["sise", "hint: Did you mean size?"]),
         (["run", "--net", "bridge", "--", "true"], 2, ["bridge", "user"]),

@@ -19,6 +19,8 @@ class Verb(NamedTuple):
 
 VERBS = {
     "run": Verb("zonevm.cli.run", "run", "Run a command, or a shell, in a guest with zoned disks."),
+    "list": Verb("zonevm.cli.running", "list_", "List the guests that you run."),
+    "power-cut": Verb("zonevm.cli.running", "power_cut", "Cut the power of a guest that runs."),
     "disk": Verb("zonevm.cli.disk", "disk", "Create, import and look at disks."),
     "serve": Verb("zonevm.cli.serve", "serve", "Serve disks to a QEMU that you start."),
     "target": Verb("zonevm.cli.target", "target", "Make and remove kernel targets (LIO)."),

@@ -17,7 +17,7 @@ from zonevm import images
 from zonevm.attach import Attachment, QemuDevice, live_disks
 from zonevm.disks import Disk, SmrDisk, parse
 from zonevm.errors import GuestError, GuestTimeoutError, QemuError, UsageError
-from zonevm.guest import terminal
+from zonevm.guest import control, terminal
 from zonevm.guest.client import (
     Client,
     ConnectionLostError,
@@ -111,6 +111,7 @@ class Guest:
         self._disks: Sequence[Disk] = ()
         self._devices: Sequence[QemuDevice] = ()
         self._attachments: Sequence[Attachment] = ()
+        self._last_words: Sequence[str] = ()
 
     # Life
 
@@ -151,6 +152,7 @@ class Guest:
             undo.callback(client.close)
             self._await_agent(machine, client)
             self._machine, self._client = machine, client
+            undo.enter_context(control.listening(runtime.path, self._handlers()))
             self._undo = undo.pop_all()
 
     def stop(self, sync: bool = True) -> None:
@@ -173,12 +175,13 @@ class Guest:
         with machine.resetting():
             self._await_agent(machine, client)
 
-    def power_cut(self, loss: str = "random", seed: int = 0) -> dict[int, PowerCut]:
+    def power_cut(self, loss: str = "random", seed: int = 0, *, boot: bool = True) -> dict[int, PowerCut]:
         """Cut the power of the guest and its disks, then boot it again. Commands that ran are lost.
 
         Return what each emulated SMR disk with a volatile (or lying) cache lost, by the disk's number. Other
         disks lose nothing. ``loss``: ``all`` that was not made stable, ``none`` of it, or, ``random``, what
-        ``seed`` decides. Raises :class:`UsageError` if there is no such disk.
+        ``seed`` decides. Without ``boot`` the guest stays off, and can only be stopped. Raises
+        :class:`UsageError` if there is no such disk.
         """
         machine, client = self._running()
         wanted = images.loss(loss)
@@ -189,9 +192,13 @@ class Guest:
                 "no disk of this guest has a cache that a power cut could take",
                 "Give a disk one: smr,size=4G,cache=volatile.",
             )
-        client.expect_reset()
         machine.qmp("stop")
         cuts = {number: images.power_cut(image, wanted, seed + number) for number, image in served.items()}
+        if not boot:
+            self._client = None
+        client.expect_reset()
+        if not boot:
+            return cuts
         with machine.resetting():
             machine.qmp("cont")
             self._await_agent(machine, client)
@@ -232,6 +239,7 @@ class Guest:
         out, err = _sink(stdout), _sink(stderr)
         directory = Path(cwd or self._settings.cwd).absolute()
         _, client = self._running()
+        self._last_words = words
         command = client.execute(
             [os.fsencode(word) for word in words],
             self._environment(env),
@@ -308,6 +316,16 @@ class Guest:
 
     # Inside
 
+    def _handlers(self) -> dict[str, control.Handler]:
+        """What other processes may ask of this guest."""
+        return {
+            "describe": lambda: {
+                "disks": [str(disk) for disk in self._disks],
+                "command": shlex.join(self._last_words),
+            },
+            "power-cut": lambda loss, seed: self.power_cut(loss, seed, boot=False),
+        }
+
     def _described(self) -> tuple[list[str], list[str]]:
         base = runtime_base()
         plan = Plan.make(self._settings, self._progress)
@@ -348,7 +366,8 @@ class Guest:
             return _NOT_FOUND if problem.number == _ENOENT else _NOT_EXECUTABLE
         except GuestResetError:
             raise GuestError(
-                f"the guest was reset while {words[0]} ran in it", "Commands do not survive that."
+                f"the guest was reset, or its power cut, while {words[0]} ran in it",
+                "Commands do not survive that; a disk with an image has what was flushed.",
             ) from None
         except ConnectionLostError:
             machine, _ = self._running()
