@@ -103,7 +103,7 @@ fn a_trace_has_every_command_of_every_thread() {
     let traced = Traced::new(lun, disk.geometry().clone(), trace.clone(), 7);
     thread::scope(|scope| {
         for _ in 0..3 {
-            scope.spawn(|| (0..5000).for_each(|_| drop(write(&traced, 0, 1))));
+            scope.spawn(|| (0..5000).for_each(|_| assert_eq!(write(&traced, 0, 1), Status::Good)));
         }
     });
     trace.close().unwrap();
