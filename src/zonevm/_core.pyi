@@ -5,7 +5,17 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Literal, Self, TypedDict, final, type_check_only
 
-__all__ = ["CoreError", "Disk", "FailedCommand", "Response", "Server", "Trace", "Zone", "inspect"]
+__all__ = [
+    "CoreError",
+    "Disk",
+    "FailedCommand",
+    "Response",
+    "Server",
+    "Trace",
+    "Zone",
+    "command_name",
+    "inspect",
+]
 
 _Path = str | os.PathLike[str]
 
@@ -329,3 +339,6 @@ class Server:
 
 def inspect(path: _Path) -> Inspection:
     """Look at an image without locking or changing it, also while a guest uses it."""
+
+def command_name(cdb: bytes) -> str | None:
+    """Return what the standards call the command of a CDB; ``None`` for one that the disk does not have."""

@@ -20,7 +20,7 @@ mod _core {
     #[pymodule_export]
     use crate::facts::{inspect, Zone};
     #[pymodule_export]
-    use crate::record::{FailedCommand, Trace};
+    use crate::record::{command_name, FailedCommand, Trace};
     #[pymodule_export]
     use crate::server::Server;
 }

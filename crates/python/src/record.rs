@@ -1,4 +1,4 @@
-//! `FailedCommand` and `Trace`.
+//! `FailedCommand`, `Trace`, and what a command is called.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -11,6 +11,11 @@ use zbc::Geometry;
 
 use crate::error::raise;
 use crate::facts::Zone;
+
+#[pyfunction]
+pub fn command_name(cdb: &[u8]) -> Option<&'static str> {
+    zbc::command_name(cdb)
+}
 
 #[pyclass(frozen, get_all, module = "zonevm._core")]
 pub struct FailedCommand {

@@ -21,6 +21,7 @@ VERBS = {
     "run": Verb("zonevm.cli.run", "run", "Run a command, or a shell, in a guest with zoned disks."),
     "disk": Verb("zonevm.cli.disk", "disk", "Create, import and look at disks."),
     "serve": Verb("zonevm.cli.serve", "serve", "Serve disks to a QEMU that you start."),
+    "trace": Verb("zonevm.cli.trace", "trace", "Sum up traces of disks' commands."),
     "target": Verb("zonevm.cli.target", "target", "Make and remove kernel targets (LIO)."),
     "kernel": Verb("zonevm.cli.kernel", "kernel", "Get and list kernels for guests."),
     "devices": Verb(

@@ -21,7 +21,7 @@ _LOG_SENSE = 0x4D
 
 
 def code(cdb: bytes, name: str | None) -> str:
-    """Return the name of the CDB's command: ``name`` if the disk knows it, else what the standards call it."""
+    """Return what the CDB's command is called: ``name`` if the disk knows it, else by the standards."""
     opcode = cdb[0] if cdb else 0
     if name is not None:
         return name

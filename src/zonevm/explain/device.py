@@ -17,8 +17,8 @@ UNKNOWN = "the disk did not carry it out, and gives no reason that is known here
 
 def _read_error(_: FailedCommand, sense: Sense) -> str:
     return (
-        f"{_at(sense)}the medium cannot be read; for an emulated disk that is an I/O error of the host's file, "
-        "unless a fault was asked for: see the host's kernel log (dmesg)"
+        f"{_at(sense)}the medium cannot be read; for an emulated disk that is an I/O error of the host's "
+        "file, unless a fault was asked for: see the host's kernel log (dmesg)"
     )
 
 
