@@ -162,6 +162,12 @@ def test_what_a_killed_process_recorded_is_recovered(tmp_path: Path, torn: bool)
     assert not raw_file(file).exists()
 
 
+def test_a_trace_that_is_still_recorded_is_not_taken_away(tmp_path: Path) -> None:
+    with recording(tmp_path / "t"), pytest.raises(UsageError, match="a run that still runs"):
+        recover(tmp_path / "t")
+    assert summarize(tmp_path / "t").count == 0
+
+
 def test_an_interrupted_run_has_its_trace(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), new_disk(tmp_path) as disk, recording(tmp_path / "t") as recorder:
         disk.trace_to(recorder, 0)

@@ -69,7 +69,7 @@ def _at(sense: Sense) -> str:
     return "" if sense.information is None else f"at LBA {sense.information} "
 
 
-_ATTENTION = "the next command is told so, whatever it is, and was not carried out; send it again"
+_ATTENTION = "the next command is told so instead of being carried out; send it again"
 
 STATUSES = {
     0x08: ("BUSY", "the disk was busy and did not begin with it; send it again in a while"),

@@ -105,7 +105,7 @@ class Guest:
         self._command: list[str] = []
         self._disks: Sequence[Disk] = ()
         self._devices: Sequence[QemuDevice] = ()
-        self._observed = Observed(None if trace is None else Path(trace).absolute())
+        self._observed = Observed(None if trace is None else Path(trace))
 
     # Life
 

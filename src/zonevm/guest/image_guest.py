@@ -98,7 +98,7 @@ class ImageGuest:
         self._settings.check()
         self.qemu_command: list[str] = []
         self.log_dir: Path | None = None
-        self._observed = Observed(None if trace is None else Path(trace).absolute())
+        self._observed = Observed(None if trace is None else Path(trace))
         self._write = write
         self._ssh_port = ssh_port
         self._progress = progress or (lambda _: None)

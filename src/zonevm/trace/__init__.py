@@ -5,6 +5,6 @@ room knows the two formats. pyarrow is asked for when it is needed: it is an opt
 """
 
 from zonevm.trace.recording import raw_file, recording, recover
-from zonevm.trace.summary import Summary, summarize
+from zonevm.trace.summary import DiskSummary, Summary, summarize
 
-__all__ = ["Summary", "raw_file", "recording", "recover", "summarize"]
+__all__ = ["DiskSummary", "Summary", "raw_file", "recording", "recover", "summarize"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,21 +32,23 @@ def recording(file: Path) -> Iterator[Trace]:
     if file.is_dir():
         raise UsageError(f"{file} is a directory", "Give the name of a file for the trace.")
     trace = _started(file, raw)
-    try:
-        yield trace
-    except BaseException:
+    with _owned(raw):
         try:
-            _finish(trace, raw, file)
-        except HostError as error:
-            _log.warning("%s %s", error.message, error.hint)
-        raise
-    _finish(trace, raw, file)
+            yield trace
+        except BaseException:
+            try:
+                _finish(trace, raw, file)
+            except HostError as error:
+                _log.warning("%s %s", error.message, error.hint)
+            raise
+        _finish(trace, raw, file)
 
 
 def recover(file: Path) -> int:
     """Make the trace ``file`` of the raw one that a killed run has left; return how many commands it has.
 
-    Raises :class:`UsageError` where there is none, :class:`HostError` for a file that cannot be written.
+    Raises :class:`UsageError` where there is none, or its run still runs, and :class:`HostError` for a file
+    that cannot be written.
     """
     parquet.need()
     raw = raw_file(file)
@@ -54,7 +57,19 @@ def recover(file: Path) -> int:
             f"there is no {raw} to recover {file} from",
             "Give the FILE of the zonevm run --trace FILE that was killed.",
         )
-    return _convert(raw, file)
+    with _owned(raw):
+        return _convert(raw, file)
+
+
+@contextmanager
+def _owned(raw: Path) -> Iterator[None]:
+    """Keep others from taking a raw trace away that is still written."""
+    with raw.open("rb") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(f"{raw} belongs to a run that still runs", "Wait for its end.") from error
+        yield
 
 
 def _started(file: Path, raw: Path) -> Trace:
