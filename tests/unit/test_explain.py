@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from zonevm._core import Disk
@@ -259,8 +259,25 @@ def test_a_zone_that_another_command_changed_since_is_not_blamed(disk: Disk) -> 
     assert "the write pointer was elsewhere, and has come to 8192 since" in explain(seen)
 
 
-@settings(max_examples=300, deadline=None)
-@given(cdb=st.binary(max_size=32), sense=st.binary(max_size=40), room=st.integers(0, 4096))
+OPCODES = [0x08, 0x0A, 0x12, 0x15, 0x1A, 0x41, 0x4D, 0x8A, 0x8F, 0x93, 0x94, 0x95, 0x9E, 0xA3, 0xC1]
+SENSES = [
+    b"\x70",
+    b"\xf0",
+    b"\x72",
+    b"\x72\x05\x24\0\0\0\0\x08\x02\x06\0\0",
+    b"\x70\0\5\0\0\0\0\x0a\0\0\0\0\x24\0\0",
+]
+CDBS = st.builds(
+    lambda opcode, rest: bytes([opcode]) + rest, st.sampled_from(OPCODES), st.binary(max_size=15)
+)
+SENSE_DATA = st.builds(bytes.__add__, st.sampled_from(SENSES), st.binary(max_size=20))
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    cdb=CDBS | st.binary(max_size=32), sense=SENSE_DATA | st.binary(max_size=40), room=st.integers(0, 4096)
+)
+@example(cdb=b"\x94", sense=b"", room=0)
 def test_any_command_and_any_sense_data_have_words(
     cdb: bytes, sense: bytes, room: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -39,6 +39,8 @@ def _field(command: FailedCommand, sense: Sense) -> str:
     field, opcode = sense.field, command.cdb[0] if command.cdb else 0
     if field is None or not field.in_cdb:
         return "a field of the CDB has a value that is not supported"
+    if field.byte >= len(command.cdb):
+        return f"the CDB has {len(command.cdb)} bytes, too few for this command"
     name = field_name(command.cdb, field.byte)
     if opcode in WRITES and field.byte == _BYTE_OF_ZONE and field.bit is None:
         return full(command)
@@ -53,8 +55,6 @@ def _field(command: FailedCommand, sense: Sense) -> str:
     if name == "SERVICE ACTION":
         action = command.cdb[1] & 0x1F
         return f"the disk does not have service action {action:02X}h of {code(command.cdb, None)}"
-    if field.byte >= len(command.cdb):
-        return f"the CDB has {len(command.cdb)} bytes, too few for this command"
     return f"{_place(field, name)} is {_value(command.cdb, field)}, which the disk does not support there"
 
 
