@@ -147,19 +147,28 @@ def test_failed_commands_are_explained_at_the_end_of_a_run_that_fails_too(
 
 
 @pytest.mark.parametrize(
-    ("failed", "words"),
-    [({0: []}, "the emulated disks failed no command"), ({}, "no disk is emulated by zonevm")],
+    ("disk", "failed", "words"),
+    [
+        (
+            "smr,size=1G",
+            {0: []},
+            "zonevm: the emulated disks failed no command, routine questions at boot aside\n",
+        ),
+        ("zns,size=1G", {}, "zonevm: no disk is emulated by zonevm, and it sees no commands of others\n"),
+        ("smr,size=1G", {}, ""),
+    ],
 )
-def test_where_nothing_failed_it_says_so(
+def test_where_nothing_failed_it_says_so(  # noqa: PLR0917
     guest: type[FakeGuest],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    disk: str,
     failed: dict[int, list[Failure]],
     words: str,
 ) -> None:
     monkeypatch.setattr(guest, "failed", failed)
-    assert execute(["run", "--explain", "true"]) == 0
-    assert words in capsys.readouterr().err
+    assert execute(["run", "--explain", "--disk", disk, "true"]) == 0
+    assert words == capsys.readouterr().err
 
 
 def test_a_dry_run_prints_the_commands_for_a_shell(

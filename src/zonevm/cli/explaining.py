@@ -9,7 +9,7 @@ from itertools import groupby
 import click
 
 from zonevm.cli.output import say
-from zonevm.disks import Disk
+from zonevm.disks import Disk, SmrDisk
 from zonevm.explain import Failure
 
 Failures = Mapping[int, Sequence[Failure]]
@@ -39,9 +39,10 @@ def _print(disks: Sequence[Disk], found: Failures) -> None:
         for text, same in groupby(shown, key=lambda failure: failure.explanation):
             count = len(list(same))
             click.echo(f"  {text}" + (f", {count} times" if count > 1 else ""), err=True)
-    if nothing:
-        emulated = "the emulated disks failed no command, routine questions at boot aside"
-        say(emulated if found else "no disk is emulated by zonevm, and it sees no commands of others")
+    if found and nothing:
+        say("the emulated disks failed no command, routine questions at boot aside")
+    elif not any(isinstance(disk, SmrDisk) for disk in disks):
+        say("no disk is emulated by zonevm, and it sees no commands of others")
 
 
 def _earlier(failures: Sequence[Failure]) -> str:
