@@ -23,6 +23,7 @@ VERBS = {
     "power-cut": Verb("zonevm.cli.running", "power_cut", "Cut the power of a guest that runs."),
     "disk": Verb("zonevm.cli.disk", "disk", "Create, import and look at disks."),
     "serve": Verb("zonevm.cli.serve", "serve", "Serve disks to a QEMU that you start."),
+    "trace": Verb("zonevm.cli.trace", "trace", "Sum up traces of disks' commands."),
     "target": Verb("zonevm.cli.target", "target", "Make and remove kernel targets (LIO)."),
     "kernel": Verb("zonevm.cli.kernel", "kernel", "Get and list kernels for guests."),
     "devices": Verb(

@@ -14,9 +14,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from zonevm import images
-from zonevm.attach import Attachment, QemuDevice, live_disks
+from zonevm.attach import QemuDevice
 from zonevm.disks import Disk, SmrDisk, parse
 from zonevm.errors import GuestError, GuestTimeoutError, QemuError, UsageError
+from zonevm.explain import Failure
 from zonevm.guest import control, terminal
 from zonevm.guest.client import (
     Client,
@@ -29,6 +30,7 @@ from zonevm.guest.completed import Completed
 from zonevm.guest.domain import domain
 from zonevm.guest.environment import guest_environment
 from zonevm.guest.machine import RunningMachine
+from zonevm.guest.observed import Observed
 from zonevm.guest.plan import Plan, Settings
 from zonevm.guest.protocol import STDERR, STDOUT
 from zonevm.guest.rundir import RuntimeDir, make_log_dir
@@ -66,6 +68,7 @@ class Guest:
     ``qemu``: another QEMU. ``qemu_args``: more arguments for it. ``accel``: ``auto``, ``kvm`` or ``tcg``.
     ``boot_timeout``: seconds.
     ``env`` and ``cwd``: of commands; those of this process by default.
+    ``trace``: a file to record the commands of all emulated SMR disks in, whole when the guest has stopped.
     ``progress``: is told what is going on, for people.
     """
 
@@ -85,6 +88,7 @@ class Guest:
         boot_timeout: float = _BOOT_SECONDS,
         env: Mapping[str, str] | None = None,
         cwd: str | Path | None = None,
+        trace: str | Path | None = None,
         progress: Progress | None = None,
     ) -> None:
         self._settings = Settings(
@@ -110,7 +114,7 @@ class Guest:
         self._command: list[str] = []
         self._disks: Sequence[Disk] = ()
         self._devices: Sequence[QemuDevice] = ()
-        self._attachments: Sequence[Attachment] = ()
+        self._observed = Observed(None if trace is None else Path(trace))
         self._last_words: Sequence[str] = ()
 
     # Life
@@ -137,11 +141,11 @@ class Guest:
             runtime = undo.enter_context(RuntimeDir())
             self._log_dir = make_log_dir()
             files = plan.files(runtime.path, self._log_dir)
-            self._attachments = plan.attachments(runtime.path)
-            devices = [undo.enter_context(attachment) for attachment in self._attachments]
+            disks, attachments = plan.settings.disks, plan.attachments(runtime.path)
+            devices = undo.enter_context(self._observed.entered(disks, attachments))
             if files.root is not None:
                 undo.enter_context(plan.serve_root(files.root, runtime, self._log_dir))
-            self._disks, self._devices = plan.settings.disks, devices
+            self._disks, self._devices = disks, devices
             self._command = plan.machine(files, devices).argv()
             self._progress(f"booting Linux {plan.kernel.version} ({plan.accel.name})")
             machine = RunningMachine(self._command, files.monitor, self._log_dir)
@@ -185,7 +189,7 @@ class Guest:
         """
         machine, client = self._running()
         wanted = images.loss(loss)
-        live = live_disks(self._disks, self._attachments)
+        live = self._observed.live
         served = {number: image for number, image in live.items() if self._is_volatile(number)}
         if not served:
             raise UsageError(
@@ -274,13 +278,14 @@ class Guest:
         Raises :class:`UsageError` for a disk that is not served here.
         """
         self._running()
-        live = live_disks(self._disks, self._attachments)
-        if number not in live:
-            raise UsageError(
-                f"disk {number} of this guest is no emulated SMR disk",
-                "Disks are counted from 0, in the order in which they were given.",
-            )
-        return live[number]
+        return self._observed.disk(number)
+
+    def failures(self) -> dict[int, list[Failure]]:
+        """Return the last 64 failed commands of each emulated SMR disk, by its number, the oldest first.
+
+        Each has its explanation. Also once the guest has stopped.
+        """
+        return self._observed.failures()
 
     # What can be known
 
