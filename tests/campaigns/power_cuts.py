@@ -50,7 +50,7 @@ class FileSystem:
 FILE_SYSTEMS = {
     system.name: system
     for system in (
-        FileSystem("btrfs", "mkfs.btrfs -q -f -O zoned -d single -m single", "btrfs check -q"),
+        FileSystem("btrfs", "mkfs.btrfs -q -f -O zoned -d single -m single", "btrfs check"),
         FileSystem("f2fs", "mkfs.f2fs -q -f -m", "fsck.f2fs", conventional=16),
         FileSystem("zonefs", f"{sys.executable} {MKZONEFS}", "true", writes="zones", conventional=2),
     )
