@@ -16,6 +16,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::api::{Condition, Geometry};
+use crate::recommended::Recommended;
 use crate::sense::Sense;
 use crate::word::Word;
 
@@ -24,6 +25,8 @@ use crate::word::Word;
 pub(crate) struct Control {
     state: Mutex<State>,
     released: Condvar,
+    /// Zones whose reset is recommended.
+    pub recommended: Recommended,
 }
 
 /// Invariant: `implicit` and `explicit` agree with the zone words whenever the lock is free.
@@ -270,6 +273,7 @@ impl<'a> Zones<'a> {
             }
         }
         self.each(state, concerned, |_| Word::EMPTY);
+        self.control.recommended.remove(concerned);
         if ranges.is_empty() {
             return None;
         }
@@ -281,6 +285,14 @@ impl<'a> Zones<'a> {
             Hold::All
         };
         Some(Emptied { ranges, hold })
+    }
+
+    /// Brings a zone that failed into `condition`, READ ONLY or OFFLINE; never back from OFFLINE.
+    pub fn degrade(&self, zone: u32, condition: Condition) {
+        let mut state = self.wait_for(self.lock(), &(zone..zone + 1));
+        if self.word(zone).condition != Condition::Offline {
+            self.each(&mut state, &[zone], |word| word.with(condition));
+        }
     }
 
     /// Changes words to ones that are not open.
