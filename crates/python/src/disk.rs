@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use faults::Faulty;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
+use vhost_user_scsi::Lun;
 use vm_memory::VolatileSlice;
 use zbc::{Geometry, Identity};
 
@@ -26,20 +28,25 @@ pub struct Response {
 #[pyclass(frozen, module = "zonevm._core")]
 pub struct Disk {
     /// `None` when closed.
-    disk: Mutex<Option<Arc<image::Disk>>>,
+    disk: Mutex<Option<Arc<Faulty>>>,
 }
 
 impl Disk {
     fn new(disk: image::Disk) -> Self {
         Self {
-            disk: Mutex::new(Some(Arc::new(disk))),
+            disk: Mutex::new(Some(Arc::new(Faulty::new(Arc::new(disk))))),
         }
     }
 
-    pub fn get(&self, py: Python<'_>) -> PyResult<Arc<image::Disk>> {
+    /// The disk with its faults: what guests get.
+    pub fn get(&self, py: Python<'_>) -> PyResult<Arc<Faulty>> {
         let disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
         disk.clone()
             .ok_or_else(|| raise(py, "invalid", "the disk is closed", "open it again"))
+    }
+
+    fn image(&self, py: Python<'_>) -> PyResult<Arc<image::Disk>> {
+        Ok(Arc::clone(self.get(py)?.disk()))
     }
 }
 
@@ -94,7 +101,7 @@ impl Disk {
     }
 
     fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let disk = self.get(py)?;
+        let disk = self.image(py)?;
         info(
             py,
             disk.geometry(),
@@ -105,7 +112,7 @@ impl Disk {
     }
 
     fn zones(&self, py: Python<'_>) -> PyResult<Vec<Zone>> {
-        let disk = self.get(py)?;
+        let disk = self.image(py)?;
         Ok(py
             .detach(|| disk.zones())
             .into_iter()
@@ -130,8 +137,12 @@ impl Disk {
         let outcome = py.detach(|| {
             let out = VolatileSlice::from(&mut out[..]);
             let into = VolatileSlice::from(&mut data[..]);
-            disk.execute(cdb, &[out], &[into])
+            disk.execute(cdb, &[out], &[into], &std::thread::sleep)
         });
+        let Some(outcome) = outcome else {
+            let message = "the disk does not answer: a fault keeps it from that";
+            return Err(raise(py, "no-answer", message, "clear its faults"));
+        };
         Ok(Response {
             status: outcome.completion.status as u8,
             sense: PyBytes::new(py, &outcome.completion.sense).unbind(),
@@ -146,7 +157,7 @@ impl Disk {
     }
 
     fn sync(&self, py: Python<'_>) -> PyResult<()> {
-        let disk = self.get(py)?;
+        let disk = self.image(py)?;
         py.detach(|| disk.sync()).map_err(|e| from_image(py, &e))
     }
 

@@ -6,6 +6,7 @@
 mod disk;
 mod error;
 mod facts;
+mod faults;
 mod server;
 
 use pyo3::prelude::*;
@@ -18,6 +19,8 @@ mod _core {
     use crate::error::CoreError;
     #[pymodule_export]
     use crate::facts::{inspect, Zone};
+    #[pymodule_export]
+    use crate::faults::{command_names, Faults};
     #[pymodule_export]
     use crate::server::Server;
 }
