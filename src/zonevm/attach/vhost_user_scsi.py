@@ -15,6 +15,7 @@ from zonevm.attach.qemu_options import option_string
 from zonevm.attach.scratch import scratch_dir
 from zonevm.disks import SmrDisk
 from zonevm.errors import ImageError
+from zonevm.faults import Fault, Faults
 
 _log = logging.getLogger(__name__)
 
@@ -25,12 +26,14 @@ _FROM_IMAGE = ("size", "zone_size", "conventional", "block_size", "max_open", "s
 class VhostUserScsi(Attachment):
     """One SCSI controller; the n-th disk is LUN n of its target 0.
 
-    ``socket``: where it is served; its name in ``runtime_dir`` by default.
+    ``socket``: where it is served; its name in ``runtime_dir`` by default. ``faults``, of the disks by their
+    places among ``disks``, are in force from when it is entered.
     """
 
     def __init__(
         self, disks: Sequence[SmrDisk], index: int, runtime_dir: Path, socket: Path | None = None
     ) -> None:
+        self.faults: Sequence[Fault] = ()
         self._disks = disks
         self._name = f"smr{index}"
         self._socket = socket or runtime_dir / f"{self._name}.sock"
@@ -53,6 +56,9 @@ class VhostUserScsi(Attachment):
                 image = _open(disk)
                 undo.callback(image.close)
                 served.append(image)
+            live = Faults(dict(enumerate(served)))
+            for fault in self.faults:
+                live.inject(fault)
             self._opened = served
             self._server = undo.enter_context(images.serve(self._socket, served, self._queues))
             undo.callback(self._report, self._server)
@@ -88,8 +94,9 @@ class VhostUserScsi(Attachment):
         )
 
     def _by_hand(self) -> tuple[str, ...]:
-        disks = [word for disk in self._disks for word in ("--disk", str(disk))]
-        serve = shlex.join(["zonevm", "serve", "--once", "--socket", str(self._socket), *disks])
+        words = [word for disk in self._disks for word in ("--disk", str(disk))]
+        words += [word for fault in self.faults for word in ("--fault", str(fault))]
+        serve = shlex.join(["zonevm", "serve", "--once", "--socket", str(self._socket), *words])
         socket = shlex.quote(str(self._socket))
         return f"{serve} > /dev/null &", f"until [ -S {socket} ]; do sleep 0.1; done"
 

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from zonevm.attach import choose
+from zonevm.cli.faults import fault_options, gathered
 from zonevm.cli.outcome import Outcome
 from zonevm.cli.output import say
 from zonevm.cli.run_image import boot_image, refuse_misplaced
@@ -31,6 +32,7 @@ _OF_IMAGE = ("memory", "cpus", "net", "qemu", "qemu_args", "accel")
 @click.option(
     "--disk", "disks", multiple=True, metavar="DISK", help="A disk: smr,size=20G, zns,size=8G, /dev/sdf, ..."
 )
+@fault_options
 @click.option(
     "--kernel", metavar="KERNEL", help="A bzImage, a build tree or a version. [the host's, else pulled]"
 )
@@ -74,6 +76,8 @@ def run(
     *,
     command: tuple[str, ...],
     disks: tuple[str, ...],
+    faults: tuple[str, ...],
+    fault_files: tuple[Path, ...],
     timeout: float | None,
     record: Path | None,
     dry_run: bool,
@@ -104,15 +108,17 @@ def run(
     for disk in described:
         for note in disk.notes:
             say(note)
+    failing = gathered(faults, fault_files)
     progress = say if verbose else None
     guest: Guest | ImageGuest
     if image is None:
-        guest = Guest(disks=described, progress=progress, **settings)
+        guest = Guest(disks=described, faults=failing, progress=progress, **settings)
     else:
         of_image = {name: settings[name] for name in _OF_IMAGE}
         guest = ImageGuest(
             image,
             described,
+            faults=failing,
             write=image_write,
             firmware=firmware,
             ssh_port=ssh_port,

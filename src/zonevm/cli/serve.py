@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from zonevm.attach import choose
+from zonevm.cli.faults import fault_options, gathered
 from zonevm.cli.output import say
 from zonevm.disks import SmrDisk, parse
 from zonevm.errors import UsageError
@@ -35,8 +36,18 @@ from zonevm.units import format_size, parse_size
     show_default=True,
     help="Memory of the guest: it has to be shared, and its size is part of what is printed.",
 )
+@fault_options
 @click.option("--export", type=click.Choice(["libvirt"]), help="Print XML for a domain instead.")
-def serve(disks: tuple[str, ...], socket: Path | None, once: bool, memory: str, export: str | None) -> None:
+def serve(
+    *,
+    disks: tuple[str, ...],
+    socket: Path | None,
+    once: bool,
+    memory: str,
+    faults: tuple[str, ...],
+    fault_files: tuple[Path, ...],
+    export: str | None,
+) -> None:
     """Serve disks to a QEMU that you start, until Ctrl-C or SIGTERM; then nothing is left.
 
     Prints the arguments to add to QEMU's command line, ready to paste, when the disks are there.
@@ -54,7 +65,8 @@ def serve(disks: tuple[str, ...], socket: Path | None, once: bool, memory: str, 
         say(note)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    with served(described, socket) as ready, contextlib.suppress(KeyboardInterrupt):
+    failing = gathered(faults, fault_files)
+    with served(described, socket, failing) as ready, contextlib.suppress(KeyboardInterrupt):
         if export is None:
             click.echo(shlex.join(ready.qemu_arguments(size)))
         else:

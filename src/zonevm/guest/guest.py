@@ -17,6 +17,8 @@ from zonevm import images
 from zonevm.attach import Attachment, QemuDevice, live_disks
 from zonevm.disks import Disk, parse
 from zonevm.errors import GuestError, GuestTimeoutError, QemuError, UsageError
+from zonevm.faults import Fault, Faults
+from zonevm.faults import parse as parse_fault
 from zonevm.guest import terminal
 from zonevm.guest.client import Client, ConnectionLostError, NotStartedError, RemoteCommand
 from zonevm.guest.completed import Completed
@@ -47,6 +49,7 @@ class Guest:
     """A guest with disks in it; a context manager that boots it and, at the end, undoes everything.
 
     ``disks``: :class:`Disk` objects or texts of the ``--disk`` grammar.
+    ``faults``: :class:`Fault` objects or texts of the ``--fault`` grammar, in force from the start.
     ``kernel``: a bzImage, a build tree or a version; None: the host's own or the newest one pulled.
     ``memory``: a size.
     ``cpus``: how many; by default one under TCG, and under KVM as many as the host has, at most four.
@@ -64,6 +67,7 @@ class Guest:
         self,
         disks: Sequence[Disk | str] = (),
         *,
+        faults: Sequence[Fault | str] = (),
         kernel: str | Path | None = None,
         memory: str | int = "1G",
         cpus: int | None = None,
@@ -90,6 +94,7 @@ class Guest:
             qemu_args=tuple(qemu_args),
             accel=accel,
             cwd=Path(cwd or Path.cwd()).absolute(),
+            faults=tuple(parse_fault(fault) if isinstance(fault, str) else fault for fault in faults),
         )
         self._boot_timeout = boot_timeout
         self._env = env
@@ -240,6 +245,12 @@ class Guest:
                 "Disks are counted from 0, in the order in which they were given.",
             )
         return live[number]
+
+    @property
+    def faults(self) -> Faults:
+        """The faults in force on the emulated SMR disks, and the way to inject and end some at once."""
+        self._running()
+        return Faults(live_disks(self._disks, self._attachments))
 
     # What can be known
 

@@ -15,6 +15,7 @@ from zonevm.attach.qemu_options import option_string
 from zonevm.disks import Disk
 from zonevm.errors import ImageError, QemuError, UsageError
 from zonevm.export import libvirt
+from zonevm.faults import Fault
 from zonevm.guest import terminal
 from zonevm.guest.accel import Accel
 from zonevm.guest.console import relay
@@ -45,8 +46,9 @@ class _Files:
 class ImageGuest:
     """A machine that boots from ``image``, with disks; :meth:`run` does it all.
 
-    ``disks``: their methods were chosen. ``write``: what the guest writes to the image stays there; otherwise
-    it is gone at the end. ``firmware``: ``bios`` or ``uefi``, whose variables are never kept.
+    ``disks``: their methods were chosen. ``faults``: of emulated SMR disks, in force from the start.
+    ``write``: what the guest writes to the image stays there; otherwise it is gone at the end.
+    ``firmware``: ``bios`` or ``uefi``, whose variables are never kept.
     ``ssh_port``: a port of this host, on its loopback address, that leads to the guest's port 22.
     ``memory``, ``cpus``, ``net``, ``qemu``, ``qemu_args``, ``accel``, ``progress``: as for :class:`Guest`.
 
@@ -59,6 +61,7 @@ class ImageGuest:
         image: Path,
         disks: Sequence[Disk] = (),
         *,
+        faults: Sequence[Fault] = (),
         write: bool = False,
         firmware: str = "bios",
         memory: str | int = "1G",
@@ -90,6 +93,7 @@ class ImageGuest:
             qemu_args=tuple(qemu_args),
             accel=accel,
             cwd=Path.cwd(),
+            faults=tuple(faults),
         )
         self._settings.check()
         self.qemu_command: list[str] = []
@@ -109,7 +113,7 @@ class ImageGuest:
             runtime = undo.enter_context(RuntimeDir())
             self.log_dir = make_log_dir()
             files = _files(runtime.path, self.log_dir)
-            planned = plan_attachments(self._settings.disks, runtime.path)
+            planned = plan_attachments(self._settings.disks, runtime.path, self._settings.faults)
             devices = [undo.enter_context(attachment) for attachment in planned]
             self.qemu_command = self._argv(qemu, how, files, devices)
             listener = undo.enter_context(_listening(files.console))
@@ -129,7 +133,7 @@ class ImageGuest:
     def script(self) -> list[str]:
         """Return the shell commands that do a run by hand: what prepares the disks, then QEMU."""
         qemu, how = self._chosen()
-        planned = plan_attachments(self._settings.disks, runtime_base())
+        planned = plan_attachments(self._settings.disks, runtime_base(), self._settings.faults)
         devices = [attachment.describe() for attachment in planned]
         by_hand = [command for device in devices for command in device.by_hand]
         argv = self._argv(qemu, how, None, devices)
