@@ -30,6 +30,7 @@ class FakeGuest:
 
     ends: int | BaseException = 0
     last: FakeGuest
+    faults = ()
 
     def __init__(self, disks: list[Disk], **settings: Any) -> None:
         self.disks, self.settings = disks, settings

@@ -257,4 +257,16 @@ impl fmt::Display for RuleError {
     }
 }
 
+impl RuleError {
+    /// What to do about it, or nothing where the message says that already.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            RuleError::NoPlace => "Give a zone, or LBAs.",
+            RuleError::Conventional(_) => "Take a sequential zone.",
+            RuleError::Never(_) => "Leave the command out: the fault has commands of its own.",
+            RuleError::Zone { .. } | RuleError::Blocks { .. } | RuleError::Probability(_) => "",
+        }
+    }
+}
+
 impl std::error::Error for RuleError {}

@@ -64,7 +64,7 @@ impl Faults {
         };
         let disk = self.disk.get().get(py)?;
         py.detach(|| disk.add(&rule))
-            .map_err(|error| invalid(&error.to_string()))
+            .map_err(|error| raise(py, "invalid", &error.to_string(), error.hint()))
     }
 
     fn remove(&self, py: Python<'_>, number: u64) -> PyResult<bool> {

@@ -150,6 +150,7 @@ def _run(guest: Guest, command: Sequence[str], timeout: float | None, verify: bo
         with ExitStack() as stack:
             with outcome.timed("boot"):
                 stack.enter_context(guest)
+            stack.callback(_tell_faults, guest)
             if verify:
                 _verify(guest)
             with outcome.timed("command"):
@@ -160,6 +161,16 @@ def _run(guest: Guest, command: Sequence[str], timeout: float | None, verify: bo
     finally:
         if guest.qemu_command:
             outcome.add(qemu_command=guest.qemu_command, log_dir=str(guest.log_dir))
+
+
+def _tell_faults(guest: Guest) -> None:
+    for one in guest.faults:
+        times, commands = _counted(one.fired, "time"), _counted(one.matched, "command")
+        say(f"fault {one.fault}: struck {times}, {commands} fitted")
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _verify(guest: Guest) -> None:
