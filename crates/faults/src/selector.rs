@@ -13,7 +13,8 @@ pub enum Selector {
     Write,
     /// OPEN, CLOSE, FINISH ZONE and RESET WRITE POINTER.
     Zone,
-    /// Every command that is about blocks or zones. Others (INQUIRY, MODE SENSE) have to be named.
+    /// Every command that reads, writes, verifies or synchronizes blocks, or manages zones. Others have to be
+    /// named, REPORT ZONES too: an initiator that finds its way about is not in the way of faults.
     Any,
     /// Commands of this name, lower case and with dashes; with the CDB's length behind it or without.
     Name(String),
@@ -21,6 +22,7 @@ pub enum Selector {
     Opcode(u8),
 }
 
+const REPORT_ZONES: u8 = 0x95;
 const READ: &[&str] = &["read", "verify"];
 const WRITE: &[&str] = &["write", "write-same"];
 const ZONE: &[&str] = &[
@@ -63,7 +65,7 @@ impl Selector {
 
     pub(crate) fn includes(&self, command: &Command<'_>) -> bool {
         match self {
-            Selector::Any => command.blocks().is_some(),
+            Selector::Any => command.blocks().is_some() && command.opcode() != REPORT_ZONES,
             Selector::Opcode(opcode) => command.opcode() == *opcode,
             _ => command.name().is_some_and(|name| self.may_be(name)),
         }

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use common::*;
-use faults::{Kind, Rule, RuleError};
+use faults::{Kind, Place, Rule, RuleError};
 use zbc::Condition;
 
 #[test]
@@ -105,11 +105,12 @@ fn answers_in_place_of_the_command() {
 }
 
 #[test]
-fn a_command_without_blocks_has_to_be_named() {
+fn a_command_about_no_blocks_has_to_be_named() {
     let disk = disk();
     let inquiry = [0x12, 0, 0, 0, 96, 0];
     disk.add(&Rule::new(Kind::Aborted)).unwrap();
     assert_eq!(said(&run(&disk, &[0; 6], &[], 0).0), "ok");
+    assert_eq!(report(&disk, 0).len(), 16);
     disk.add(&at_command(Kind::Busy, "TEST UNIT READY"))
         .unwrap();
     disk.add(&at_command(Kind::UnitAttention(0x2900), "inquiry"))
@@ -120,6 +121,16 @@ fn a_command_without_blocks_has_to_be_named() {
     disk.add(&at_command(Kind::Busy, "0x12")).unwrap();
     assert_eq!(said(&run(&disk, &inquiry, &[], 96).0), "busy");
     assert_eq!(said(&write(&disk, 0, 8)), "B/00/00");
+    disk.add(&Rule {
+        place: Place::Zone(5),
+        ..at_command(Kind::Busy, "report-zones")
+    })
+    .unwrap();
+    let from = |zone| run(&disk, &cdb16(0x95, start(zone), 4096), &[], 4096).0;
+    assert_eq!(
+        (said(&from(4)), said(&from(6))),
+        ("busy".into(), "ok".into())
+    );
 }
 
 #[test]

@@ -56,7 +56,7 @@ class Fault(Described):
     command: Option[int | str | None, str | None] = Option(
         Maybe(Command()),
         None,
-        "at which commands; default: all that fit the kind and are about blocks or zones",
+        "at which commands; default: those that fit the kind, of all to blocks and zones",
     )
     count: Option[int | str | None, int | None] = Option(
         Maybe(Count(1, _MOST)), None, "how often at most; default: always, a fault of a zone once"
