@@ -189,7 +189,14 @@ def test_neither_a_delay_nor_a_lost_command_keeps_a_guest_from_ending(guest: Gue
 def test_from_the_command_line(zonevm: list[str], kernel: str, tmp_path: Path) -> None:
     (tmp_path / "faults.toml").write_text('[[fault]]\nkind = "offline"\nzone = 5\ndisk = 1\n')
     disks = ["--disk", "smr,size=64M,zone-size=1M", "--disk", "smr,size=64M,zone-size=1M"]
-    faults = ["--fault", "read-error,lba=0", "--faults", str(tmp_path / "faults.toml")]
+    faults = [
+        "--fault",
+        "read-error,lba=0",
+        "--fault",
+        "no-answer,zone=7",
+        "--faults",
+        str(tmp_path / "faults.toml"),
+    ]
     script = f"{READ}; blkzone report -o {{offline}} -c 1 /dev/sdb".format(offline=5 * ZONE, **places(0))
     done = subprocess.run(
         [*zonevm, "run", "--kernel", kernel, *disks, *faults, "--", "sh", "-c", script],
