@@ -20,6 +20,9 @@ _Condition = Literal[
     "offline",
 ]
 
+_Cache = Literal["host", "volatile", "lying"]
+_Loss = Literal["all", "none", "random"]
+
 _ErrorKind = Literal[
     "in-use",
     "exists",
@@ -93,6 +96,28 @@ class Inspection(Info):
     """Bytes that the image takes on its file system."""
     user: User | None
     """Who uses the image; ``None``: nobody, or a process that cannot be seen from here."""
+
+@type_check_only
+class LostZone(TypedDict):
+    """What a sequential zone lost: write pointers, in physical blocks from the zone's start."""
+
+    zone: int
+    """The zone's number."""
+    stable: int
+    """Of the data that were stable."""
+    before: int
+    """Before the cut."""
+    after: int
+    """After it."""
+
+@type_check_only
+class PowerCut(TypedDict):
+    """What a power cut took. Only for annotations: import it under ``TYPE_CHECKING``."""
+
+    zones: list[LostZone]
+    """Sequential zones that lost data."""
+    blocks: list[int]
+    """Physical blocks of conventional zones, by number, that are as they were before."""
 
 @final
 class Zone:
@@ -174,12 +199,18 @@ class Disk:
         max_open: int | None = None,
         serial: str | None = None,
         wwn: int | None = None,
+        cache: _Cache = "host",
     ) -> Disk:
         """Return a new disk in a file without a name in ``directory``, gone when the disk is closed."""
 
     @staticmethod
-    def open(path: _Path) -> Disk:
-        """Open an image, which for the disk is power on. CoreError ``in-use`` names the other user."""
+    def open(path: _Path, cache: _Cache = "host") -> Disk:
+        """Open an image, which for the disk is power on. CoreError ``in-use`` names the other user.
+
+        ``cache``: what becomes of what was written and not made stable. ``host``: it survives all but a crash
+        of the host. ``volatile``: :meth:`power_cut` can take it. ``lying``: likewise, and SYNCHRONIZE CACHE
+        and FUA are answered and do nothing.
+        """
 
     def info(self) -> Info:
         """Return what the disk is."""
@@ -199,6 +230,14 @@ class Disk:
 
     def sync(self) -> None:
         """Make everything written so far survive a crash of the host."""
+
+    def power_cut(self, loss: _Loss = "random", seed: int = 0) -> PowerCut:
+        """Take from the disk what a power cut may take, and power it on again.
+
+        What was not made stable is lost in part (``random``, by ``seed``, 0 to 2**64 - 1), wholly (``all``)
+        or not (``none``). In a sequential zone that is the end of what was written, down to a physical
+        block; in conventional zones it is any physical block. CoreError ``invalid``: there is no such cache.
+        """
 
     def close(self) -> None:
         """Give the image back, once the servers of the disk have stopped too. Closing twice is fine."""

@@ -9,16 +9,31 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict, cast, get_args
 
 from zonevm._core import CoreError, Disk, Server, Zone, inspect
 from zonevm.disks import SmrDisk
-from zonevm.errors import ImageError
+from zonevm.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
-    from zonevm._core import Inspection
+    from zonevm._core import Inspection, PowerCut
 
-__all__ = ["Disk", "Server", "Zone", "create", "info", "open", "serve", "temporary", "zones"]
+Cache = Literal["host", "volatile", "lying"]
+Loss = Literal["all", "none", "random"]
+
+__all__ = [
+    "Disk",
+    "Server",
+    "Zone",
+    "create",
+    "info",
+    "loss",
+    "open",
+    "power_cut",
+    "serve",
+    "temporary",
+    "zones",
+]
 
 
 def create(
@@ -44,13 +59,26 @@ def create(
 def temporary(directory: Path, disk: SmrDisk) -> Disk:
     """Return a new disk in a file without a name in ``directory``: gone when the disk is closed."""
     with _errors():
-        return Disk.temporary(directory, **_shape(disk))
+        return Disk.temporary(directory, cache=_cache(disk.cache), **_shape(disk))
 
 
-def open(path: str | os.PathLike[str]) -> Disk:
-    """Open an image, for this process alone until the disk is closed."""
+def open(path: str | os.PathLike[str], cache: str = "host") -> Disk:
+    """Open an image, for this process alone until the disk is closed. ``cache``: see :class:`SmrDisk`."""
     with _errors():
-        return Disk.open(path)
+        return Disk.open(path, _cache(cache))
+
+
+def loss(name: str) -> Loss:
+    """Return what a power cut is to lose, checked."""
+    if name not in get_args(Loss):
+        raise UsageError(f"a power cut cannot lose {name!r}", f"Choose one of: {', '.join(get_args(Loss))}.")
+    return cast(Loss, name)
+
+
+def power_cut(disk: Disk, loss: Loss = "random", seed: int = 0) -> PowerCut:
+    """Take from an open disk what a power cut may take: see :meth:`Disk.power_cut`."""
+    with _errors():
+        return disk.power_cut(loss, seed % 2**64)
 
 
 def info(path: str | os.PathLike[str]) -> Inspection:
@@ -68,6 +96,12 @@ def serve(socket: Path, disks: Sequence[Disk], queues: int) -> Server:
     """Serve ``disks`` on a vhost-user-scsi socket, in threads, until the server is stopped."""
     with _errors():
         return Server(socket, disks, queues)
+
+
+def _cache(name: str) -> Cache:
+    if name not in get_args(Cache):
+        raise UsageError(f"{name!r} is no write cache", f"Choose one of: {', '.join(get_args(Cache))}.")
+    return cast(Cache, name)
 
 
 class _Shape(TypedDict):

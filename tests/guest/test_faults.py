@@ -191,13 +191,13 @@ def test_from_the_command_line(zonevm: list[str], kernel: str, tmp_path: Path) -
     disks = ["--disk", "smr,size=64M,zone-size=1M", "--disk", "smr,size=64M,zone-size=1M"]
     faults = [
         "--fault",
-        "read-error,lba=0",
+        "read-error,zone=4",
         "--fault",
         "no-answer,zone=7",
         "--faults",
         str(tmp_path / "faults.toml"),
     ]
-    script = f"{READ}; blkzone report -o {{offline}} -c 1 /dev/sdb".format(offline=5 * ZONE, **places(0))
+    script = f"{READ}; blkzone report -o {{offline}} -c 1 /dev/sdb".format(offline=5 * ZONE, **places(4))
     done = subprocess.run(
         [*zonevm, "run", "--kernel", kernel, *disks, *faults, "--", "sh", "-c", script],
         capture_output=True,
@@ -208,4 +208,4 @@ def test_from_the_command_line(zonevm: list[str], kernel: str, tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     assert os.strerror(errno.ENODATA) in done.stderr
     assert "zcond:15(of)" in done.stdout
-    assert "fault read-error,lba=0: struck 1 time, 1 command fitted" in done.stderr
+    assert "fault read-error,zone=4: struck 1 time, 1 command fitted" in done.stderr

@@ -165,7 +165,7 @@ def test_zeroes_that_were_written_take_no_space(tmp_path: Path, target: Path) ->
     data = {0: bytes(4 * ZONE), 5 * ZONE: bytes(ZONE)}
     tcmu = TcmuFile(tmp_path / "z", 8 * ZONE, 4, zones={5: (FULL, ZONE)}, data=data)
     assert import_disk(tcmu.write(), target).data == 0
-    assert images.info(target)["allocated"] < MIB
+    assert images.info(target)["allocated"] < 2 * MIB
 
 
 def test_what_cannot_be_kept_is_told(tmp_path: Path, target: Path) -> None:

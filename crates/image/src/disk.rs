@@ -1,33 +1,59 @@
 //! An emulated disk: the device model on top of an image.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::OFlags;
 use vm_memory::VolatileSlice;
-use zbc::{Completion, Device, Geometry, Identity, Status, Step, Zone};
+use zbc::{cut_back, written, Completion, Device, Fault, Geometry, Identity, Op, Plan};
+use zbc::{Status, Step, Zone, ZoneTable};
 
+use crate::durability::Durability;
 use crate::file::{open_regular, temporary, Draft};
 use crate::header::{corrupt, Access, Header};
+use crate::journal::Journal;
 use crate::layout::Layout;
+use crate::live::{self, Boot};
 use crate::lock::lock;
 use crate::medium::Medium;
+use crate::power::{Chance, Cut, CutZone, Loss};
 use crate::slices::{total, Cursor, Out};
-use crate::table::{self, Table};
+use crate::state::{allocate, fill, recover};
+use crate::store::{FileStore, Store};
+use crate::table::Table;
+use crate::undo::Undo;
 use crate::{random, Error, ErrorKind, Outcome};
+
+/// What becomes of what was written and not made stable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cache {
+    /// It is the host's: it survives all but a crash of the host.
+    #[default]
+    Host,
+    /// The same, and [`Disk::power_cut`] can take it away.
+    Volatile,
+    /// The same again, and the disk says that it made data stable when it did not.
+    Lying,
+}
 
 /// An emulated zoned disk on its image, of which it is the only user.
 pub struct Disk {
     device: Device<Table>,
     medium: Medium,
+    durability: Durability,
+    store: Arc<dyn Store>,
+    /// Commands run; a power cut waits for them, and they for it.
+    running: RwLock<()>,
+    undo: Option<Arc<Undo>>,
+    cache: Cache,
+    temporary: bool,
     header: Header,
     path: PathBuf,
 }
 
 impl Disk {
-    /// Makes the image of a new disk at `path`: all zones empty, no space taken but for the zone table.
+    /// Makes the image of a new disk at `path`: all zones empty, no space taken but for the zone state.
     ///
     /// # Errors
     /// `Invalid` for a geometry or identity that cannot be, `Exists` if there is anything at `path`,
@@ -36,8 +62,15 @@ impl Disk {
         let header = new_header(geometry, identity)?;
         let failed = |e| Error::io("create", path, e);
         let draft = Draft::new(path).map_err(failed)?;
-        fill(draft.file(), &header).map_err(failed)?;
-        draft.file().sync_all().map_err(failed)?;
+        let file = draft.file();
+        allocate(file, &header.layout).map_err(failed)?;
+        let store = FileStore {
+            file: file.try_clone().map_err(failed)?,
+            // It is made stable below, all at once.
+            temporary: true,
+        };
+        fill(&store, &header).map_err(failed)?;
+        file.sync_all().map_err(failed)?;
         draft.publish().map_err(failed)
     }
 
@@ -45,45 +78,85 @@ impl Disk {
     ///
     /// # Errors
     /// As for [`Self::create`].
-    pub fn temporary(dir: &Path, geometry: &Geometry, identity: &Identity) -> Result<Self, Error> {
+    pub fn temporary(
+        dir: &Path,
+        geometry: &Geometry,
+        identity: &Identity,
+        cache: Cache,
+    ) -> Result<Self, Error> {
         let header = new_header(geometry, identity)?;
         let failed = |e| Error::io("create a temporary image in", dir, e);
         let file = temporary(dir).map_err(failed)?;
-        fill(&file, &header).map_err(failed)?;
-        Self::start(file, header, dir)
+        allocate(&file, &header.layout).map_err(failed)?;
+        let table_file = file.try_clone().map_err(failed)?;
+        let store = FileStore {
+            file,
+            temporary: true,
+        };
+        let journal = fill(&store, &header).map_err(failed)?;
+        let table = Table::map(&table_file, header.layout.table, geometry).map_err(failed)?;
+        Self::start(Arc::new(store), table, journal, header, dir, cache, true)
     }
 
     /// Opens an image, of which this becomes the only user until it is dropped.
     ///
-    /// For the disk this is power on: open zones are closed.
+    /// For the disk this is power on: open zones are closed. After a crash of the host the disk is what was
+    /// stable.
     ///
     /// # Errors
     /// `InUse` names the other user. `NotAnImage`, `Version`, `Corrupt` and `Truncated` say what is wrong
-    /// with the file, which is not changed then. `NotFound`, `Permission`, `Io`.
-    pub fn open(path: &Path) -> Result<Self, Error> {
+    /// with the file, which is not changed then. `NotFound`, `Permission`, `NoSpace`, `Io`.
+    pub fn open(path: &Path, cache: Cache) -> Result<Self, Error> {
         let file = open_regular(path, OFlags::RDWR)?;
         lock(&file, path)?;
         let header = Header::read(&file, path, Access::Write)?;
-        table::read_checked(&file, &header, path)?;
-        Self::start(file, header, path)
+        let failed = |e| Error::io("open", path, e);
+        let table_file = file.try_clone().map_err(failed)?;
+        let store = FileStore {
+            file,
+            temporary: false,
+        };
+        let journal = recover(&store, &header, Boot::current(), path)?;
+        let table =
+            Table::map(&table_file, header.layout.table, &header.geometry).map_err(failed)?;
+        Self::start(Arc::new(store), table, journal, header, path, cache, false)
     }
 
-    fn start(file: File, header: Header, path: &Path) -> Result<Self, Error> {
-        let Header {
-            geometry,
-            identity,
-            layout,
-            ..
-        } = &header;
-        let table =
-            Table::map(&file, layout.table, geometry).map_err(|e| Error::io("map", path, e))?;
-        let device = Device::new(geometry.clone(), identity.clone(), table)
+    /// Powers a disk on whose live table is right.
+    pub(crate) fn start(
+        store: Arc<dyn Store>,
+        table: Table,
+        journal: Journal,
+        header: Header,
+        path: &Path,
+        cache: Cache,
+        temporary: bool,
+    ) -> Result<Self, Error> {
+        let geometry = &header.geometry;
+        for (zone, &stable) in (0..).zip(journal.words()) {
+            if table.word(zone) != stable {
+                table.changed(zone);
+            }
+        }
+        let device = Device::new(geometry.clone(), header.identity.clone(), table)
             .map_err(|e| corrupt(path, &e.to_string()))?;
         let conventional = u64::from(geometry.conventional_zones) * geometry.zone_blocks;
         let conventional_end = conventional * u64::from(geometry.block_size);
+        let undo = (cache != Cache::Host).then(|| Arc::new(Undo::default()));
         Ok(Self {
             device,
-            medium: Medium::new(file, layout.data.offset, conventional_end),
+            medium: Medium::new(
+                Arc::clone(&store),
+                header.layout.data.offset,
+                conventional_end,
+                undo.clone(),
+            ),
+            durability: Durability::new(Arc::clone(&store), journal, undo.clone()),
+            store,
+            running: RwLock::default(),
+            undo,
+            cache,
+            temporary,
             path: path.to_owned(),
             header,
         })
@@ -114,6 +187,12 @@ impl Disk {
         self.device.zones().collect()
     }
 
+    /// The word of `zone`.
+    #[cfg(test)]
+    pub(crate) fn word(&self, zone: u32) -> u64 {
+        self.device.table().word(zone)
+    }
+
     /// Runs one SCSI command: takes its data from `out`, and puts its answer into `into`.
     ///
     /// A command with an error ends like any other, with sense data. The calling thread waits for the
@@ -124,6 +203,7 @@ impl Disk {
         out: &[VolatileSlice<'_>],
         into: &[VolatileSlice<'_>],
     ) -> Outcome {
+        let _running = self.running.read().unwrap_or_else(PoisonError::into_inner);
         match self.device.begin(cdb, &Out(out), total(into)) {
             Step::Done { data, completion } => Outcome {
                 completion,
@@ -131,15 +211,7 @@ impl Disk {
                 consumed: total(out),
                 overrun: false,
             },
-            Step::Io(plan) => {
-                let done = self.medium.perform(plan.op(), out, into);
-                Outcome {
-                    completion: plan.finish(done.result),
-                    written: done.written,
-                    consumed: done.consumed,
-                    overrun: false,
-                }
-            }
+            Step::Io(plan) => self.carry_out(plan, out, into),
             Step::Overrun { .. } => Outcome {
                 completion: Completion {
                     status: Status::Good,
@@ -187,8 +259,117 @@ impl Disk {
     /// # Errors
     /// `NoSpace`, `Io`.
     pub fn sync(&self) -> Result<(), Error> {
-        let synced = self.medium.file().sync_data();
+        let synced = self.durability.flush(self.device.table());
         synced.map_err(|e| Error::io("make stable", &self.path, e))
+    }
+
+    /// Takes from the disk what a power cut may take, and powers it on again. Waits for commands under way.
+    ///
+    /// In each sequential zone the write pointer ends up between where it was stable and where it is, on a
+    /// physical block; in conventional zones, physical blocks that were not stable are what they were before.
+    ///
+    /// # Errors
+    /// `Invalid` for a disk without a volatile cache; `NoSpace`, `Io`.
+    pub fn power_cut(&self, loss: Loss) -> Result<Cut, Error> {
+        let Some(undo) = &self.undo else {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                "this disk has no volatile write cache that a power cut could take",
+                "open it with a volatile cache",
+            ));
+        };
+        let _still = self.running.write().unwrap_or_else(PoisonError::into_inner);
+        let mut chance = Chance::new(loss);
+        let mut old = undo.take();
+        old.retain(|_, _| chance.takes());
+        let failed = |e| Error::io("cut back", &self.path, e);
+        self.medium.restore(&old).map_err(failed)?;
+        let stable = self.durability.words();
+        let lost = Mutex::new((chance, Vec::new()));
+        self.device.power_cycle(|zone, word| {
+            let (stable, before) = (written(stable[zone as usize]), written(word));
+            if stable >= before {
+                return word;
+            }
+            let (chance, zones) = &mut *lost.lock().unwrap_or_else(PoisonError::into_inner);
+            let after = cut_back(word, chance.between(stable, before));
+            if after != word {
+                zones.push(CutZone {
+                    zone,
+                    stable,
+                    before,
+                    after: written(after),
+                });
+            }
+            after
+        });
+        let (_, zones) = lost.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.sync()?;
+        Ok(Cut {
+            zones,
+            blocks: old.into_keys().collect(),
+        })
+    }
+
+    fn carry_out(
+        &self,
+        plan: Plan<'_, Table>,
+        out: &[VolatileSlice<'_>],
+        into: &[VolatileSlice<'_>],
+    ) -> Outcome {
+        let ready = match plan.op() {
+            Op::Flush | Op::Read { fua: true, .. } => self.flush(),
+            Op::Discard { zones, .. } => {
+                let reset = self.durability.reset(self.device.table(), zones);
+                reset.map_err(|_| Fault::Flush)
+            }
+            _ => Ok(()),
+        };
+        if let Err(fault) = ready {
+            return Outcome {
+                completion: plan.finish(Err(fault)),
+                written: 0,
+                consumed: 0,
+                overrun: false,
+            };
+        }
+        let durable = matches!(
+            plan.op(),
+            Op::Write { durable: true, .. } | Op::WriteSame { durable: true, .. }
+        );
+        let done = self.medium.perform(plan.op(), out, into);
+        let mut completion = plan.finish(done.result);
+        // Only now does the zone's word speak of the data.
+        if durable && completion.status == Status::Good && self.flush().is_err() {
+            completion = self.device.not_stable();
+        }
+        Outcome {
+            completion,
+            written: done.written,
+            consumed: done.consumed,
+            overrun: false,
+        }
+    }
+
+    /// Does what the guest asks for by SYNCHRONIZE CACHE or FUA.
+    fn flush(&self) -> Result<(), Fault> {
+        if self.cache == Cache::Lying {
+            return Ok(());
+        }
+        let flushed = self.durability.flush(self.device.table());
+        flushed.map_err(|_| Fault::Flush)
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        if self.temporary {
+            return;
+        }
+        // If this fails the live table is still right, for as long as the host does not crash.
+        if self.durability.close(self.device.table()).is_ok() {
+            let _ = live::stamp(&*self.store, self.header.layout.journal.offset, None);
+        }
     }
 }
 
@@ -205,14 +386,4 @@ fn new_header(geometry: &Geometry, identity: &Identity) -> Result<Header, Error>
         identity: identity.clone(),
         layout: Layout::new(geometry)?,
     })
-}
-
-/// Writes a new image's header and zone table, and makes the file as long as it has to be.
-fn fill(file: &File, header: &Header) -> std::io::Result<()> {
-    let Header {
-        geometry, layout, ..
-    } = header;
-    file.set_len(layout.file_length())?;
-    file.write_all_at(&table::fresh(geometry), layout.table.offset)?;
-    file.write_all_at(&header.encode(), 0)
 }

@@ -29,9 +29,9 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use crc32c::crc32c;
 use zbc::{Geometry, Identity};
 
-use crate::crc32c::crc32c;
 use crate::layout::{Area, Layout, PAGE};
 use crate::{Error, ErrorKind};
 

@@ -7,8 +7,11 @@ use rustix::fs::OFlags;
 use zbc::{Geometry, Identity, Zone};
 
 use crate::file::open_regular;
-use crate::header::{Access, Header};
+use crate::header::{corrupt, Access, Header};
+use crate::live::Boot;
 use crate::lock::{holder, Holder};
+use crate::state::{current_words, load};
+use crate::store::FileStore;
 use crate::{table, Error};
 
 /// What an image is and holds.
@@ -37,8 +40,13 @@ pub struct Inspection {
 pub fn inspect(path: &Path) -> Result<Inspection, Error> {
     let file = open_regular(path, OFlags::RDONLY)?;
     let header = Header::read(&file, path, Access::Read)?;
-    let words = table::read_checked(&file, &header, path)?;
     let metadata = file.metadata().map_err(|e| Error::io("look at", path, e))?;
+    let user = holder(&file);
+    let store = FileStore {
+        file,
+        temporary: false,
+    };
+    let words = words(&store, &header, user.is_some(), path)?;
     let Header {
         geometry,
         identity,
@@ -46,7 +54,6 @@ pub fn inspect(path: &Path) -> Result<Inspection, Error> {
         created,
         ..
     } = header;
-    let user = holder(&file);
     let state = |word| match user {
         Some(_) => word,
         None => zbc::powered_off(word),
@@ -64,4 +71,19 @@ pub fn inspect(path: &Path) -> Result<Inspection, Error> {
         allocated: metadata.blocks() * 512,
         user,
     })
+}
+
+/// The zone words: while the image is in use the live ones, for the journal changes under our eyes.
+fn words(store: &FileStore, header: &Header, in_use: bool, path: &Path) -> Result<Vec<u64>, Error> {
+    if in_use {
+        let Header {
+            layout, geometry, ..
+        } = header;
+        let words = table::read(store, layout.table, geometry);
+        let words = words.map_err(|e| Error::io("read", path, e))?;
+        table::check(&words, geometry).map_err(|e| corrupt(path, &e.to_string()))?;
+        return Ok(words);
+    }
+    let journal = load(store, header, path)?;
+    current_words(store, header, Boot::current(), &journal, path)
 }

@@ -3,11 +3,11 @@
 //! ```text
 //! 0         header, one page
 //! table     one little-endian 64-bit word a zone
-//! journal   reserved: changes of zones since the last checkpoint
-//! checkpoint A, checkpoint B   reserved: copies of the table
+//! journal   the table's stamp, one page, then changes of zones since the last checkpoint
+//! checkpoint A, checkpoint B   stable copies of the table
 //! data      the medium, LBA-linear, at a multiple of 1 MiB
 //! ```
-//! The reserved areas are holes. Readers use the offsets in the header and assume no order.
+//! Readers use the offsets in the header and assume no order.
 
 use zbc::Geometry;
 
@@ -16,7 +16,9 @@ use crate::{Error, ErrorKind};
 /// The length of the header, and what the areas before the data are aligned to, in bytes.
 pub(crate) const PAGE: u64 = 4096;
 const DATA_ALIGNMENT: u64 = 1 << 20;
-const JOURNAL: u64 = 4 << 20;
+const JOURNAL: u64 = 1 << 20;
+/// It is read as a whole.
+const MAX_JOURNAL: u64 = 64 << 20;
 
 /// Keeps the table, which is never sparse, under 128 MiB.
 const MAX_ZONES: u32 = 1 << 24;
@@ -113,6 +115,12 @@ impl Layout {
         [self.table, self.journal, first, second, self.data]
     }
 
+    /// The areas that hold zone state, for which there is always space.
+    pub fn state_areas(&self) -> [Area; 4] {
+        let [first, second] = self.checkpoints;
+        [self.table, self.journal, first, second]
+    }
+
     /// Puts together what [`Self::areas`] took apart.
     pub fn from_areas([table, journal, first, second, data]: [Area; 5]) -> Self {
         Self {
@@ -145,6 +153,12 @@ impl Layout {
             && areas[4].end().is_some()
             && areas.iter().all(|area| area.offset % PAGE == 0)
             && self.table.size >= table_bytes(geometry)
+            && self.journal.size > PAGE
+            && self.journal.size <= MAX_JOURNAL
+            && self
+                .checkpoints
+                .iter()
+                .all(|area| area.size >= PAGE + table_bytes(geometry))
             && self.data.offset % DATA_ALIGNMENT == 0
             && self.data.size == geometry.bytes()
     }

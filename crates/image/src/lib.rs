@@ -4,27 +4,36 @@
 //! plan out on the file. Knows no virtio and no Python.
 //!
 //! What a completed command changed survives the end of the process, however it ends, `kill -9`
-//! included: data and zone state are in the page cache by then. It does not always survive a crash of
-//! the host: SYNCHRONIZE CACHE makes both stable, but FUA makes only the data stable, not the write
-//! pointer, and nothing orders the two.
+//! included: data and zone state are in the page cache by then. What SYNCHRONIZE CACHE, FUA, FINISH ZONE and
+//! RESET WRITE POINTER made stable survives a crash of the host too, and after one no write pointer is above
+//! stable data.
 
-mod crc32c;
+#[cfg(test)]
+mod crash;
 mod disk;
+mod durability;
 mod error;
 mod file;
 mod header;
 mod inspect;
+mod journal;
 mod layout;
+mod live;
 mod lock;
 mod medium;
 mod outcome;
+mod power;
 mod random;
 mod slices;
+mod state;
+mod store;
 mod table;
+mod undo;
 
-pub use disk::Disk;
+pub use disk::{Cache, Disk};
 pub use error::{Error, ErrorKind};
 pub use inspect::{inspect, Inspection};
 pub use lock::Holder;
 pub use outcome::Outcome;
+pub use power::{Cut, CutZone, Loss};
 pub use random::identity as random_identity;

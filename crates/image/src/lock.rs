@@ -5,13 +5,16 @@
 //! locks, so it cannot be stale.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::fs::{flock, major, minor, FlockOperation};
 
 use crate::{Error, ErrorKind};
+
+/// How often to look for a lock's holder before there is said to be none.
+const LOOKS: u32 = 3;
 
 /// The process that holds an image's lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,13 +51,17 @@ pub(crate) fn lock(file: &File, path: &Path) -> Result<(), Error> {
 /// Who holds the lock on `file`; `None`: nobody, or a process that cannot be seen from here.
 pub(crate) fn holder(file: &File) -> Option<Holder> {
     let own = file.metadata().ok()?;
+    // Where locks come and go while the list is read, lines are missing.
+    (0..LOOKS).find_map(|_| find(&own, &all_locks().ok()?))
+}
+
+fn find(own: &fs::Metadata, locks: &str) -> Option<Holder> {
     let device = format!("{:02x}:{:02x}", major(own.dev()), minor(own.dev()));
-    let locks = fs::read_to_string("/proc/locks").ok()?;
     locks
         .lines()
         .filter_map(parse)
         .filter(|lock| lock.inode == own.ino())
-        .find(|lock| lock.device == device || has_open(lock.pid, &own).unwrap_or(false))
+        .find(|lock| lock.device == device || has_open(lock.pid, own).unwrap_or(false))
         .and_then(|lock| {
             let program = fs::read_to_string(format!("/proc/{}/comm", lock.pid)).ok()?;
             Some(Holder {
@@ -62,6 +69,19 @@ pub(crate) fn holder(file: &File) -> Option<Holder> {
                 program: program.trim_end().to_owned(),
             })
         })
+}
+
+/// /proc/locks, in reads as large as the kernel answers: what is between two of them may change.
+fn all_locks() -> io::Result<String> {
+    let mut file = File::open("/proc/locks")?;
+    let mut text = Vec::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(String::from_utf8_lossy(&text).into_owned()),
+            count => text.extend(&buffer[..count]),
+        }
+    }
 }
 
 /// One line of /proc/locks.

@@ -1,24 +1,26 @@
 //! The disk's data in the image's file: carries out the model's I/O.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
-use rustix::fs::{fallocate, FallocateFlags};
 use vm_memory::VolatileSlice;
 use zbc::{Extent, Fault, Op};
 
 use crate::slices::{Cursor, FailedAfter};
+use crate::store::{Punched, Store};
+use crate::undo::{Blocks, Undo};
 
 /// Bytes handled at a time where data passes through a buffer of ours.
 const CHUNK: u64 = 256 << 10;
 
 /// The data area of an image.
 pub(crate) struct Medium {
-    file: File,
-    /// The file's offset of the medium's first byte.
+    store: Arc<dyn Store>,
+    /// The store's offset of the medium's first byte.
     base: u64,
     /// The medium's first byte after the conventional zones.
     conventional_end: u64,
+    /// Keeps what is overwritten in conventional zones, if anything does.
+    undo: Option<Arc<Undo>>,
 }
 
 /// What became of an [`Op`].
@@ -31,19 +33,29 @@ pub(crate) struct Done {
 }
 
 impl Medium {
-    pub fn new(file: File, base: u64, conventional_end: u64) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        base: u64,
+        conventional_end: u64,
+        undo: Option<Arc<Undo>>,
+    ) -> Self {
         Self {
-            file,
+            store,
             base,
             conventional_end,
+            undo,
         }
     }
 
-    pub fn file(&self) -> &File {
-        &self.file
+    /// Puts blocks of conventional zones back.
+    pub fn restore(&self, blocks: &Blocks) -> std::io::Result<()> {
+        blocks.iter().try_for_each(|(number, data)| {
+            self.store
+                .write_at(self.base + number * data.len() as u64, data)
+        })
     }
 
-    /// Carries out `op`, with the data from `out` or into `into`.
+    /// Carries out `op`, with the data from `out` or into `into`. To make anything stable is not its business.
     pub fn perform(&self, op: &Op, out: &[VolatileSlice<'_>], into: &[VolatileSlice<'_>]) -> Done {
         let mut done = Done {
             result: Ok(()),
@@ -51,25 +63,15 @@ impl Medium {
             consumed: 0,
         };
         done.result = match op {
-            Op::Read { extents, fua } => self
-                .flush_if(*fua)
-                .and_then(|()| self.read(extents, Cursor::new(into), &mut done.written)),
-            Op::Write {
-                offset,
-                len,
-                durable,
-            } => self
-                .write(*offset, *len, Cursor::new(out), &mut done.consumed)
-                .and_then(|()| self.flush_if(*durable)),
+            Op::Read { extents, .. } => self.read(extents, Cursor::new(into), &mut done.written),
+            Op::Write { offset, len, .. } => {
+                self.write(*offset, *len, Cursor::new(out), &mut done.consumed)
+            }
             Op::WriteSame {
-                offset,
-                len,
-                block,
-                durable,
+                offset, len, block, ..
             } => {
                 done.consumed = block.len() as u64;
                 self.write_same(*offset, *len, block)
-                    .and_then(|()| self.flush_if(*durable))
             }
             Op::Verify {
                 extents,
@@ -79,9 +81,10 @@ impl Medium {
                 extents,
                 compare: false,
             } => self.try_reading(extents),
-            Op::Flush => self.flush(),
-            Op::Discard { ranges, durable } => {
-                self.discard(ranges).and_then(|()| self.flush_if(*durable))
+            Op::Flush => Ok(()),
+            Op::Discard { ranges, .. } => {
+                self.discard(ranges);
+                Ok(())
             }
         };
         done
@@ -96,7 +99,7 @@ impl Medium {
         for extent in extents {
             match *extent {
                 Extent::Data { offset, len } => {
-                    into.read_file(&self.file, self.base + offset, len)
+                    into.read_from(&*self.store, self.base + offset, len)
                         .map_err(|FailedAfter(done)| {
                             *written += done;
                             Fault::Read {
@@ -118,14 +121,26 @@ impl Medium {
         mut out: Cursor<'_>,
         consumed: &mut u64,
     ) -> Result<(), Fault> {
-        let result = out.write_file(&self.file, self.base + offset, len);
+        self.keep(offset, len)?;
+        let result = out.write_to(&*self.store, self.base + offset, len);
         *consumed = result.map_or_else(|FailedAfter(done)| done, |()| len);
         result.map_err(|FailedAfter(done)| Fault::Write {
             offset: offset + done,
         })
     }
 
+    /// Keeps what a write takes the place of.
+    fn keep(&self, offset: u64, len: u64) -> Result<(), Fault> {
+        match &self.undo {
+            Some(undo) if offset < self.conventional_end => undo
+                .keep(&*self.store, self.base, offset, len)
+                .map_err(|_| Fault::Write { offset }),
+            _ => Ok(()),
+        }
+    }
+
     fn write_same(&self, offset: u64, len: u64, block: &[u8]) -> Result<(), Fault> {
+        self.keep(offset, len)?;
         if block.iter().all(|byte| *byte == 0) {
             return self.zero(offset, len);
         }
@@ -141,29 +156,16 @@ impl Medium {
         }
     }
 
-    fn discard(&self, ranges: &[(u64, u64)]) -> Result<(), Fault> {
+    fn discard(&self, ranges: &[(u64, u64)]) {
         for &(offset, len) in ranges {
-            if offset < self.conventional_end {
-                self.zero(offset, len)?;
-            } else {
-                // Nothing above a write pointer is ever read, so space that stays taken does no harm.
-                let _ = self.punch(offset, len);
-            }
+            // Nothing above a write pointer is ever read, so space that stays taken does no harm.
+            let _ = self.punch(offset, len);
         }
-        Ok(())
     }
 
     fn punch(&self, offset: u64, len: u64) -> Result<Punched, Fault> {
-        use rustix::io::Errno;
-        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        loop {
-            return match fallocate(&self.file, flags, self.base + offset, len) {
-                Ok(()) => Ok(Punched::Yes),
-                Err(Errno::INTR) => continue,
-                Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(Punched::NotSupported),
-                Err(_) => Err(Fault::Write { offset }),
-            };
-        }
+        let punched = self.store.punch(self.base + offset, len);
+        punched.map_err(|_| Fault::Write { offset })
     }
 
     /// Writes `pattern` from its start on until `len` bytes are full.
@@ -171,8 +173,8 @@ impl Medium {
         let mut at = offset;
         while at < offset + len {
             let count = (offset + len - at).min(pattern.len() as u64);
-            self.file
-                .write_all_at(&pattern[..count as usize], self.base + at)
+            self.store
+                .write_at(self.base + at, &pattern[..count as usize])
                 .map_err(|_| Fault::Write { offset: at })?;
             at += count;
         }
@@ -212,29 +214,12 @@ impl Medium {
             into.fill(0);
             return Ok(());
         }
-        self.file
-            .read_exact_at(into, self.base + piece.offset)
+        self.store
+            .read_at(self.base + piece.offset, into)
             .map_err(|_| Fault::Read {
                 offset: piece.offset,
             })
     }
-
-    fn flush_if(&self, wanted: bool) -> Result<(), Fault> {
-        if wanted {
-            self.flush()
-        } else {
-            Ok(())
-        }
-    }
-
-    fn flush(&self) -> Result<(), Fault> {
-        self.file.sync_data().map_err(|_| Fault::Flush)
-    }
-}
-
-enum Punched {
-    Yes,
-    NotSupported,
 }
 
 /// A part of an extent, at most [`CHUNK`] long.

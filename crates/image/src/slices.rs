@@ -1,14 +1,11 @@
 //! A walk along scattered memory: a command's buffers, as one run of bytes.
 
-use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
 
 use vm_memory::VolatileSlice;
 use zbc::DataOut;
 
-/// Most buffers for one system call; more take more calls. At most the kernel's UIO_MAXIOV, 1024.
-const BATCH: usize = 64;
+use crate::store::Store;
 
 /// Length of all slices, in bytes.
 pub(crate) fn total(slices: &[VolatileSlice<'_>]) -> u64 {
@@ -16,6 +13,7 @@ pub(crate) fn total(slices: &[VolatileSlice<'_>]) -> u64 {
 }
 
 /// A place in a list of slices.
+#[derive(Clone, Copy)]
 pub(crate) struct Cursor<'a> {
     slices: &'a [VolatileSlice<'a>],
     /// Bytes of `slices[0]` that are behind.
@@ -88,97 +86,60 @@ impl<'a> Cursor<'a> {
         count - left
     }
 
-    /// Reads `length` bytes of the file from `offset` on to here.
-    ///
-    /// # Errors
-    /// The end of the file, or of the slices, is one too.
-    pub fn read_file(&mut self, file: &File, offset: u64, length: u64) -> Result<(), FailedAfter> {
-        self.transfer(file, offset, length, Direction::FromFile)
+    /// The next `length` bytes, in as many pieces as they have.
+    pub fn pieces(&self, length: u64) -> impl Iterator<Item = VolatileSlice<'a>> {
+        let mut ahead = *self;
+        let mut left = length;
+        std::iter::from_fn(move || {
+            let piece = ahead.next(left)?;
+            left -= piece.len() as u64;
+            Some(piece)
+        })
     }
 
-    /// Writes `length` bytes from here to the file from `offset` on.
+    /// Reads `length` bytes of the store from `offset` on to here.
+    ///
+    /// # Errors
+    /// The end of the store, or of the slices, is one too.
+    pub fn read_from(
+        &mut self,
+        store: &dyn Store,
+        offset: u64,
+        length: u64,
+    ) -> Result<(), FailedAfter> {
+        self.transfer(length, |done, here, left| {
+            store.read_some(offset + done, here, left)
+        })
+    }
+
+    /// Writes `length` bytes from here to the store from `offset` on.
     ///
     /// # Errors
     /// The end of the slices is one too.
-    pub fn write_file(&mut self, file: &File, offset: u64, length: u64) -> Result<(), FailedAfter> {
-        self.transfer(file, offset, length, Direction::ToFile)
+    pub fn write_to(
+        &mut self,
+        store: &dyn Store,
+        offset: u64,
+        length: u64,
+    ) -> Result<(), FailedAfter> {
+        self.transfer(length, |done, here, left| {
+            store.write_some(offset + done, here, left)
+        })
     }
 
     fn transfer(
         &mut self,
-        file: &File,
-        offset: u64,
         length: u64,
-        direction: Direction,
+        some: impl Fn(u64, &Self, u64) -> io::Result<u64>,
     ) -> Result<(), FailedAfter> {
         let mut done = 0;
         while done < length {
-            let moved = self
-                .batch(file, offset + done, length - done, direction)
-                .map_err(|_| FailedAfter(done))?;
+            let moved = some(done, self, length - done).map_err(|_| FailedAfter(done))?;
             done += moved;
             self.advance(moved);
         }
         Ok(())
     }
-
-    /// One system call, from here, without moving on; returns how many bytes it moved, at least one.
-    fn batch(
-        &self,
-        file: &File,
-        offset: u64,
-        length: u64,
-        direction: Direction,
-    ) -> io::Result<u64> {
-        const NONE: libc::iovec = libc::iovec {
-            iov_base: std::ptr::null_mut(),
-            iov_len: 0,
-        };
-        let mut pieces = [NONE; BATCH];
-        let mut count = 0;
-        let mut left = length;
-        let mut ahead = Cursor { ..*self };
-        while count < BATCH {
-            let Some(piece) = ahead.next(left) else {
-                break;
-            };
-            // The guard is only a pointer without vm-memory's Xen support, which we do not use.
-            pieces[count] = libc::iovec {
-                iov_base: piece.ptr_guard_mut().as_ptr().cast(),
-                iov_len: piece.len(),
-            };
-            left -= piece.len() as u64;
-            count += 1;
-        }
-        let offset = libc::off64_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
-        loop {
-            let (fd, pieces, count) = (file.as_raw_fd(), pieces.as_ptr(), count as libc::c_int);
-            // SAFETY: the first `count` pieces are parts of slices that live as long as `self`, and
-            // that allow access by others (here the kernel) at any time.
-            let moved = unsafe {
-                match direction {
-                    Direction::FromFile => libc::preadv64(fd, pieces, count, offset),
-                    Direction::ToFile => libc::pwritev64(fd, pieces, count, offset),
-                }
-            };
-            match moved {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                1.. => return Ok(moved as u64),
-                _ => {
-                    let error = io::Error::last_os_error();
-                    if error.kind() != io::ErrorKind::Interrupted {
-                        return Err(error);
-                    }
-                }
-            }
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Direction {
-    FromFile,
-    ToFile,
 }
 
 /// A transfer failed after this many bytes.

@@ -1,58 +1,131 @@
-//! The zone words, mapped from the image's file.
+//! The live zone words: what they are now, and which of them changed since they were last made stable.
 //!
-//! The mapping is shared: a store is in the page cache at once, and so outlives the process however it
-//! ends. An access to such a mapping fails with SIGBUS, which ends the process, where the file system
-//! cannot provide the block:
+//! The words are mapped from the image's file, shared: a store is in the page cache at once, and so outlives the
+//! process however it ends. An access to such a mapping fails with SIGBUS, which ends the process, where the file
+//! system cannot provide the block:
 //! - It is not there and cannot be allocated, or cannot be read. A new image's table is written out in
 //!   full, and read in full before it is mapped.
 //! - It is shared with a snapshot or a reflink copy of the image, and the file system is full. New images
-//!   are exempt from copy-on-write on btrfs otherwise.
+//!   are exempt from copy-on-write on btrfs otherwise, and a table is written anew at each start.
 //! - The file was cut short while in use. Nothing that respects the lock does that.
 
 use std::ffi::c_void;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::mm::{mmap, munmap, MapFlags, ProtFlags};
-use zbc::{Geometry, ZoneTable};
+use zbc::{check_word, Geometry, WordError, ZoneTable};
 
-use crate::header::{corrupt, Header};
 use crate::layout::{table_bytes, Area};
-use crate::Error;
+use crate::store::Store;
 
-/// A new disk's words, as the file has them.
-pub(crate) fn fresh(geometry: &Geometry) -> Vec<u8> {
+/// A new disk's words.
+pub(crate) fn fresh(geometry: &Geometry) -> Vec<u64> {
     (0..geometry.zones())
-        .flat_map(|zone| zbc::fresh_word(geometry, zone).to_le_bytes())
+        .map(|zone| zbc::fresh_word(geometry, zone))
         .collect()
 }
 
-/// Reads the words from the file, which must reach to the table's end, and refuses impossible ones.
-///
-/// # Errors
-/// `Io`, or `Corrupt`, which names the zone.
-pub(crate) fn read_checked(file: &File, header: &Header, path: &Path) -> Result<Vec<u64>, Error> {
-    let geometry = &header.geometry;
+/// Reads the words of a table.
+pub(crate) fn read(store: &dyn Store, area: Area, geometry: &Geometry) -> io::Result<Vec<u64>> {
     let mut bytes = vec![0; table_bytes(geometry) as usize];
-    file.read_exact_at(&mut bytes, header.layout.table.offset)
-        .map_err(|e| Error::io("read", path, e))?;
-    (0..)
-        .zip(bytes.chunks_exact(8))
-        .map(|(zone, word)| {
-            let word = u64::from_le_bytes(word.try_into().expect("8 bytes"));
-            zbc::check_word(geometry, zone, word)
-                .map(|()| word)
-                .map_err(|e| corrupt(path, &e.to_string()))
-        })
-        .collect()
+    store.read_at(area.offset, &mut bytes)?;
+    let words = bytes.chunks_exact(8);
+    Ok(words
+        .map(|word| u64::from_le_bytes(word.try_into().expect("8 bytes")))
+        .collect())
 }
 
-/// The words, shared with the file.
+/// Writes all words of a table.
+pub(crate) fn write(store: &dyn Store, area: Area, words: &[u64]) -> io::Result<()> {
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    store.write_at(area.offset, &bytes)
+}
+
+/// Refuses words that zones of this geometry cannot have.
+pub(crate) fn check(words: &[u64], geometry: &Geometry) -> Result<(), WordError> {
+    (0..)
+        .zip(words)
+        .try_for_each(|(zone, &word)| check_word(geometry, zone, word))
+}
+
+/// The live words.
 pub(crate) struct Table {
+    words: Words,
+    /// A bit a zone: its word was stored since the bit was last taken.
+    changed: Vec<AtomicU64>,
+}
+
+enum Words {
+    Mapped(Mapping),
+    /// In memory, where nothing has to outlive the process.
+    #[cfg(test)]
+    Own(Vec<AtomicU64>),
+}
+
+impl Table {
+    /// Maps the table; the file must reach to the area's end.
+    pub fn map(file: &File, area: Area, geometry: &Geometry) -> io::Result<Self> {
+        Mapping::new(file, area, geometry)
+            .map(|mapping| Self::new(Words::Mapped(mapping), geometry))
+    }
+
+    /// Words of its own, which nothing else sees.
+    #[cfg(test)]
+    pub fn own(words: &[u64], geometry: &Geometry) -> Self {
+        let words = words.iter().map(|word| AtomicU64::new(word.to_le()));
+        Self::new(Words::Own(words.collect()), geometry)
+    }
+
+    fn new(words: Words, geometry: &Geometry) -> Self {
+        let bits = geometry.zones().div_ceil(64);
+        Self {
+            words,
+            changed: (0..bits).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+
+    /// The word of `zone`.
+    pub fn word(&self, zone: u32) -> u64 {
+        u64::from_le(self.words()[zone as usize].load(Ordering::Acquire))
+    }
+
+    /// The zones whose words were stored since this was last asked.
+    pub fn take_changed(&self) -> Vec<u32> {
+        let mut zones = Vec::new();
+        for (first, bits) in (0u32..).step_by(64).zip(&self.changed) {
+            if bits.load(Ordering::Relaxed) == 0 {
+                continue;
+            }
+            // Before the words are read: one that is stored later is in the next answer.
+            let bits = bits.swap(0, Ordering::AcqRel);
+            zones.extend(
+                (0..64)
+                    .filter(|bit| bits >> bit & 1 == 1)
+                    .map(|bit| first + bit),
+            );
+        }
+        zones
+    }
+}
+
+impl ZoneTable for Table {
+    fn words(&self) -> &[AtomicU64] {
+        match &self.words {
+            Words::Mapped(mapping) => mapping.words(),
+            #[cfg(test)]
+            Words::Own(words) => words,
+        }
+    }
+
+    fn changed(&self, zone: u32) {
+        self.changed[zone as usize / 64].fetch_or(1 << (zone % 64), Ordering::AcqRel);
+    }
+}
+
+struct Mapping {
     base: NonNull<c_void>,
     length: usize,
     offset: usize,
@@ -60,13 +133,12 @@ pub(crate) struct Table {
 }
 
 // SAFETY: the mapping belongs to no thread, and is only reached through atomics.
-unsafe impl Send for Table {}
+unsafe impl Send for Mapping {}
 // SAFETY: as above.
-unsafe impl Sync for Table {}
+unsafe impl Sync for Mapping {}
 
-impl Table {
-    /// Maps the table; the file must reach to the area's end.
-    pub fn map(file: &File, area: Area, geometry: &Geometry) -> io::Result<Self> {
+impl Mapping {
+    fn new(file: &File, area: Area, geometry: &Geometry) -> io::Result<Self> {
         // From the file's start, since the area is aligned to 4 KiB and pages may be larger.
         let length = (area.offset + area.size) as usize;
         let protection = ProtFlags::READ | ProtFlags::WRITE;
@@ -89,9 +161,7 @@ impl Table {
             count: geometry.zones() as usize,
         })
     }
-}
 
-impl ZoneTable for Table {
     fn words(&self) -> &[AtomicU64] {
         // SAFETY: `count` words from `offset` on lie in the mapping (the layout was checked against
         // the geometry), aligned to 4 KiB, until `self` is dropped. This process changes them through
@@ -103,7 +173,7 @@ impl ZoneTable for Table {
     }
 }
 
-impl Drop for Table {
+impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: the mapping is ours, and no reference into it outlives `self`.
         // It cannot fail with the address and length that mmap() gave.

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{cdb16, geometry, pattern, read, ready, run, sense, start, temporary, write};
-use image::Disk;
+use image::{Cache, Disk};
 use vm_memory::VolatileSlice;
 use zbc::{Condition, Status};
 
@@ -110,7 +110,7 @@ fn a_zone_that_was_reset_reads_as_zeroes_and_gives_its_space_back() {
     let path = dir.path().join("disk.img");
     Disk::create(&path, &geometry(), &image::random_identity()).unwrap();
     let before = image::inspect(&path).unwrap().allocated;
-    let disk = Disk::open(&path).unwrap();
+    let disk = Disk::open(&path, Cache::Host).unwrap();
     ready(&disk);
     write(&disk, start(2), &pattern(1 << 20, 6));
     assert!(image::inspect(&path).unwrap().allocated >= before + (1 << 20));
@@ -129,7 +129,7 @@ fn a_file_cut_short_below_its_data_is_a_medium_error() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("disk.img");
     Disk::create(&path, &geometry(), &image::random_identity()).unwrap();
-    let disk = Disk::open(&path).unwrap();
+    let disk = Disk::open(&path, Cache::Host).unwrap();
     ready(&disk);
     write(&disk, 0, &pattern(4096, 7));
     let file = std::fs::File::options().write(true).open(&path).unwrap();

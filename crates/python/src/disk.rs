@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use faults::Faulty;
+use image::{Cache, Loss};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyList};
 use vhost_user_scsi::Lun;
 use vm_memory::VolatileSlice;
 use zbc::{Geometry, Identity};
@@ -73,7 +74,7 @@ impl Disk {
     }
 
     #[staticmethod]
-    #[pyo3(signature = (directory, *, size, block_size, zone_size, conventional, max_open=None, serial=None, wwn=None))]
+    #[pyo3(signature = (directory, *, size, block_size, zone_size, conventional, max_open=None, serial=None, wwn=None, cache="host"))]
     #[allow(clippy::too_many_arguments)] // they are keywords in Python
     fn temporary(
         py: Python<'_>,
@@ -85,17 +86,21 @@ impl Disk {
         max_open: Option<u32>,
         serial: Option<String>,
         wwn: Option<u64>,
+        cache: &str,
     ) -> PyResult<Self> {
         let geometry = geometry(py, size, block_size, zone_size, conventional, max_open)?;
         let identity = identity(serial, wwn);
-        py.detach(|| image::Disk::temporary(&directory, &geometry, &identity))
+        let cache = named_cache(py, cache)?;
+        py.detach(|| image::Disk::temporary(&directory, &geometry, &identity, cache))
             .map(Self::new)
             .map_err(|e| from_image(py, &e))
     }
 
     #[staticmethod]
-    fn open(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        py.detach(|| image::Disk::open(&path))
+    #[pyo3(signature = (path, cache="host"))]
+    fn open(py: Python<'_>, path: PathBuf, cache: &str) -> PyResult<Self> {
+        let cache = named_cache(py, cache)?;
+        py.detach(|| image::Disk::open(&path, cache))
             .map(Self::new)
             .map_err(|e| from_image(py, &e))
     }
@@ -161,6 +166,41 @@ impl Disk {
         py.detach(|| disk.sync()).map_err(|e| from_image(py, &e))
     }
 
+    #[pyo3(signature = (loss="random", seed=0))]
+    fn power_cut<'py>(
+        &self,
+        py: Python<'py>,
+        loss: &str,
+        seed: u64,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let loss = match loss {
+            "all" => Loss::All,
+            "none" => Loss::None,
+            "random" => Loss::Random { seed },
+            _ => {
+                let message = format!("a power cut loses 'all', 'none' or 'random', not '{loss}'");
+                return Err(raise(py, "invalid", &message, ""));
+            }
+        };
+        let disk = self.image(py)?;
+        let cut = py
+            .detach(|| disk.power_cut(loss))
+            .map_err(|e| from_image(py, &e))?;
+        let zones = PyList::empty(py);
+        for zone in cut.zones {
+            let facts = PyDict::new(py);
+            facts.set_item("zone", zone.zone)?;
+            facts.set_item("stable", zone.stable)?;
+            facts.set_item("before", zone.before)?;
+            facts.set_item("after", zone.after)?;
+            zones.append(facts)?;
+        }
+        let facts = PyDict::new(py);
+        facts.set_item("zones", zones)?;
+        facts.set_item("blocks", cut.blocks)?;
+        Ok(facts)
+    }
+
     fn close(&self, py: Python<'_>) {
         py.detach(|| {
             self.disk
@@ -182,6 +222,18 @@ impl Disk {
         _traceback: &Bound<'_, PyAny>,
     ) {
         self.close(py);
+    }
+}
+
+fn named_cache(py: Python<'_>, name: &str) -> PyResult<Cache> {
+    match name {
+        "host" => Ok(Cache::Host),
+        "volatile" => Ok(Cache::Volatile),
+        "lying" => Ok(Cache::Lying),
+        _ => {
+            let message = format!("a write cache is 'host', 'volatile' or 'lying', not '{name}'");
+            Err(raise(py, "invalid", &message, ""))
+        }
     }
 }
 

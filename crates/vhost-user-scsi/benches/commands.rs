@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::{Data, Dir, Guest, LUN0};
-use image::Disk;
+use image::{Cache, Disk};
 use vhost_user_scsi::{Lun, Server};
 use zbc::{Geometry, Identity};
 
@@ -51,7 +51,7 @@ fn main() {
         wwn: 0x5000_0000_0000_0001,
     };
     Disk::create(&path, &geometry, &identity).expect("an image");
-    let disk = Disk::open(&path).expect("the image");
+    let disk = Disk::open(&path, Cache::Host).expect("the image");
     let file = File::options().read(true).write(true).open(&path).unwrap();
     // The medium is the end of the image.
     let medium = file.metadata().unwrap().len() - ZONES * ZONE_BLOCKS * BLOCK;

@@ -13,7 +13,10 @@ fn serve() -> Result<Server, Box<dyn Error>> {
         .ok_or("usage: serve SOCKET IMAGE...")?;
     let mut luns: Vec<Arc<dyn Lun>> = Vec::new();
     for image in images {
-        luns.push(Arc::new(image::Disk::open(Path::new(image))?));
+        luns.push(Arc::new(image::Disk::open(
+            Path::new(image),
+            image::Cache::Host,
+        )?));
     }
     Ok(Server::start(Path::new(socket), luns, 2)?)
 }

@@ -149,7 +149,7 @@ fn a_command_without_an_answer_holds_up_nothing() {
     guest.start_ring(2);
     guest.submit(2, 2, LUN0, &[fake::STORE], Data::None);
     assert_eq!(guest.rings[2].wait(&guest.memory, 1), [(2, 108)]);
-    assert_eq!(fakes[0].started.load(Ordering::SeqCst), 4);
+    assert_eq!(fakes[0].started.load(Ordering::SeqCst), 3);
     // A front end that leaves is followed by the next one.
     guest.submit(2, 3, LUN0, &[fake::SILENT], Data::None);
     drop(guest);

@@ -43,6 +43,10 @@ pub struct Identity {
 pub trait ZoneTable: Send + Sync {
     /// One word for each zone of the geometry.
     fn words(&self) -> &[AtomicU64];
+    /// The word of `zone` was stored.
+    fn changed(&self, zone: u32) {
+        let _ = zone;
+    }
 }
 
 impl ZoneTable for Vec<AtomicU64> {
@@ -181,12 +185,15 @@ pub enum Op {
     },
     /// Make everything acknowledged so far stable.
     Flush,
-    /// Give the space of these byte ranges (start, length) back: they read as zeroes from now on.
+    /// Zones were reset: make that stable, then give their space back. Nothing of them is read any more.
+    ///
+    /// The order matters: what is written to a zone from now on takes the place of what it held before, which
+    /// a crash must not bring back.
     Discard {
-        /// Ranges.
+        /// The zones.
+        zones: Vec<u32>,
+        /// Byte ranges (start, length).
         ranges: Vec<(u64, u64)>,
-        /// Stable before the answer.
-        durable: bool,
     },
 }
 

@@ -173,6 +173,19 @@ impl<Z: ZoneTable> Device<Z> {
         self.failed(lba.map_or(sense, |lba| sense.at(lba)))
     }
 
+    /// Power off and on. `change` says what becomes of each zone: given its number and its word, in which it is
+    /// not open, it returns one that [`check_word`] accepts. Waits until no zone has I/O under way.
+    pub fn power_cycle(&self, change: impl Fn(u32, u64) -> u64) {
+        self.unit().zones.power_cycle(change);
+        self.control.recommended.clear();
+        self.state.power_on();
+    }
+
+    /// How a command ends that was carried out and could not be made stable.
+    pub fn not_stable(&self) -> Completion {
+        self.failed(Sense::WRITE_ERROR)
+    }
+
     fn unit(&self) -> Unit<'_> {
         Unit {
             geometry: &self.geometry,
@@ -181,6 +194,7 @@ impl<Z: ZoneTable> Device<Z> {
             zones: Zones {
                 geometry: &self.geometry,
                 words: self.table.words(),
+                table: &self.table,
                 control: &self.control,
             },
         }
@@ -211,12 +225,18 @@ impl<Z: ZoneTable> Plan<'_, Z> {
     /// A write moves the write pointer now, and only if it succeeded. Space that could not be given back
     /// after a reset is no error: the zone is empty, and reads of it never touch the medium.
     pub fn finish(mut self, result: Result<(), Fault>) -> Completion {
+        let space_stays = matches!(
+            (&result, &self.op),
+            (
+                Err(Fault::Read { .. } | Fault::Write { .. }),
+                Op::Discard { .. }
+            )
+        );
+        let result = if space_stays { Ok(()) } else { result };
         self.release(result.is_ok());
-        match (result, &self.op) {
-            (Ok(()), _) | (Err(Fault::Read { .. } | Fault::Write { .. }), Op::Discard { .. }) => {
-                good()
-            }
-            (Err(fault), _) => self.device.failed(self.sense(fault)),
+        match result {
+            Ok(()) => good(),
+            Err(fault) => self.device.failed(self.sense(fault)),
         }
     }
 

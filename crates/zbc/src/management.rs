@@ -5,7 +5,7 @@ use crate::request::{Answer, Reply, Request};
 use crate::sense::Sense;
 use crate::unit::Unit;
 use crate::word::describe;
-use crate::zones::{Action, Emptied, Target};
+use crate::zones::{Action, Hold, Managed, Target};
 
 /// OPEN ZONE.
 pub(crate) fn open(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
@@ -34,16 +34,18 @@ fn manage(unit: &Unit<'_>, request: &Request<'_>, action: Action) -> Answer {
     } else {
         some_zones(unit, request)?
     };
-    let Some(Emptied { ranges, hold }) = unit.zones.manage(action, &target)? else {
-        return Reply::GOOD;
+    let (ranges, hold) = match unit.zones.manage(action, &target)? {
+        Managed::Done => return Reply::GOOD,
+        Managed::Changed => return Ok(Reply::Io(Op::Flush, Hold::Nothing)),
+        Managed::Emptied { ranges, hold } => (ranges, hold),
     };
     let bytes = |lba| unit.geometry.to_bytes(lba);
     let op = Op::Discard {
+        zones: hold.emptied().collect(),
         ranges: ranges
             .iter()
             .map(|range| (bytes(range.start), bytes(range.end - range.start)))
             .collect(),
-        durable: unit.state.writes_through(),
     };
     Ok(Reply::Io(op, hold))
 }

@@ -19,6 +19,10 @@ impl Recommended {
         }
     }
 
+    pub fn clear(&self) {
+        self.lock().clear();
+    }
+
     /// A copy, so that no lock is held while a report is made.
     pub fn all(&self) -> BTreeSet<u32> {
         self.lock().clone()

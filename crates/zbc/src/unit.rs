@@ -41,6 +41,12 @@ impl UnitState {
         }
     }
 
+    /// Power on, once more.
+    pub fn power_on(&self) {
+        self.reset();
+        self.attention.store(POWER_ON, Ordering::Relaxed);
+    }
+
     /// LOGICAL UNIT RESET.
     pub fn reset(&self) {
         self.write_cache.store(true, Ordering::Relaxed);

@@ -179,6 +179,30 @@ pub fn powered_off(word: u64) -> u64 {
     }
 }
 
+/// How many physical blocks of a zone hold data when its word is `word`.
+pub fn written(word: u64) -> u32 {
+    (word >> WRITTEN_SHIFT) as u32
+}
+
+/// What a zone's `word` is when the zone keeps no more than its first `left` physical blocks.
+///
+/// Only full and closed zones lose any.
+pub fn cut_back(word: u64, left: u32) -> u64 {
+    match Word::from_value(word) {
+        Some(Word { condition, written })
+            if matches!(condition, Condition::Closed | Condition::Full) && left < written =>
+        {
+            let condition = Condition::Closed;
+            let less = Word {
+                condition,
+                written: left,
+            };
+            less.closed().value()
+        }
+        _ => word,
+    }
+}
+
 /// What REPORT ZONES tells about `zone` when its word, one that [`check_word`] accepts, is `word`.
 pub fn decode(geometry: &Geometry, zone: u32, word: u64) -> Zone {
     describe(

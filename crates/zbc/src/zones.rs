@@ -12,13 +12,13 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::api::{Condition, Geometry};
+use crate::api::{Condition, Geometry, ZoneTable};
 use crate::recommended::Recommended;
 use crate::sense::Sense;
-use crate::word::Word;
+use crate::word::{check_word, powered_off, value_of, Word};
 
 /// What is decided under the lock; part of the device for as long as it lives.
 #[derive(Default)]
@@ -55,10 +55,24 @@ pub(crate) enum Hold {
         before: Word,
         after: Word,
     },
-    /// A zone that was reset and whose space is being given back.
-    Zone(u32),
-    /// All zones, likewise.
-    All,
+    /// Zones that were reset, and whose space is being given back.
+    Emptied {
+        /// What they were.
+        before: Vec<(u32, Word)>,
+        /// Every zone is held, not just the one that was reset.
+        all: bool,
+    },
+}
+
+impl Hold {
+    /// The zones that were reset.
+    pub fn emptied(&self) -> impl Iterator<Item = u32> + '_ {
+        let before = match self {
+            Hold::Emptied { before, .. } => &before[..],
+            Hold::Nothing | Hold::Write { .. } => &[],
+        };
+        before.iter().map(|&(zone, _)| zone)
+    }
 }
 
 /// A zone management command.
@@ -79,10 +93,14 @@ pub(crate) enum Target {
     Zones(Range<u32>),
 }
 
-/// Space to give back after a reset, as LBAs, and the hold on its zones until that is done.
-pub(crate) struct Emptied {
-    pub ranges: Vec<Range<u64>>,
-    pub hold: Hold,
+/// What a zone management command leaves to be done.
+pub(crate) enum Managed {
+    /// Nothing.
+    Done,
+    /// To make it stable.
+    Changed,
+    /// To make it stable, then to give space back, as LBAs; the zones are held until that is done.
+    Emptied { ranges: Vec<Range<u64>>, hold: Hold },
 }
 
 /// Whether what was asked for could be done now.
@@ -97,6 +115,7 @@ enum Turn<T> {
 pub(crate) struct Zones<'a> {
     pub geometry: &'a Geometry,
     pub words: &'a [AtomicU64],
+    pub table: &'a dyn ZoneTable,
     pub control: &'a Control,
 }
 
@@ -107,6 +126,7 @@ impl<'a> Zones<'a> {
 
     fn set(&self, zone: u32, word: Word) {
         word.store(&self.words[zone as usize]);
+        self.table.changed(zone);
     }
 
     /// Power on (ZBC-2, 4.4.3.5): no zone stays open.
@@ -205,7 +225,7 @@ impl<'a> Zones<'a> {
     ///
     /// A reset zone's word says empty before its space is given back: nothing of it can be read from then
     /// on, whatever becomes of the space, and a process that dies halfway leaves no zone half emptied.
-    pub fn manage(&self, action: Action, target: &Target) -> Result<Option<Emptied>, Sense> {
+    pub fn manage(&self, action: Action, target: &Target) -> Result<Managed, Sense> {
         let zones = match target {
             Target::All => self.geometry.conventional_zones..self.geometry.zones(),
             Target::Zones(zones) => zones.clone(),
@@ -228,12 +248,14 @@ impl<'a> Zones<'a> {
                     }
                 }
                 Action::Close => self.each(&mut state, &concerned, Word::closed),
-                Action::Finish => {
+                Action::Finish if !concerned.is_empty() => {
                     self.each(&mut state, &concerned, |word| word.with(Condition::Full));
+                    return Ok(Managed::Changed);
                 }
+                Action::Finish => {}
                 Action::Reset => return Ok(self.reset(&mut state, &zones, &concerned)),
             }
-            return Ok(None);
+            return Ok(Managed::Done);
         }
     }
 
@@ -259,10 +281,16 @@ impl<'a> Zones<'a> {
         Ok(Turn::Done(()))
     }
 
-    fn reset(&self, state: &mut State, zones: &Range<u32>, concerned: &[u32]) -> Option<Emptied> {
+    fn reset(&self, state: &mut State, zones: &Range<u32>, concerned: &[u32]) -> Managed {
         let mut ranges: Vec<Range<u64>> = Vec::new();
+        let mut before = Vec::new();
         for &zone in concerned {
-            if self.word(zone).written == 0 {
+            let word = self.word(zone);
+            let not_open = if word.is_open() { word.closed() } else { word };
+            if not_open != Word::EMPTY {
+                before.push((zone, not_open));
+            }
+            if word.written == 0 {
                 continue;
             }
             // The whole zone: a write that failed may have left blocks above the write pointer.
@@ -274,17 +302,17 @@ impl<'a> Zones<'a> {
         }
         self.each(state, concerned, |_| Word::EMPTY);
         self.control.recommended.remove(concerned);
-        if ranges.is_empty() {
-            return None;
+        if before.is_empty() {
+            return Managed::Done;
         }
-        let hold = if zones.len() == 1 {
-            state.busy.push(zones.start);
-            Hold::Zone(zones.start)
-        } else {
+        let all = zones.len() > 1;
+        if all {
             state.all_busy = true;
-            Hold::All
-        };
-        Some(Emptied { ranges, hold })
+        } else {
+            state.busy.push(zones.start);
+        }
+        let hold = Hold::Emptied { before, all };
+        Managed::Emptied { ranges, hold }
     }
 
     /// Brings a zone that failed into `condition`, READ ONLY or OFFLINE; never back from OFFLINE.
@@ -304,33 +332,62 @@ impl<'a> Zones<'a> {
         }
     }
 
-    /// Ends a hold; `moved` says whether the I/O did what it should.
+    /// Ends a hold; `moved` says whether the I/O did what it should. If not, the zones are as before.
     pub fn release(&self, hold: &Hold, moved: bool) {
-        let zone = match *hold {
-            Hold::Nothing => return,
-            Hold::All => {
-                let mut state = self.lock();
-                state.all_busy = false;
-                self.wake(&state);
-                return;
-            }
-            Hold::Zone(zone) | Hold::Write { zone, .. } => zone,
-        };
-        let mut state = self.lock();
-        state.busy.retain(|&busy| busy != zone);
-        if let Hold::Write { before, after, .. } = *hold {
-            let span = self.geometry.span(zone);
-            let len = (span.end - span.start) / u64::from(self.geometry.physical_blocks());
-            let word = match moved {
-                false => before,
-                true if u64::from(after.written) == len => after.with(Condition::Full),
-                true => after,
-            };
-            if !word.is_open() {
-                state.forget(zone, after);
-            }
-            self.set(zone, word);
+        if matches!(hold, Hold::Nothing) {
+            return;
         }
+        let mut state = self.lock();
+        match hold {
+            Hold::Nothing => {}
+            Hold::Emptied { before, all } => {
+                state.all_busy &= !all;
+                for &(zone, word) in before {
+                    state.busy.retain(|&busy| busy != zone);
+                    if !moved {
+                        self.set(zone, word);
+                    }
+                }
+            }
+            &Hold::Write {
+                zone,
+                before,
+                after,
+            } => {
+                state.busy.retain(|&busy| busy != zone);
+                let span = self.geometry.span(zone);
+                let len = (span.end - span.start) / u64::from(self.geometry.physical_blocks());
+                let word = match moved {
+                    false => before,
+                    true if u64::from(after.written) == len => after.with(Condition::Full),
+                    true => after,
+                };
+                if !word.is_open() {
+                    state.forget(zone, after);
+                }
+                self.set(zone, word);
+            }
+        }
+        self.wake(&state);
+    }
+
+    /// Power off and on: waits until no zone is busy, closes all zones, then changes each word by `change`.
+    pub fn power_cycle(&self, change: impl Fn(u32, u64) -> u64) {
+        let zones = 0..self.geometry.zones();
+        let mut state = self.lock();
+        state = self.wait_for(state, &(0..u32::MAX));
+        for zone in zones {
+            let cell = &self.words[zone as usize];
+            let before = value_of(cell);
+            let after = change(zone, powered_off(before));
+            debug_assert_eq!(check_word(self.geometry, zone, after), Ok(()));
+            if after != before {
+                cell.store(after.to_le(), Ordering::Release);
+                self.table.changed(zone);
+            }
+        }
+        state.implicit.clear();
+        state.explicit = 0;
         self.wake(&state);
     }
 

@@ -5,7 +5,7 @@ mod common;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use common::*;
-use zbc::{check_word, decode, fresh_word, Condition, Device, Fault, Geometry, Op};
+use zbc::{check_word, decode, fresh_word, Condition, Device, Fault, Geometry, Op, Zone};
 use Condition::{Closed, Empty, ExplicitlyOpen, Full, ImplicitlyOpen};
 
 fn start(zone: u64) -> u64 {
@@ -168,8 +168,8 @@ fn reset_gives_the_space_of_written_zones_back() {
     assert_eq!(
         *plan.op(),
         Op::Discard {
+            zones: vec![4, 5, 7, 9, 15],
             ranges,
-            durable: false
         }
     );
     plan.finish(Ok(()));
@@ -178,6 +178,63 @@ fn reset_gives_the_space_of_written_zones_back() {
         .zones()
         .skip(4)
         .all(|zone| zone.condition == Empty));
+}
+
+#[test]
+fn a_reset_that_cannot_be_made_stable_has_not_happened() {
+    let disk = Disk::new(small());
+    disk.write_blocks(start(4), 8, 1).good();
+    disk.run(&zone_out(FINISH, start(9))).good();
+    let before: Vec<_> = disk.device.zones().collect();
+    for cdb in [zone_out_all(RESET), zone_out(RESET, start(9))] {
+        let failed = disk.plan(&cdb, &[]).finish(Err(Fault::Flush));
+        assert_eq!(sense_of(&failed), "3/0C/00");
+        assert_eq!(disk.condition(9), Full);
+    }
+    let closed = Zone {
+        condition: Closed,
+        ..before[4]
+    };
+    assert_eq!(disk.zone(4), closed);
+    disk.write_blocks(start(4) + 8, 8, 1).good();
+    disk.run(&zone_out_all(RESET)).good();
+    assert_eq!((disk.condition(4), disk.condition(9)), (Empty, Empty));
+}
+
+#[test]
+fn finish_makes_stable_what_it_changes() {
+    let disk = Disk::new(small());
+    let plan = disk.plan(&zone_out(FINISH, start(4)), &[]);
+    assert_eq!(*plan.op(), Op::Flush);
+    plan.finish(Ok(()));
+    assert!(matches!(
+        disk.device
+            .begin(&zone_out(FINISH, start(4)), &[].as_slice(), 0),
+        zbc::Step::Done { .. }
+    ));
+}
+
+#[test]
+fn power_off_and_on_closes_zones_and_may_cut_them_back() {
+    let disk = Disk::new(small());
+    for zone in [4, 5, 6] {
+        disk.write_blocks(start(zone), 16, 1).good();
+    }
+    disk.run(&zone_out(OPEN, start(5))).good();
+    disk.device.power_cycle(|zone, word| match zone {
+        4 => zbc::cut_back(word, 1),
+        5 => zbc::cut_back(word, 0),
+        _ => word,
+    });
+    assert_eq!(disk.run(&[0; 6]).sense(), "6/29/00");
+    assert_eq!(disk.open_zones(), 0);
+    let pointers =
+        [4, 5, 6].map(|zone| disk.zone(zone).write_pointer.unwrap() - start(zone as u64));
+    assert_eq!(pointers, [8, 0, 16]);
+    for zone in [7, 8, 9] {
+        disk.run(&zone_out(OPEN, start(zone))).good();
+    }
+    assert_eq!(disk.run(&zone_out(OPEN, start(10))).sense(), "7/55/0E");
 }
 
 #[test]

@@ -112,7 +112,7 @@ def _open(disk: SmrDisk) -> images.Disk:
         assert disk.size is not None
         options = {field: getattr(disk, field) for field in _FROM_IMAGE}
         images.create(disk.file, **options)
-    image = images.open(disk.file)
+    image = images.open(disk.file, disk.cache)
     try:
         _agree(disk, disk.file, image.info())
     except ImageError:

@@ -27,7 +27,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _IMAGE = click.argument("file", type=click.Path(path_type=Path))
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_NOT_OF_AN_IMAGE = ("file", "queues", "controller")
+_NOT_OF_AN_IMAGE = ("file", "queues", "controller", "cache")
 
 
 @click.group()

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from zonevm.disks.disk import Disk
 from zonevm.disks.option import Option
-from zonevm.disks.value import Choice, Count, FilePath, Maybe, PowerOfTwo, Size, Text, Wwn
+from zonevm.disks.value import Choice, Count, FilePath, Maybe, PowerOfTwo, Size, Text, Word, Wwn
 from zonevm.errors import DiskError
 from zonevm.units import format_size
 
@@ -60,6 +60,13 @@ class SmrDisk(Disk):
     queues: Option[int | str, int] = Option(Count(1, 64), 1, "request queues, each served by a thread")
     controller: Option[str | None, str | None] = Option(
         Maybe(Text(32)), None, "disks that name the same controller are LUNs of one SCSI controller"
+    )
+
+    cache: Option[str, str] = Option(
+        Word("host", "volatile", "lying"),
+        "host",
+        "what is written and not flushed: host: kept by the host; volatile: lost in a power cut; "
+        "lying: likewise, and flushes do nothing",
     )
 
     @property

@@ -11,16 +11,22 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from zonevm import images
 from zonevm.attach import Attachment, QemuDevice, live_disks
-from zonevm.disks import Disk, parse
+from zonevm.disks import Disk, SmrDisk, parse
 from zonevm.errors import GuestError, GuestTimeoutError, QemuError, UsageError
 from zonevm.faults import Fault, Faults
 from zonevm.faults import parse as parse_fault
 from zonevm.guest import terminal
-from zonevm.guest.client import Client, ConnectionLostError, NotStartedError, RemoteCommand
+from zonevm.guest.client import (
+    Client,
+    ConnectionLostError,
+    GuestResetError,
+    NotStartedError,
+    RemoteCommand,
+)
 from zonevm.guest.completed import Completed
 from zonevm.guest.domain import domain
 from zonevm.guest.environment import guest_environment
@@ -32,6 +38,9 @@ from zonevm.guest.streams import Captured, Sink, Source, Written
 from zonevm.guest.verify import PROBE, Check, pci_addresses, verify
 from zonevm.host import guest_python, runtime_base
 from zonevm.units import parse_size
+
+if TYPE_CHECKING:
+    from zonevm._core import PowerCut
 
 _BOOT_SECONDS = 120.0
 _SYNC_SECONDS = 10.0
@@ -169,6 +178,30 @@ class Guest:
         with machine.resetting():
             self._await_agent(machine, client)
 
+    def power_cut(self, loss: str = "random", seed: int = 0) -> dict[int, PowerCut]:
+        """Cut the power of the guest and its disks, then boot it again. Commands that ran are lost.
+
+        Return what each emulated SMR disk with a volatile (or lying) cache lost, by the disk's number. Other
+        disks lose nothing. ``loss``: ``all`` that was not made stable, ``none`` of it, or, ``random``, what
+        ``seed`` decides. Raises :class:`UsageError` if there is no such disk.
+        """
+        machine, client = self._running()
+        wanted = images.loss(loss)
+        live = live_disks(self._disks, self._attachments)
+        served = {number: image for number, image in live.items() if self._is_volatile(number)}
+        if not served:
+            raise UsageError(
+                "no disk of this guest has a cache that a power cut could take",
+                "Give a disk one: smr,size=4G,cache=volatile.",
+            )
+        client.expect_reset()
+        machine.qmp("stop")
+        cuts = {number: images.power_cut(image, wanted, seed + number) for number, image in served.items()}
+        with machine.resetting():
+            machine.qmp("cont")
+            self._await_agent(machine, client)
+        return cuts
+
     # Commands
 
     def run(
@@ -293,6 +326,10 @@ class Guest:
         argv = plan.machine(plan.files(base, base), devices).argv()
         return argv, [command for device in devices for command in device.by_hand]
 
+    def _is_volatile(self, number: int) -> bool:
+        disk = self._disks[number]
+        return isinstance(disk, SmrDisk) and disk.cache != "host"
+
     def _probe(self, arguments: Sequence[str]) -> bytes:
         argv = [str(guest_python()), "-", *arguments]
         return self.run(argv, stdin=PROBE.read_bytes(), cwd="/", check=True).stdout
@@ -320,6 +357,10 @@ class Guest:
                     f"/dev, /proc, /sys and /run are the guest's own. Share it: --rwdir {directory}",
                 ) from None
             return _NOT_FOUND if problem.number == _ENOENT else _NOT_EXECUTABLE
+        except GuestResetError:
+            raise GuestError(
+                f"the guest was reset while {words[0]} ran in it", "Commands do not survive that."
+            ) from None
         except ConnectionLostError:
             machine, _ = self._running()
             raise machine.failure() from None

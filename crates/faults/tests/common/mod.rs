@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use faults::{Faulty, Kind, Place, Rule, Selector};
-use image::{Disk, Outcome};
+use image::{Cache, Disk, Outcome};
 use vhost_user_scsi::Lun;
 use vm_memory::VolatileSlice;
 use zbc::{Geometry, Status};
@@ -23,7 +23,8 @@ pub fn disk() -> Faulty {
         max_open: Some(4),
     };
     let dir = std::env::temp_dir();
-    let disk = Disk::temporary(&dir, &geometry, &image::random_identity()).expect("an image");
+    let identity = image::random_identity();
+    let disk = Disk::temporary(&dir, &geometry, &identity, Cache::default()).expect("an image");
     let disk = Faulty::new(Arc::new(disk));
     while run(&disk, &[0; 6], &[], 0).0.completion.status != Status::Good {}
     disk

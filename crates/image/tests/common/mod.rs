@@ -1,6 +1,6 @@
 //! A small disk, and SCSI commands to it.
 
-use image::{Disk, Outcome};
+use image::{Cache, Disk, Outcome};
 use vm_memory::VolatileSlice;
 use zbc::{Geometry, Status};
 
@@ -27,6 +27,7 @@ pub fn temporary() -> Disk {
         &std::env::temp_dir(),
         &geometry(),
         &image::random_identity(),
+        Cache::Host,
     );
     let disk = disk.expect("a temporary image");
     ready(&disk);

@@ -1,0 +1,509 @@
+//! Crashes of the host, simulated: an image on a store that records what is written and when it becomes stable.
+//!
+//! A random workload runs once. Then, for each prefix of what it did to the store, the host crashes: of what was
+//! not stable, any 512-byte sectors are there and any are not. The image is opened as after a boot, and holds
+//! what the disk had promised. `ZONEVM_CRASH_SEEDS` workloads are run, from number
+//! `ZONEVM_CRASH_FIRST` on.
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use vm_memory::VolatileSlice;
+use zbc::{written, Condition, Geometry, Status};
+
+use crate::disk::{Cache, Disk};
+use crate::header::Header;
+use crate::layout::{Area, Layout, PAGE};
+use crate::live::Boot;
+use crate::random::{identity, Sequence};
+use crate::slices::Cursor;
+use crate::state::{fill, recover};
+use crate::store::{Punched, Store};
+use crate::table::Table;
+
+const SECTOR: usize = 512;
+const BLOCK: u32 = 4096;
+/// Physical blocks of a zone.
+const ZONE: u32 = 8;
+const ZONES: u32 = 6;
+const CONVENTIONAL: u32 = 1;
+const COMMANDS: usize = 40;
+const CRASHES_A_PREFIX: usize = 6;
+
+/// What was done to a store.
+#[derive(Clone)]
+enum Event {
+    Write(u64, Vec<u8>),
+    Stable(u64, Vec<u8>),
+    Sync,
+}
+
+/// How a store takes its orders.
+#[derive(Clone, Copy, PartialEq)]
+enum Order {
+    Right,
+    /// A sync comes after the stable write that has to come after it.
+    Swapped,
+}
+
+/// A store that remembers all that was done to it.
+struct Recorder {
+    order: Order,
+    state: Mutex<(Vec<u8>, Vec<Event>, bool)>,
+}
+
+impl Recorder {
+    fn new(bytes: Vec<u8>, order: Order) -> Self {
+        Self {
+            order,
+            state: Mutex::new((bytes, Vec::new(), false)),
+        }
+    }
+
+    fn events(&self) -> Vec<Event> {
+        self.state.lock().unwrap().1.clone()
+    }
+}
+
+impl Store for Recorder {
+    fn read_some(&self, offset: u64, into: &Cursor<'_>, length: u64) -> io::Result<u64> {
+        let bytes = &self.state.lock().unwrap().0;
+        let from = &bytes[offset as usize..(offset + length) as usize];
+        Ok({ *into }.write(from) as u64)
+    }
+
+    fn write_some(&self, offset: u64, from: &Cursor<'_>, length: u64) -> io::Result<u64> {
+        let mut data = vec![0; length as usize];
+        let count = { *from }.read(&mut data);
+        self.write_at(offset, &data[..count])?;
+        Ok(count as u64)
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        let offset = offset as usize;
+        into.copy_from_slice(&self.state.lock().unwrap().0[offset..offset + into.len()]);
+        Ok(())
+    }
+
+    fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let (bytes, events, _) = &mut *self.state.lock().unwrap();
+        bytes[offset as usize..offset as usize + data.len()].copy_from_slice(data);
+        events.push(Event::Write(offset, data.to_vec()));
+        Ok(())
+    }
+
+    fn write_stable(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let (bytes, events, owed) = &mut *self.state.lock().unwrap();
+        bytes[offset as usize..offset as usize + data.len()].copy_from_slice(data);
+        events.push(Event::Stable(offset, data.to_vec()));
+        if std::mem::take(owed) {
+            events.push(Event::Sync);
+        }
+        Ok(())
+    }
+
+    fn punch(&self, offset: u64, length: u64) -> io::Result<Punched> {
+        self.write_at(offset, &vec![0; length as usize])?;
+        Ok(Punched::Yes)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let (_, events, owed) = &mut *self.state.lock().unwrap();
+        match self.order {
+            Order::Right => events.push(Event::Sync),
+            Order::Swapped => *owed = true,
+        }
+        Ok(())
+    }
+}
+
+/// A store's bytes at some point of its history, were the host to crash.
+#[derive(Clone)]
+struct Crashing {
+    stable: Vec<u8>,
+    pending: Vec<(u64, Vec<u8>)>,
+}
+
+impl Crashing {
+    fn apply(&mut self, event: &Event) {
+        match event {
+            Event::Write(offset, data) => self.pending.push((*offset, data.clone())),
+            Event::Stable(offset, data) => put(&mut self.stable, *offset, data),
+            Event::Sync => {
+                for (offset, data) in std::mem::take(&mut self.pending) {
+                    put(&mut self.stable, offset, &data);
+                }
+            }
+        }
+    }
+
+    /// What is there after a crash while `next` is under way: of each sector that is not stable, chance decides.
+    fn crash(&self, next: Option<&Event>, chance: &mut Sequence) -> Vec<u8> {
+        let mut bytes = self.stable.clone();
+        let bias = chance.next() % 5;
+        let under_way = next.and_then(|event| match event {
+            Event::Stable(offset, data) => Some((*offset, data)),
+            Event::Write(..) | Event::Sync => None,
+        });
+        let pending = self.pending.iter().map(|(offset, data)| (*offset, data));
+        for (offset, data) in pending.chain(under_way) {
+            for (at, sector) in (offset..).step_by(SECTOR).zip(data.chunks(SECTOR)) {
+                if chance.next() % 4 < bias {
+                    put(&mut bytes, at, sector);
+                }
+            }
+        }
+        bytes
+    }
+}
+
+fn put(bytes: &mut [u8], offset: u64, data: &[u8]) {
+    bytes[offset as usize..offset as usize + data.len()].copy_from_slice(data);
+}
+
+/// What a zone may be after a crash: this many blocks of what was written since this reset.
+#[derive(Clone, Copy, Debug)]
+struct Allowed {
+    resets: u64,
+    least: u32,
+    most: u32,
+    /// It must have been finished.
+    full: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Promise {
+    /// One or, while a reset is under way, two for each sequential zone.
+    zones: Vec<Vec<Allowed>>,
+    /// For each block of the conventional zone, the versions that it may have, sector by sector.
+    blocks: Vec<Vec<u64>>,
+}
+
+fn geometry() -> Geometry {
+    Geometry {
+        block_size: BLOCK,
+        blocks: u64::from(ZONES * ZONE),
+        zone_blocks: ZONE.into(),
+        conventional_zones: CONVENTIONAL,
+        max_open: Some(3),
+    }
+}
+
+/// An image with a journal so short that it is often begun anew.
+fn header() -> Header {
+    let geometry = geometry();
+    let area = |offset: u64, size: u64| Area { offset, size };
+    let layout = Layout {
+        table: area(PAGE, PAGE),
+        journal: area(2 * PAGE, PAGE + 3 * 512),
+        checkpoints: [area(4 * PAGE, 2 * PAGE), area(6 * PAGE, 2 * PAGE)],
+        data: area(8 * PAGE, geometry.bytes()),
+    };
+    Header {
+        uuid: [0; 16],
+        created: 0,
+        geometry,
+        identity: identity(),
+        layout,
+    }
+}
+
+/// The data of a block: in each sector what it is, so that a mixture shows.
+fn block(lba: u64, version: u64) -> Vec<u8> {
+    let sector = [lba.to_le_bytes(), version.to_le_bytes()].concat();
+    sector.repeat(BLOCK as usize / 16)
+}
+
+struct Workload {
+    disk: Disk,
+    store: Arc<Recorder>,
+    chance: Sequence,
+    promise: Promise,
+    /// The promise that holds from this many events on.
+    promises: Vec<(usize, Promise)>,
+    resets: Vec<u64>,
+    version: u64,
+}
+
+impl Workload {
+    fn new(seed: u64, order: Order) -> Self {
+        let header = header();
+        let empty = Recorder::new(vec![0; header.layout.file_length() as usize], Order::Right);
+        fill(&empty, &header).unwrap();
+        let image = empty.state.into_inner().unwrap().0;
+        let store = Arc::new(Recorder::new(image, order));
+        let disk = open(Arc::clone(&store) as Arc<dyn Store>, 1).expect("a new image");
+        let none = Allowed {
+            resets: 0,
+            least: 0,
+            most: 0,
+            full: false,
+        };
+        Self {
+            disk,
+            store,
+            chance: Sequence::new(seed),
+            promise: Promise {
+                zones: vec![vec![none]; ZONES as usize],
+                blocks: vec![vec![0]; (CONVENTIONAL * ZONE) as usize],
+            },
+            promises: Vec::new(),
+            resets: vec![0; ZONES as usize],
+            version: 0,
+        }
+    }
+
+    fn below(&mut self, limit: u32) -> u32 {
+        (self.chance.next() % u64::from(limit)) as u32
+    }
+
+    /// From now on the promise is what it is now.
+    fn note(&mut self) {
+        let events = self.store.events().len();
+        self.promises.push((events, self.promise.clone()));
+    }
+
+    fn run(mut self) -> (Vec<Event>, Vec<(usize, Promise)>) {
+        self.note();
+        for _ in 0..COMMANDS {
+            let zone = CONVENTIONAL + self.below(ZONES - CONVENTIONAL);
+            match self.below(12) {
+                0..=5 => self.write(zone),
+                6 | 7 => self.overwrite(),
+                8 => self.flush(),
+                9 => self.finish(zone),
+                10 => self.reset(zone..zone + 1, false),
+                _ => self.reset(CONVENTIONAL..ZONES, true),
+            }
+            self.note();
+        }
+        (self.store.events(), self.promises)
+    }
+
+    fn is_full(&self, zone: u32) -> bool {
+        self.disk.zones()[zone as usize].condition == Condition::Full
+    }
+
+    fn pointer(&self, zone: u32) -> u32 {
+        written(self.disk.word(zone))
+    }
+
+    fn write(&mut self, zone: u32) {
+        let from = self.pointer(zone);
+        if self.is_full(zone) {
+            return;
+        }
+        let count = 1 + self.below(ZONE - from);
+        let lba = u64::from(zone * ZONE + from);
+        let version = self.resets[zone as usize];
+        let data: Vec<u8> = (lba..lba + u64::from(count))
+            .flat_map(|lba| block(lba, version))
+            .collect();
+        let fua = self.below(4) == 0;
+        self.promise.zones[zone as usize][0].most = from + count;
+        self.note();
+        self.command(0x8a, u8::from(fua) << 3, lba, count, &data);
+        if fua {
+            self.all_stable();
+        }
+    }
+
+    fn overwrite(&mut self) {
+        let at = self.below(CONVENTIONAL * ZONE);
+        let count = 1 + self.below(CONVENTIONAL * ZONE - at);
+        self.version += 1;
+        let lbas = u64::from(at)..u64::from(at + count);
+        let data: Vec<u8> = lbas
+            .clone()
+            .flat_map(|lba| block(lba, self.version))
+            .collect();
+        for lba in lbas {
+            self.promise.blocks[lba as usize].push(self.version);
+        }
+        self.note();
+        self.command(0x8a, 0, at.into(), count, &data);
+    }
+
+    fn flush(&mut self) {
+        self.command(0x91, 0, 0, 0, &[]);
+        self.all_stable();
+    }
+
+    fn finish(&mut self, zone: u32) {
+        if self.is_full(zone) {
+            return;
+        }
+        self.command(0x94, 2, u64::from(zone * ZONE), 0, &[]);
+        self.promise.zones[zone as usize][0].full = true;
+        self.all_stable();
+    }
+
+    fn reset(&mut self, zones: std::ops::Range<u32>, all: bool) {
+        for zone in zones.clone() {
+            self.resets[zone as usize] += 1;
+            let empty = Allowed {
+                resets: self.resets[zone as usize],
+                least: 0,
+                most: 0,
+                full: false,
+            };
+            self.promise.zones[zone as usize].push(empty);
+        }
+        self.note();
+        let mut cdb = cdb(0x94, 4, u64::from(zones.start * ZONE), 0);
+        cdb[14] = u8::from(all);
+        self.execute(&cdb, &[]);
+        for zone in zones {
+            self.promise.zones[zone as usize].remove(0);
+        }
+    }
+
+    fn all_stable(&mut self) {
+        for zone in CONVENTIONAL..ZONES {
+            self.promise.zones[zone as usize][0].least = self.pointer(zone);
+        }
+        for versions in &mut self.promise.blocks {
+            versions.drain(..versions.len() - 1);
+        }
+    }
+
+    fn command(&self, opcode: u8, flags: u8, lba: u64, blocks: u32, data: &[u8]) {
+        self.execute(&cdb(opcode, flags, lba, blocks), data);
+    }
+
+    fn execute(&self, cdb: &[u8], data: &[u8]) {
+        let mut data = data.to_vec();
+        let out = VolatileSlice::from(&mut data[..]);
+        let outcome = self.disk.execute(cdb, &[out], &[]);
+        assert_eq!(outcome.completion.status, Status::Good, "{cdb:x?}");
+    }
+}
+
+fn cdb(opcode: u8, flags: u8, lba: u64, blocks: u32) -> [u8; 16] {
+    let mut cdb = [0; 16];
+    cdb[..2].copy_from_slice(&[opcode, flags]);
+    cdb[2..10].copy_from_slice(&lba.to_be_bytes());
+    cdb[10..14].copy_from_slice(&blocks.to_be_bytes());
+    cdb
+}
+
+/// Opens the image on a store in the host's `boot`-th boot.
+fn open(store: Arc<dyn Store>, boot: u8) -> Result<Disk, String> {
+    let header = header();
+    let path = Path::new("simulated");
+    let journal = recover(&*store, &header, Some(Boot::number(boot)), path);
+    let journal = journal.map_err(|error| format!("it cannot be opened: {error}"))?;
+    let table = Table::own(journal.words(), &header.geometry);
+    let disk = Disk::start(store, table, journal, header, path, Cache::Host, false);
+    let disk = disk.map_err(|error| format!("it cannot be started: {error}"))?;
+    // The unit attention of power on.
+    disk.execute(&[0; 6], &[], &[]);
+    Ok(disk)
+}
+
+/// Whether the disk holds what it promised.
+fn check(disk: &Disk, promise: &Promise) -> Result<(), String> {
+    let mut data = vec![0; (ZONES * ZONE * BLOCK) as usize];
+    let into = VolatileSlice::from(&mut data[..]);
+    let read = disk.execute(&cdb(0x88, 0, 0, ZONES * ZONE), &[], &[into]);
+    if read.completion.status != Status::Good {
+        return Err("it cannot be read".into());
+    }
+    let sectors = |lba: u64| data[lba as usize * BLOCK as usize..][..BLOCK as usize].chunks(16);
+    for (lba, versions) in (0..).zip(&promise.blocks) {
+        let fits = |piece: &[u8]| {
+            let stamp = |version: &u64| *version > 0 && piece == &block(lba, *version)[..16];
+            versions.iter().any(stamp) || (versions.contains(&0) && piece == [0; 16])
+        };
+        if !sectors(lba).all(fits) {
+            return Err(format!("block {lba} has none of the versions {versions:?}"));
+        }
+    }
+    for zone in CONVENTIONAL..ZONES {
+        let word = disk.word(zone);
+        let full = disk.zones()[zone as usize].condition == Condition::Full;
+        let start = u64::from(zone * ZONE);
+        let holds = |allowed: &Allowed| {
+            (allowed.least..=allowed.most).contains(&written(word))
+                && (full || !allowed.full)
+                && (start..start + u64::from(written(word))).all(|lba| {
+                    let expected = block(lba, allowed.resets);
+                    sectors(lba).all(|piece| piece == &expected[..16])
+                })
+        };
+        let promised = &promise.zones[zone as usize];
+        if !promised.iter().any(holds) {
+            let seen = written(word);
+            return Err(format!(
+                "zone {zone} has {seen} blocks, promised: {promised:?}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Runs a workload and crashes everywhere in it; how many crashes there were, or the first broken promise.
+fn campaign(seed: u64, order: Order) -> Result<usize, String> {
+    let workload = Workload::new(seed, order);
+    let begun = workload.store.events().len();
+    let before = workload.store.state.lock().unwrap().0.clone();
+    let mut state = Crashing {
+        stable: before,
+        pending: Vec::new(),
+    };
+    let (events, promises) = workload.run();
+    let mut chance = Sequence::new(!seed);
+    let mut crashes = 0;
+    for count in begun..=events.len() {
+        if count > begun {
+            state.apply(&events[count - 1]);
+        }
+        let (_, promise) = promises
+            .iter()
+            .rfind(|(from, _)| *from <= count)
+            .expect("one");
+        for _ in 0..CRASHES_A_PREFIX {
+            crashes += 1;
+            let bytes = state.crash(events.get(count), &mut chance);
+            survive(bytes, promise, &mut chance)
+                .map_err(|why| format!("seed {seed}, crash after event {count}: {why}"))?;
+        }
+    }
+    Ok(crashes)
+}
+
+/// Opens what a crash left, and once more after another crash during that.
+fn survive(bytes: Vec<u8>, promise: &Promise, chance: &mut Sequence) -> Result<(), String> {
+    let store = Arc::new(Recorder::new(bytes.clone(), Order::Right));
+    let disk = open(Arc::clone(&store) as Arc<dyn Store>, 2)?;
+    check(&disk, promise)?;
+    let events = store.events();
+    let mut state = Crashing {
+        stable: bytes,
+        pending: Vec::new(),
+    };
+    let count = chance.next() as usize % events.len();
+    events[..count].iter().for_each(|event| state.apply(event));
+    let bytes = state.crash(events.get(count), chance);
+    let disk = open(Arc::new(Recorder::new(bytes, Order::Right)), 3)?;
+    check(&disk, promise).map_err(|why| format!("after a second crash: {why}"))
+}
+
+#[test]
+fn no_crash_breaks_a_promise() {
+    let number = |name, default| std::env::var(name).map_or(default, |text| text.parse().unwrap());
+    let first: u64 = number("ZONEVM_CRASH_FIRST", 0);
+    let seeds = number("ZONEVM_CRASH_SEEDS", 20);
+    let crashes: usize = (first..first + seeds)
+        .map(|seed| campaign(seed, Order::Right).unwrap_or_else(|why| panic!("{why}")))
+        .sum();
+    println!("{seeds} workloads, {crashes} crashes, each followed by a second one: every promise was kept");
+}
+
+#[test]
+fn two_syncs_in_the_wrong_order_are_found() {
+    let broken = (0..20).find_map(|seed| campaign(seed, Order::Swapped).err());
+    let why = broken.expect("a broken promise");
+    assert!(why.contains("zone") || why.contains("block"), "{why}");
+}

@@ -1,0 +1,93 @@
+//! What of a disk survives a crash of the host, and in which order it comes to do so.
+//!
+//! The data go first, then the words that speak of them: a stable write pointer is never above stable data. A
+//! reset is the other way round: it is stable before a byte of the zone changes, or else the old words would
+//! speak of new data. Both happen under one lock, so that a later word is never made stable before an earlier.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use zbc::powered_off;
+
+use crate::journal::{Change, Journal};
+use crate::store::Store;
+use crate::table::Table;
+use crate::undo::Undo;
+
+/// The stable state of a disk in use.
+pub(crate) struct Durability {
+    store: Arc<dyn Store>,
+    journal: Mutex<Journal>,
+    /// What conventional zones held before what is not stable yet; `None`: not kept.
+    undo: Option<Arc<Undo>>,
+}
+
+impl Durability {
+    pub fn new(store: Arc<dyn Store>, journal: Journal, undo: Option<Arc<Undo>>) -> Self {
+        Self {
+            store,
+            journal: Mutex::new(journal),
+            undo,
+        }
+    }
+
+    /// Makes stable all data and words as they are now.
+    ///
+    /// After an error it is not known what is stable of what was not before.
+    pub fn flush(&self, table: &Table) -> io::Result<()> {
+        let mut journal = self.journal();
+        let zones = table.take_changed();
+        let changes = pending(&journal, table, &zones);
+        let old = self.undo.as_ref().map(|undo| undo.take());
+        let stable = self.store.sync().and_then(|()| match &changes[..] {
+            [] => Ok(()),
+            changes => journal.commit(&*self.store, changes),
+        });
+        if stable.is_err() {
+            mark_again(table, &zones);
+            if let (Some(undo), Some(old)) = (&self.undo, old) {
+                undo.put_back(old);
+            }
+        }
+        stable
+    }
+
+    /// Makes the words of zones that were reset stable.
+    pub fn reset(&self, table: &Table, zones: &[u32]) -> io::Result<()> {
+        let mut journal = self.journal();
+        let changes = pending(&journal, table, zones);
+        if changes.is_empty() {
+            return Ok(());
+        }
+        journal.commit(&*self.store, &changes)
+    }
+
+    /// Flushes, and leaves nothing in the journal.
+    pub fn close(&self, table: &Table) -> io::Result<()> {
+        self.flush(table)?;
+        self.journal().checkpoint(&*self.store)
+    }
+
+    /// The stable words.
+    pub fn words(&self) -> Vec<u64> {
+        self.journal().words().to_vec()
+    }
+
+    fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Those of `zones` whose stable words are not as the live ones would be without power.
+fn pending(journal: &Journal, table: &Table, zones: &[u32]) -> Vec<Change> {
+    zones
+        .iter()
+        .map(|&zone| (zone, powered_off(table.word(zone))))
+        .filter(|&(zone, word)| journal.words()[zone as usize] != word)
+        .collect()
+}
+
+fn mark_again(table: &Table, zones: &[u32]) {
+    use zbc::ZoneTable;
+    zones.iter().for_each(|&zone| table.changed(zone));
+}

@@ -1,0 +1,156 @@
+//! Where an image's bytes are: in a file, or, for tests, in a model of one whose host may crash.
+//!
+//! What is written here is in the page cache; only what was made stable survives a crash of the host.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+
+use rustix::fs::{fallocate, FallocateFlags};
+use rustix::io::{pwritev2, Errno, ReadWriteFlags};
+
+use crate::slices::Cursor;
+
+/// Most buffers for one system call; more take more calls. At most the kernel's UIO_MAXIOV, 1024.
+const BATCH: usize = 64;
+
+/// Whether a hole could be made.
+pub(crate) enum Punched {
+    Yes,
+    NotSupported,
+}
+
+/// The bytes of an image.
+pub(crate) trait Store: Send + Sync {
+    /// Reads at most `length` bytes from `offset` on to where `into` is, without moving it on; at least one.
+    fn read_some(&self, offset: u64, into: &Cursor<'_>, length: u64) -> io::Result<u64>;
+    /// Writes at most `length` bytes from where `from` is, without moving it on; at least one.
+    fn write_some(&self, offset: u64, from: &Cursor<'_>, length: u64) -> io::Result<u64>;
+    /// Fills `into`.
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()>;
+    /// Writes all of `data`.
+    fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()>;
+    /// Writes all of `data` and makes it, and nothing else, stable.
+    fn write_stable(&self, offset: u64, data: &[u8]) -> io::Result<()>;
+    /// Makes a stretch read as zeroes, and gives its space back.
+    fn punch(&self, offset: u64, length: u64) -> io::Result<Punched>;
+    /// Makes stable all that was written before the call.
+    fn sync(&self) -> io::Result<()>;
+}
+
+/// A file as a store.
+pub(crate) struct FileStore {
+    pub file: File,
+    /// The file has no name and is gone after a crash: nothing in it has to be stable.
+    pub temporary: bool,
+}
+
+impl Store for FileStore {
+    fn read_some(&self, offset: u64, into: &Cursor<'_>, length: u64) -> io::Result<u64> {
+        transfer(&self.file, offset, into, length, libc::preadv64)
+    }
+
+    fn write_some(&self, offset: u64, from: &Cursor<'_>, length: u64) -> io::Result<u64> {
+        transfer(&self.file, offset, from, length, libc::pwritev64)
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(into, offset)
+    }
+
+    fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(data, offset)
+    }
+
+    fn write_stable(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        if self.temporary {
+            return self.write_at(offset, data);
+        }
+        let mut done = 0;
+        while done < data.len() {
+            let rest = [io::IoSlice::new(&data[done..])];
+            match pwritev2(
+                &self.file,
+                &rest,
+                offset + done as u64,
+                ReadWriteFlags::DSYNC,
+            ) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => done += count,
+                Err(Errno::INTR) => {}
+                // A kernel or file system without the flag.
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+                    self.write_at(offset, data)?;
+                    return self.file.sync_data();
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn punch(&self, offset: u64, length: u64) -> io::Result<Punched> {
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        loop {
+            return match fallocate(&self.file, flags, offset, length) {
+                Ok(()) => Ok(Punched::Yes),
+                Err(Errno::INTR) => continue,
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(Punched::NotSupported),
+                Err(error) => Err(error.into()),
+            };
+        }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        if self.temporary {
+            return Ok(());
+        }
+        self.file.sync_data()
+    }
+}
+
+type Vectored = unsafe extern "C" fn(
+    libc::c_int,
+    *const libc::iovec,
+    libc::c_int,
+    libc::off64_t,
+) -> libc::ssize_t;
+
+/// One system call of `call`, [`libc::preadv64`] or [`libc::pwritev64`].
+fn transfer(
+    file: &File,
+    offset: u64,
+    cursor: &Cursor<'_>,
+    length: u64,
+    call: Vectored,
+) -> io::Result<u64> {
+    const NONE: libc::iovec = libc::iovec {
+        iov_base: std::ptr::null_mut(),
+        iov_len: 0,
+    };
+    let mut pieces = [NONE; BATCH];
+    let mut count = 0;
+    for (piece, place) in cursor.pieces(length).zip(&mut pieces) {
+        // The guard is only a pointer without vm-memory's Xen support, which we do not use.
+        place.iov_base = piece.ptr_guard_mut().as_ptr().cast();
+        place.iov_len = piece.len();
+        count += 1;
+    }
+    let offset = libc::off64_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
+    loop {
+        // SAFETY: the first `count` pieces are parts of slices that live as long as `cursor`, and that allow
+        // access by others (here the kernel) at any time. Both calls take these arguments.
+        let moved = unsafe { call(file.as_raw_fd(), pieces.as_ptr(), count, offset) };
+        match moved {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            1.. => return Ok(moved as u64),
+            _ => {
+                let error = io::Error::last_os_error();
+                if error.kind() != io::ErrorKind::Interrupted {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
