@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -271,6 +272,16 @@ def test_a_fault_of_a_disk_that_cannot_fail(number: int, message: str) -> None:
         check_disks([Fault("busy", disk=number)], [SmrDisk("64M"), ZnsDisk("1G"), SmrDisk("64M")])
     assert raised.value.message == f"fault busy,disk={number}: {message}"
     assert raised.value.hint == "Those are: disk 0, 2."
+
+
+def test_disk_faults_lists_every_kind_and_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["disk", "faults", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert listed["kinds"] == KINDS
+    assert [option["name"] for option in listed["options"]] == list(Fault.options())
+    assert execute(["disk", "faults"]) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in (*KINDS, *Fault.options()))
 
 
 @pytest.mark.parametrize("verb", ["run", "serve"])
