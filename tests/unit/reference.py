@@ -280,9 +280,10 @@ class Model:
         for zone in self.chosen(zone_id, count, some):
             zone.condition = Condition.EMPTY
             zone.pointer = zone.start
-            zone.recommended = False
             for lba in range(zone.start, zone.end):
                 self.data.pop(lba, None)
+        for zone in self.chosen(zone_id, count, set(Condition) - set(UNUSABLE)):
+            zone.recommended = False
 
     def report(self, lba: int, option: int) -> list[bytes]:
         """REPORT ZONES: the descriptors of all zones that match."""

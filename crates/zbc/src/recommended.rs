@@ -12,10 +12,12 @@ impl Recommended {
         self.lock().insert(zone);
     }
 
-    pub fn remove(&self, zones: &[u32]) {
+    pub fn remove(&self, zones: impl Iterator<Item = u32>) {
         let mut set = self.lock();
-        for zone in zones {
-            set.remove(zone);
+        if !set.is_empty() {
+            zones.for_each(|zone| {
+                set.remove(&zone);
+            });
         }
     }
 

@@ -301,7 +301,10 @@ impl<'a> Zones<'a> {
             }
         }
         self.each(state, concerned, |_| Word::EMPTY);
-        self.control.recommended.remove(concerned);
+        let usable = |&zone: &u32| writable(self.word(zone)).is_ok();
+        self.control
+            .recommended
+            .remove(zones.clone().filter(usable));
         if before.is_empty() {
             return Managed::Done;
         }
