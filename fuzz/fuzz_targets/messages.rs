@@ -7,15 +7,21 @@ use std::sync::Arc;
 use image::Outcome;
 use libfuzzer_sys::fuzz_target;
 use vhost_user_scsi::fuzzing::{session, Message, SHARED};
-use vhost_user_scsi::Lun;
+use vhost_user_scsi::{Lun, Pause};
 use vm_memory::VolatileSlice;
 use zbc::{Completion, Status};
 
 struct Idle;
 
 impl Lun for Idle {
-    fn execute(&self, _: &[u8], _: &[VolatileSlice<'_>], _: &[VolatileSlice<'_>]) -> Outcome {
-        Outcome {
+    fn execute(
+        &self,
+        _: &[u8],
+        _: &[VolatileSlice<'_>],
+        _: &[VolatileSlice<'_>],
+        _: Pause<'_>,
+    ) -> Option<Outcome> {
+        Some(Outcome {
             completion: Completion {
                 status: Status::Good,
                 sense: Vec::new(),
@@ -23,7 +29,7 @@ impl Lun for Idle {
             written: 0,
             consumed: 0,
             overrun: false,
-        }
+        })
     }
 
     fn reset(&self) {}

@@ -8,18 +8,30 @@ use std::sync::Arc;
 use image::Outcome;
 use libfuzzer_sys::fuzz_target;
 use vhost_user_scsi::fuzzing::{Guest, Setup};
-use vhost_user_scsi::Lun;
+use vhost_user_scsi::{Lun, Pause};
 use vm_memory::{Bytes, GuestAddress, VolatileSlice};
 use zbc::{Completion, Status};
 
 /// Two regions that meet, and one beyond a hole.
 const REGIONS: [(u64, u64); 3] = [(0, 0x2000), (0x2000, 0x2000), (0x8000, 0x1000)];
 
+/// The operation code of commands that are never answered.
+const SILENT: u8 = 0xFF;
+
 /// Reads all that it may read, and writes all that it may write.
 struct Greedy;
 
 impl Lun for Greedy {
-    fn execute(&self, cdb: &[u8], out: &[VolatileSlice<'_>], into: &[VolatileSlice<'_>]) -> Outcome {
+    fn execute(
+        &self,
+        cdb: &[u8],
+        out: &[VolatileSlice<'_>],
+        into: &[VolatileSlice<'_>],
+        _: Pause<'_>,
+    ) -> Option<Outcome> {
+        if cdb[0] == SILENT {
+            return None;
+        }
         let mut buffer = [0; 0x2000];
         let consumed = out.iter().map(|slice| slice.copy_to(&mut buffer) as u64).sum();
         for slice in into {
@@ -27,7 +39,7 @@ impl Lun for Greedy {
         }
         let written = into.iter().map(|slice| slice.len() as u64).sum();
         let check = cdb[0] & 1 == 1;
-        Outcome {
+        Some(Outcome {
             completion: Completion {
                 status: if check { Status::CheckCondition } else { Status::Good },
                 sense: vec![cdb[2]; cdb[3].into()],
@@ -35,7 +47,7 @@ impl Lun for Greedy {
             written,
             consumed,
             overrun: cdb[1] == 1,
-        }
+        })
     }
 
     fn reset(&self) {}

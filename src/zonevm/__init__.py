@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         UsageError,
         ZonevmError,
     )
+    from zonevm.faults import Fault, Faults
     from zonevm.guest import Completed, Guest
 
 _ERRORS = (
@@ -45,6 +46,8 @@ _MODULES = ("explain", "images")
 _PLACES = {
     "Completed": ("zonevm.guest", "Completed"),
     "Disk": ("zonevm.disks", "Disk"),
+    "Fault": ("zonevm.faults", "Fault"),
+    "Faults": ("zonevm.faults", "Faults"),
     "Guest": ("zonevm.guest", "Guest"),
     "PhysicalDisk": ("zonevm.disks", "PhysicalDisk"),
     "PlainDisk": ("zonevm.disks", "PlainDisk"),
@@ -59,6 +62,8 @@ __all__ = [
     "Completed",
     "Disk",
     "DiskError",
+    "Fault",
+    "Faults",
     "Guest",
     "GuestError",
     "GuestPanicError",

@@ -9,11 +9,13 @@ __all__ = [
     "CoreError",
     "Disk",
     "FailedCommand",
+    "Faults",
     "Response",
     "Server",
     "Trace",
     "Zone",
     "command_name",
+    "command_names",
     "inspect",
 ]
 
@@ -46,6 +48,7 @@ _ErrorKind = Literal[
     "not-found",
     "io",
     "invalid",
+    "no-answer",
 ]
 
 class CoreError(Exception):
@@ -54,7 +57,7 @@ class CoreError(Exception):
     ``kind``: ``in-use`` (another process has the image), ``exists`` (nothing is overwritten),
     ``not-an-image``, ``version`` (made by a newer zonevm), ``corrupt``, ``truncated``, ``no-space`` (full
     file system or quota), ``too-large`` (for the file system), ``permission``, ``not-found``, ``io``,
-    ``invalid`` (a disk that cannot be, or a closed one).
+    ``invalid`` (a disk or fault that cannot be, or a closed disk), ``no-answer`` (by a fault).
     """
 
     kind: _ErrorKind
@@ -161,7 +164,7 @@ class Response:
 
     @property
     def status(self) -> int:
-        """SCSI status: 0 GOOD, 2 CHECK CONDITION."""
+        """SCSI status: 0 GOOD, 2 CHECK CONDITION, 8 BUSY."""
 
     @property
     def sense(self) -> bytes:
@@ -309,7 +312,11 @@ class Disk:
         """Return the state of all zones."""
 
     def execute(self, cdb: bytes, data_out: bytes = b"", data_in_length: int = 0) -> Response:
-        """Run one SCSI command with these data-out bytes and room for ``data_in_length`` bytes of data-in."""
+        """Run one SCSI command with these data-out bytes and room for ``data_in_length`` bytes of data-in.
+
+        The disk's faults strike it as they would a guest's. Raises CoreError ``no-answer`` for one that they
+        never let end.
+        """
 
     def errors(self) -> list[FailedCommand]:
         """Return the last 64 commands that failed, the oldest first; also once the disk is closed."""
@@ -375,6 +382,47 @@ class Server:
         traceback: TracebackType | None,
         /,
     ) -> None: ...
+
+@final
+class Faults:
+    """The rules by which a disk fails on purpose; a view, of which a disk may have several."""
+
+    def __new__(cls, disk: Disk) -> Self:
+        """Look at the rules of an open disk."""
+
+    def add(
+        self,
+        label: str,
+        kind: str,
+        *,
+        zone: int | None = None,
+        lba: int | None = None,
+        blocks: int = 1,
+        command: str | None = None,
+        count: int | None = None,
+        after: int = 0,
+        probability: float = 1.0,
+        seed: int = 0,
+        milliseconds: int = 0,
+        code: int | None = None,
+    ) -> int:
+        """Put a rule in force behind the others; return its number. ``label``: what :meth:`list` tells of it.
+
+        The rest is as for :class:`zonevm.Fault`; ``code`` is a unit attention's additional sense code and
+        qualifier. Raises CoreError ``invalid`` for a rule that cannot be on this disk.
+        """
+
+    def remove(self, number: int) -> bool:
+        """End a rule; return whether it was in force."""
+
+    def clear(self) -> None:
+        """End all rules."""
+
+    def list(self) -> list[tuple[int, str, int, int]]:
+        """Return the rules in force: number, label, commands that fitted, commands struck."""
+
+def command_names() -> list[str]:
+    """Return the names of the SCSI commands that a disk has, as the standards spell them."""
 
 def inspect(path: _Path) -> Inspection:
     """Look at an image without locking or changing it, also while a guest uses it."""

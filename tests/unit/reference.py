@@ -21,6 +21,8 @@ WRITE_BOUNDARY: Sense = (0x5, 0x21, 0x05)
 OUT_OF_RANGE: Sense = (0x5, 0x21, 0x00)
 INVALID_FIELD: Sense = (0x5, 0x24, 0x00)
 NO_ZONE_RESOURCES: Sense = (0x7, 0x55, 0x0E)
+ZONE_READ_ONLY: Sense = (0x7, 0x27, 0x08)
+ZONE_OFFLINE: Sense = (0x7, 0x2C, 0x0E)
 MISCOMPARE: Sense = (0xE, 0x1D, 0x00)
 
 
@@ -31,6 +33,8 @@ class Condition(StrEnum):
     EXPLICIT = "explicitly open"
     CLOSED = "closed"
     FULL = "full"
+    READ_ONLY = "read-only"
+    OFFLINE = "offline"
 
 
 CODES = {
@@ -39,8 +43,14 @@ CODES = {
     Condition.IMPLICIT: 0x2,
     Condition.EXPLICIT: 0x3,
     Condition.CLOSED: 0x4,
+    Condition.READ_ONLY: 0xD,
     Condition.FULL: 0xE,
+    Condition.OFFLINE: 0xF,
 }
+RECOMMENDED = 0x10
+"""The reporting option for zones with the RESET bit."""
+UNUSABLE = {Condition.READ_ONLY: ZONE_READ_ONLY, Condition.OFFLINE: ZONE_OFFLINE}
+"""What writing or managing a zone gets in these conditions."""
 REPORTED: dict[int, set[Condition]] = {
     0x00: set(Condition),
     0x01: {Condition.EMPTY},
@@ -48,9 +58,9 @@ REPORTED: dict[int, set[Condition]] = {
     0x03: {Condition.EXPLICIT},
     0x04: {Condition.CLOSED},
     0x05: {Condition.FULL},
-    0x06: set(),  # read-only
-    0x07: set(),  # offline
-    0x10: set(),  # reset write pointer recommended
+    0x06: {Condition.READ_ONLY},
+    0x07: {Condition.OFFLINE},
+    RECOMMENDED: set(Condition),
     0x11: set(),  # non-sequential resources
     0x3E: set(),  # gap
     0x3F: {Condition.NOT_WRITE_POINTER},
@@ -74,14 +84,12 @@ class Zone:
     length: int
     condition: Condition
     pointer: int
+    conventional: bool
+    recommended: bool = False
 
     @property
     def end(self) -> int:
         return self.start + self.length
-
-    @property
-    def conventional(self) -> bool:
-        return self.condition is Condition.NOT_WRITE_POINTER
 
     @property
     def open(self) -> bool:
@@ -90,7 +98,8 @@ class Zone:
     @property
     def told_pointer(self) -> int | None:
         """The write pointer, where it means something."""
-        return None if self.conventional or self.condition is Condition.FULL else self.pointer
+        meaningless = self.conventional or self.condition in (Condition.FULL, *UNUSABLE)
+        return None if meaningless else self.pointer
 
 
 class CheckConditionError(Exception):
@@ -113,10 +122,19 @@ class Model:
             conventional = len(self.zones) < self.shape.conventional
             condition = Condition.NOT_WRITE_POINTER if conventional else Condition.EMPTY
             length = min(self.shape.zone_blocks, self.shape.blocks - start)
-            self.zones.append(Zone(start, length, condition, start))
+            self.zones.append(Zone(start, length, condition, start, conventional))
 
     def zone_at(self, lba: int) -> Zone:
         return self.zones[lba // self.shape.zone_blocks]
+
+    def zones_at(self, lba: int, count: int) -> list[Zone]:
+        blocks = range(lba, lba + count)
+        return [zone for zone in self.zones if blocks and zone.start < blocks.stop and lba < zone.end]
+
+    def fail(self, number: int, condition: Condition) -> None:
+        """A zone goes read-only or offline; there is no way back from offline."""
+        if self.zones[number].condition is not Condition.OFFLINE:
+            self.zones[number].condition = condition
 
     def check_range(self, lba: int, count: int) -> None:
         if lba >= self.shape.blocks or lba + count > self.shape.blocks:
@@ -127,14 +145,19 @@ class Model:
     def read(self, lba: int, count: int) -> bytes:
         """READ: above a write pointer there are zeroes."""
         self.check_range(lba, count)
+        if any(zone.condition is Condition.OFFLINE for zone in self.zones_at(lba, count)):
+            raise CheckConditionError(ZONE_OFFLINE)
+        return self.stored(lba, count)
+
+    def stored(self, lba: int, count: int) -> bytes:
+        """What blocks hold, whether it can be read or not."""
         nothing = bytes(self.shape.block_size)
         return b"".join(self.data.get(block, nothing) for block in range(lba, lba + count))
 
     def verify(self, lba: int, count: int, expected: bytes | None) -> None:
         """VERIFY; ``expected`` is the data-out buffer with BYTCHK = 1."""
-        if expected is not None and self.read(lba, count) != expected:
+        if self.read(lba, count) != expected and expected is not None:
             raise CheckConditionError(MISCOMPARE)
-        self.check_range(lba, count)
 
     def synchronize(self, lba: int, count: int) -> None:
         """SYNCHRONIZE CACHE; 0 blocks: to the end."""
@@ -150,6 +173,7 @@ class Model:
         if first.conventional:
             if not last.conventional:
                 raise CheckConditionError(WRITE_BOUNDARY)
+            self.check_usable(self.zones_at(lba, count))
         else:
             self.check_sequential(lba, count, first, last)
             self.enter_open(first, Condition.IMPLICIT, closed)
@@ -162,7 +186,9 @@ class Model:
 
     def check_sequential(self, lba: int, count: int, first: Zone, last: Zone) -> None:
         errors: set[Sense] = set()
-        if first.condition is Condition.FULL:
+        if first.condition in UNUSABLE:
+            errors.add(UNUSABLE[first.condition])
+        elif first.condition is Condition.FULL:
             errors.add(INVALID_FIELD)
         elif lba != first.pointer:
             errors.add(UNALIGNED_WRITE)
@@ -174,6 +200,10 @@ class Model:
             errors.add(NO_ZONE_RESOURCES)
         if errors:
             raise CheckConditionError(*errors)
+
+    def check_usable(self, zones: Iterable[Zone]) -> None:
+        if wrong := {UNUSABLE[zone.condition] for zone in zones if zone.condition in UNUSABLE}:
+            raise CheckConditionError(*wrong)
 
     # Open zones
 
@@ -223,6 +253,7 @@ class Model:
         zones = self.zones[first : first + max(count, 1)]
         if len(zones) < count:
             raise CheckConditionError(OUT_OF_RANGE, INVALID_FIELD)
+        self.check_usable(zones)
         return zones
 
     def open_zones(self, zone_id: int | None, count: int, closed: Iterable[int]) -> None:
@@ -251,6 +282,8 @@ class Model:
             zone.pointer = zone.start
             for lba in range(zone.start, zone.end):
                 self.data.pop(lba, None)
+        for zone in self.chosen(zone_id, count, set(Condition) - set(UNUSABLE)):
+            zone.recommended = False
 
     def report(self, lba: int, option: int) -> list[bytes]:
         """REPORT ZONES: the descriptors of all zones that match."""
@@ -258,7 +291,11 @@ class Model:
         if option not in REPORTED:
             raise CheckConditionError(INVALID_FIELD)
         zones = self.zones[lba // self.shape.zone_blocks :]
-        return [descriptor(zone) for zone in zones if zone.condition in REPORTED[option]]
+        return [
+            descriptor(zone)
+            for zone in zones
+            if zone.condition in REPORTED[option] and (zone.recommended or option != RECOMMENDED)
+        ]
 
 
 def descriptor(zone: Zone) -> bytes:
@@ -266,7 +303,7 @@ def descriptor(zone: Zone) -> bytes:
     pointer = NO_POINTER if zone.told_pointer is None else zone.told_pointer
     numbers = b"".join(number.to_bytes(8, "big") for number in (zone.length, zone.start, pointer))
     kind = 1 if zone.conventional else 2
-    return bytes([kind, CODES[zone.condition] << 4]).ljust(8, b"\0") + numbers + bytes(32)
+    return bytes([kind, CODES[zone.condition] << 4 | zone.recommended]).ljust(8, b"\0") + numbers + bytes(32)
 
 
 def same_holds(same: int, descriptors: list[bytes]) -> bool:

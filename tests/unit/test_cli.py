@@ -32,6 +32,7 @@ class FakeGuest:
     ends: int | BaseException = 0
     failed: ClassVar[dict[int, list[Failure]]] = {}
     last: FakeGuest
+    faults = ()
 
     def __init__(self, disks: list[Disk], **settings: Any) -> None:
         self.disks, self.settings = disks, settings

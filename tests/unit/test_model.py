@@ -13,10 +13,11 @@ from typing import Protocol
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from zonevm import Fault, Faults
 from zonevm._core import Disk, Response
 
 from . import cdbs
-from .reference import CheckConditionError, Model, Sense, Shape, same_holds
+from .reference import CheckConditionError, Condition, Model, Sense, Shape, same_holds
 
 DPO_FUA = st.sampled_from([0, 0x08, 0x10, 0x18])
 BYTCHK = 0x02
@@ -186,7 +187,7 @@ class Verify:
         expected = None
         if self.compare:
             inside = max(min(count, model.shape.blocks - lba), 0)
-            stored = model.read(lba, inside) if inside else b""
+            stored = model.stored(lba, inside) if inside else b""
             expected = stored.ljust(count * model.shape.block_size, b"\0")
             if self.wrong is not None and expected:
                 at = self.wrong % len(expected)
@@ -260,6 +261,27 @@ class Report:
         assert int.from_bytes(data[8:16], "big") == pair.model.shape.blocks - 1
 
 
+@dataclass(frozen=True)
+class Fail:
+    """A fault of a zone, which comes about at once."""
+
+    kind: str
+    place: Place
+
+    def apply(self, pair: Pair) -> None:
+        model = pair.model
+        number = self.place.lba(model) // model.shape.zone_blocks
+        zone = model.zones[number]
+        if self.kind == "reset-recommended":
+            if zone.conventional:
+                return
+            zone.recommended = True
+        else:
+            model.fail(number, Condition(self.kind))
+        Faults({0: pair.disk}).inject(Fault(self.kind, zone=number))
+        pair.run(lambda closed: b"", cdbs.TEST_UNIT_READY)
+
+
 def places(*where: str) -> st.SearchStrategy[Place]:
     near = st.builds(
         Place, st.integers(0, 12), st.sampled_from(where), st.sampled_from([0, 0, 0, 0, 1, -1, 8])
@@ -313,12 +335,18 @@ commands: st.SearchStrategy[Command] = st.one_of(
 )
 
 
+failures: st.SearchStrategy[Command] = st.builds(
+    Fail, st.sampled_from(["read-only", "offline", "reset-recommended", "reset-recommended"]), at_starts
+)
+few_failures = st.integers(0, 9).flatmap(lambda chance: failures if chance == 9 else commands)
+
+
 @settings(
     max_examples=250,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-@given(st.sampled_from(SHAPES), st.lists(commands, min_size=30, max_size=60))
+@given(st.sampled_from(SHAPES), st.lists(few_failures, min_size=30, max_size=60))
 def test_the_disk_does_as_the_model(shape: Shape, sequence: list[Command]) -> None:
     with Disk.temporary(
         tempfile.gettempdir(),

@@ -234,6 +234,31 @@ impl Disk {
         self.device.reset();
     }
 
+    /// Zone `number`, one of the disk's, as it is now.
+    pub fn zone(&self, number: u32) -> Zone {
+        self.device.zone(number)
+    }
+
+    /// Brings a zone into condition READ ONLY, in the image too; waits for I/O under way that changes it.
+    pub fn make_read_only(&self, zone: u32) {
+        self.device.make_read_only(zone);
+    }
+
+    /// Brings a zone into condition OFFLINE, in the image too; waits for I/O under way that changes it.
+    pub fn take_offline(&self, zone: u32) {
+        self.device.take_offline(zone);
+    }
+
+    /// Sets a sequential zone's RESET bit (RWP recommended) until it is reset or the disk is closed.
+    pub fn recommend_reset(&self, zone: u32) {
+        self.device.recommend_reset(zone);
+    }
+
+    /// CHECK CONDITION as the disk would say it: see [`Device::check_condition`].
+    pub fn check_condition(&self, key: u8, code: u16, lba: Option<u64>) -> Completion {
+        self.device.check_condition(key, code, lba)
+    }
+
     /// Makes everything written so far stable.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use faults::Faulty;
 use image::{Cache, Loss};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
@@ -40,7 +41,7 @@ pub struct Disk {
 
 /// An open disk, and the layers over it by which commands come.
 struct Opened {
-    image: Arc<image::Disk>,
+    faulty: Arc<Faulty>,
     lun: Arc<dyn Lun>,
 }
 
@@ -49,9 +50,10 @@ impl Disk {
         let geometry = disk.geometry().clone();
         let image = Arc::new(disk);
         let log = Arc::new(Log::new(FAILURES));
-        let lun = Arc::new(Logged::new(image.clone(), image.clone(), log.clone()));
+        let faulty = Arc::new(Faulty::new(image.clone()));
+        let lun = Arc::new(Logged::new(faulty.clone(), image, log.clone()));
         Self {
-            opened: Mutex::new(Some(Opened { image, lun })),
+            opened: Mutex::new(Some(Opened { faulty, lun })),
             geometry,
             log,
         }
@@ -62,8 +64,9 @@ impl Disk {
         self.with(py, |opened| opened.lun.clone())
     }
 
-    fn get(&self, py: Python<'_>) -> PyResult<Arc<image::Disk>> {
-        self.with(py, |opened| opened.image.clone())
+    /// The disk with its faults.
+    pub fn get(&self, py: Python<'_>) -> PyResult<Arc<Faulty>> {
+        self.with(py, |opened| opened.faulty.clone())
     }
 
     fn with<T>(&self, py: Python<'_>, of: impl FnOnce(&mut Opened) -> T) -> PyResult<T> {
@@ -72,6 +75,10 @@ impl Disk {
             .as_mut()
             .map(of)
             .ok_or_else(|| raise(py, "invalid", "the disk is closed", "open it again"))
+    }
+
+    fn image(&self, py: Python<'_>) -> PyResult<Arc<image::Disk>> {
+        Ok(Arc::clone(self.get(py)?.disk()))
     }
 }
 
@@ -130,7 +137,7 @@ impl Disk {
     }
 
     fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let disk = self.get(py)?;
+        let disk = self.image(py)?;
         info(
             py,
             disk.geometry(),
@@ -141,7 +148,7 @@ impl Disk {
     }
 
     fn zones(&self, py: Python<'_>) -> PyResult<Vec<Zone>> {
-        let disk = self.get(py)?;
+        let disk = self.image(py)?;
         Ok(py
             .detach(|| disk.zones())
             .into_iter()
@@ -166,8 +173,12 @@ impl Disk {
         let outcome = py.detach(|| {
             let out = VolatileSlice::from(&mut out[..]);
             let into = VolatileSlice::from(&mut data[..]);
-            lun.execute(cdb, &[out], &[into])
+            lun.execute(cdb, &[out], &[into], &std::thread::sleep)
         });
+        let Some(outcome) = outcome else {
+            let message = "the disk does not answer: a fault keeps it from that";
+            return Err(raise(py, "no-answer", message, "clear its faults"));
+        };
         Ok(Response {
             status: outcome.completion.status as u8,
             sense: PyBytes::new(py, &outcome.completion.sense).unbind(),
@@ -197,7 +208,7 @@ impl Disk {
     }
 
     fn sync(&self, py: Python<'_>) -> PyResult<()> {
-        let disk = self.get(py)?;
+        let disk = self.image(py)?;
         py.detach(|| disk.sync()).map_err(|e| from_image(py, &e))
     }
 
@@ -217,7 +228,7 @@ impl Disk {
                 return Err(raise(py, "invalid", &message, ""));
             }
         };
-        let disk = self.get(py)?;
+        let disk = self.image(py)?;
         let cut = py
             .detach(|| disk.power_cut(loss))
             .map_err(|e| from_image(py, &e))?;

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use image::Outcome;
-use vhost_user_scsi::Lun;
+use vhost_user_scsi::{Lun, Pause};
 use vm_memory::VolatileSlice;
 use zbc::{Condition, Status, Zone};
 
@@ -81,7 +81,8 @@ impl Log {
     }
 }
 
-/// A logical unit whose failed commands are logged. One that succeeds costs a branch.
+/// A logical unit whose failed commands are logged. One that succeeds costs a branch, and one that is never
+/// answered has not failed.
 pub struct Logged {
     lun: Arc<dyn Lun>,
     disk: Arc<image::Disk>,
@@ -129,12 +130,13 @@ impl Lun for Logged {
         cdb: &[u8],
         out: &[VolatileSlice<'_>],
         into: &[VolatileSlice<'_>],
-    ) -> Outcome {
-        let outcome = self.lun.execute(cdb, out, into);
+        pause: Pause<'_>,
+    ) -> Option<Outcome> {
+        let outcome = self.lun.execute(cdb, out, into, pause)?;
         if outcome.completion.status != Status::Good || outcome.overrun {
             self.note(cdb, &outcome);
         }
-        outcome
+        Some(outcome)
     }
 
     fn reset(&self) {

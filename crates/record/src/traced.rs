@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use image::Outcome;
-use vhost_user_scsi::{current_queue, Lun};
+use vhost_user_scsi::{current_queue, Lun, Pause};
 use vm_memory::VolatileSlice;
 use zbc::{Geometry, Status};
 
 use crate::chunk::Row;
 use crate::{sense, Address, Trace};
 
-/// A logical unit that is traced.
+/// A logical unit that is traced: every command that it answers.
 pub struct Traced {
     lun: Arc<dyn Lun>,
     trace: Arc<Trace>,
@@ -64,12 +64,13 @@ impl Lun for Traced {
         cdb: &[u8],
         out: &[VolatileSlice<'_>],
         into: &[VolatileSlice<'_>],
-    ) -> Outcome {
+        pause: Pause<'_>,
+    ) -> Option<Outcome> {
         let start = Instant::now();
-        let outcome = self.lun.execute(cdb, out, into);
+        let outcome = self.lun.execute(cdb, out, into, pause)?;
         let latency = start.elapsed().as_nanos() as u64;
         self.trace.add(self.row(cdb, start, latency, &outcome));
-        outcome
+        Some(outcome)
     }
 
     fn reset(&self) {

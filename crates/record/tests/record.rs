@@ -39,6 +39,10 @@ fn logged() -> (Arc<Disk>, Arc<Log>, Arc<dyn Lun>) {
     (disk, log, Arc::new(lun))
 }
 
+fn status(outcome: Option<image::Outcome>) -> Status {
+    outcome.expect("an answer").completion.status
+}
+
 fn write(lun: &dyn Lun, lba: u64, blocks: u32) -> Status {
     let mut cdb = [0; 32];
     cdb[0] = 0x8A;
@@ -46,14 +50,14 @@ fn write(lun: &dyn Lun, lba: u64, blocks: u32) -> Status {
     cdb[10..14].copy_from_slice(&blocks.to_be_bytes());
     let mut data = vec![0; blocks as usize * 4096];
     let out = VolatileSlice::from(&mut data[..]);
-    lun.execute(&cdb, &[out], &[]).completion.status
+    status(lun.execute(&cdb, &[out], &[], &|_| ()))
 }
 
 fn open(lun: &dyn Lun, lba: u64) -> Status {
     let mut cdb = [0; 32];
     cdb[..2].copy_from_slice(&[0x94, 0x03]);
     cdb[2..10].copy_from_slice(&lba.to_be_bytes());
-    lun.execute(&cdb, &[], &[]).completion.status
+    status(lun.execute(&cdb, &[], &[], &|_| ()))
 }
 
 #[test]

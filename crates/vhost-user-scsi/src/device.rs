@@ -137,4 +137,9 @@ impl Stop {
     pub(crate) fn requested(&self) -> bool {
         self.requested.load(Ordering::Acquire)
     }
+
+    /// Sleeps for `time`, or until the thread is to end.
+    pub(crate) fn sleep(&self, time: Duration) {
+        self.event.wait(time);
+    }
 }

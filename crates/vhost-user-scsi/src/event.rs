@@ -2,8 +2,9 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
 
-use rustix::event::{eventfd, poll, EventfdFlags, PollFd, PollFlags};
+use rustix::event::{eventfd, poll, EventfdFlags, PollFd, PollFlags, Timespec};
 
 /// An event that stays signalled once it was.
 pub(crate) struct Event(OwnedFd);
@@ -18,6 +19,19 @@ impl Event {
 
     pub(crate) fn signal(&self) {
         signal(&self.0);
+    }
+
+    /// Waits until it is signalled, or for `time`.
+    pub(crate) fn wait(&self, time: Duration) {
+        let end = Instant::now() + time;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let timeout = Timespec::try_from(left).ok();
+            let polled = poll(&mut [PollFd::new(self, PollFlags::IN)], timeout.as_ref());
+            if polled != Err(rustix::io::Errno::INTR) {
+                return;
+            }
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use crate::ring::{Addresses, Ring};
 use crate::session::Session;
 use crate::target::Target;
 use crate::worker::Role;
-use crate::Lun;
+use crate::{Lun, Pause};
 
 /// A guest's memory. The front end's addresses are the guest's.
 pub struct Guest(Memory);
@@ -109,12 +109,13 @@ impl Lun for Limit {
         cdb: &[u8],
         out: &[VolatileSlice<'_>],
         into: &[VolatileSlice<'_>],
-    ) -> Outcome {
+        pause: Pause<'_>,
+    ) -> Option<Outcome> {
         let left = self.left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
         if left <= 1 {
             self.stop.request();
         }
-        self.unit.execute(cdb, out, into)
+        self.unit.execute(cdb, out, into, pause)
     }
 
     fn reset(&self) {

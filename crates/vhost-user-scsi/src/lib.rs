@@ -28,8 +28,13 @@ mod worker;
 pub use queue::current_queue;
 pub use server::{Error, Server};
 
+use std::time::Duration;
+
 use image::Outcome;
 use vm_memory::VolatileSlice;
+
+/// Lets so much time pass, or less.
+pub type Pause<'a> = &'a dyn Fn(Duration);
 
 /// A logical unit: carries out SCSI commands.
 pub trait Lun: Send + Sync {
@@ -37,8 +42,16 @@ pub trait Lun: Send + Sync {
     ///
     /// `out` is what the initiator sends, `into` what it receives into. Both are guest memory: the guest can
     /// change them at any moment, and they may overlap. Called from several threads at a time.
-    fn execute(&self, cdb: &[u8], out: &[VolatileSlice<'_>], into: &[VolatileSlice<'_>])
-        -> Outcome;
+    ///
+    /// A unit that wants to let time pass calls `pause`, which returns early when the command's ring has to
+    /// stop: the command is to end without more ado then. `None`: the command is never answered.
+    fn execute(
+        &self,
+        cdb: &[u8],
+        out: &[VolatileSlice<'_>],
+        into: &[VolatileSlice<'_>],
+        pause: Pause<'_>,
+    ) -> Option<Outcome>;
 
     /// Logical unit reset. No command that was sent before the reset is under way.
     fn reset(&self);
@@ -50,8 +63,9 @@ impl Lun for image::Disk {
         cdb: &[u8],
         out: &[VolatileSlice<'_>],
         into: &[VolatileSlice<'_>],
-    ) -> Outcome {
-        image::Disk::execute(self, cdb, out, into)
+        _: Pause<'_>,
+    ) -> Option<Outcome> {
+        Some(image::Disk::execute(self, cdb, out, into))
     }
 
     fn reset(&self) {

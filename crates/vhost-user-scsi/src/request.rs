@@ -5,6 +5,7 @@ use vm_memory::VolatileSlice;
 use crate::chain::{gather, length, scatter, split_front, Chain};
 use crate::target::Target;
 use crate::wire::{response, task, Control, Request, Response, REQUEST_LEN, RESPONSE_LEN};
+use crate::Pause;
 
 /// The most bytes that a quick command moves.
 const LITTLE: u64 = 64 << 10;
@@ -19,25 +20,29 @@ pub(crate) fn is_quick(chain: &Chain<'_>) -> bool {
 
 /// Runs the command in `chain` and writes its answer; `header` is scratch space.
 ///
-/// Returns how many bytes of the chain were written, which is 0 if the guest left no room for an answer.
+/// Returns how many bytes of the chain were written, which is 0 if the guest left no room for an answer; `None`
+/// if the command is never answered.
 pub(crate) fn command<'m>(
     target: &Target,
     chain: &mut Chain<'m>,
     header: &mut Vec<VolatileSlice<'m>>,
-) -> u32 {
+    pause: Pause<'_>,
+) -> Option<u32> {
     let mut request = [0; REQUEST_LEN];
     let complete = split_front(&mut chain.readable, REQUEST_LEN, header);
     gather(header, &mut request);
     if !split_front(&mut chain.writable, RESPONSE_LEN, header) {
-        return 0;
+        return Some(0);
     }
     let (out, into) = (&chain.readable[..], &chain.writable[..]);
     let (expected_out, expected_in) = (length(out), length(into));
     let outcome = if complete {
         let request = Request::new(request);
-        target
-            .execute(request.address(), request.cdb(), out, into)
-            .ok_or(Response::BadTarget)
+        match target.execute(request.address(), request.cdb(), out, into, pause) {
+            Ok(Some(outcome)) => Ok(outcome),
+            Ok(None) => return None,
+            Err(code) => Err(code),
+        }
     } else {
         Err(Response::Failure)
     };
@@ -60,7 +65,7 @@ pub(crate) fn command<'m>(
         Err(code) => (response(*code, 0, &[], 0), 0),
     };
     scatter(&answer, header);
-    u32::try_from(RESPONSE_LEN as u64 + written).unwrap_or(u32::MAX)
+    Some(u32::try_from(RESPONSE_LEN as u64 + written).unwrap_or(u32::MAX))
 }
 
 /// Answers the control request in `chain`. The caller has seen to it that no command that the driver sent

@@ -9,7 +9,7 @@ use zbc::{Completion, Status};
 
 use crate::chain::{length, scatter};
 use crate::wire::{Address, Response};
-use crate::Lun;
+use crate::{Lun, Pause};
 
 const TEST_UNIT_READY: u8 = 0x00;
 const REQUEST_SENSE: u8 = 0x03;
@@ -40,25 +40,30 @@ impl Target {
         Target { luns }
     }
 
-    /// Runs one command; `None` if the address is another target's.
+    /// Runs one command; `Ok(None)` if its logical unit never answers it.
+    ///
+    /// # Errors
+    /// The address is another target's.
     pub(crate) fn execute(
         &self,
         address: Address,
         cdb: &[u8],
         out: &[VolatileSlice<'_>],
         into: &[VolatileSlice<'_>],
-    ) -> Option<Outcome> {
+        pause: Pause<'_>,
+    ) -> Result<Option<Outcome>, Response> {
         let unit = match address {
             Address::Unit(number) => self.luns.get(usize::from(number)),
             Address::WellKnown | Address::NoUnit => None,
-            Address::NoTarget => return None,
+            Address::NoTarget => return Err(Response::BadTarget),
         };
-        Some(match unit {
+        let outcome = match unit {
             Some(_) if cdb[0] == REPORT_LUNS => reply(self.report_luns(cdb), into),
-            Some(unit) => unit.execute(cdb, out, into),
+            Some(unit) => return Ok(unit.execute(cdb, out, into, pause)),
             None if address == Address::WellKnown => reply(self.well_known(cdb), into),
             None => reply(absent(cdb), into),
-        })
+        };
+        Ok(Some(outcome))
     }
 
     /// The logical unit that a task management function is for.

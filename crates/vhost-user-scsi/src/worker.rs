@@ -4,6 +4,7 @@
 //! about commands under way: after a lost connection the front end starts again from there, and nothing like
 //! vhost-user's in-flight buffer is needed.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -67,6 +68,16 @@ impl Untold {
     }
 }
 
+/// What became of a chain.
+enum Handled {
+    /// It is to go on the used ring, with so many bytes written to it.
+    Used(u32),
+    /// It is never completed: its logical unit does not answer.
+    Unanswered,
+    /// Nothing: a stop came before.
+    Stopped,
+}
+
 /// Buffers that live from command to command, so that none is allocated for each.
 #[derive(Default)]
 struct Scratch<'m> {
@@ -103,20 +114,24 @@ impl Worker {
                 if untold.any() && !(valid && self.is_quick(&scratch.chain)) {
                     self.notify(&memory, &mut untold)?;
                 }
-                let written = if valid {
-                    self.handle(&mut scratch)
+                let handled = if valid {
+                    self.handle(&memory, &mut scratch, &mut untold)
                 } else {
-                    Some(0)
+                    Handled::Used(0)
                 };
-                let Some(written) = written else {
-                    self.queue.go_to_previous_position();
-                    break;
-                };
-                self.queue
-                    .add_used(&*memory, head, written)
-                    .map_err(broken)?;
+                match handled {
+                    Handled::Used(written) => {
+                        let used = self.queue.add_used(&*memory, head, written);
+                        used.map_err(broken)?;
+                    }
+                    Handled::Unanswered => {}
+                    Handled::Stopped => {
+                        self.queue.go_to_previous_position();
+                        break;
+                    }
+                }
                 self.progress.set_completed(self.queue.next_avail());
-                if untold.add() {
+                if matches!(handled, Handled::Used(_)) && untold.add() {
                     self.notify(&memory, &mut untold)?;
                 }
             }
@@ -151,31 +166,39 @@ impl Worker {
         self.role == Role::Request && request::is_quick(chain)
     }
 
-    /// Carries out the chain; the bytes written to it, or `None` if a stop came before.
-    fn handle(&self, scratch: &mut Scratch<'_>) -> Option<u32> {
-        let target = &self.device.target;
+    /// Carries out the chain.
+    fn handle(
+        &mut self,
+        memory: &GuestMemoryMmap,
+        scratch: &mut Scratch<'_>,
+        untold: &mut Untold,
+    ) -> Handled {
+        let device = &self.device;
+        let target = &device.target;
         match self.role {
-            Role::Request => Some(request::command(
-                target,
-                &mut scratch.chain,
-                &mut scratch.header,
-            )),
-            Role::Control => self
-                .device
-                .settle(&self.stop)
-                .then(|| request::control(target, &scratch.chain)),
+            Role::Request => {
+                let (stop, call) = (&self.stop, self.call.as_deref());
+                let telling = RefCell::new((&mut self.queue, untold));
+                let pause = |time| {
+                    let (queue, untold) = &mut *telling.borrow_mut();
+                    if untold.any() {
+                        // A ring that is broken shows so again at its next step.
+                        let _ = notify(queue, call, memory, untold);
+                    }
+                    stop.sleep(time);
+                };
+                request::command(target, &mut scratch.chain, &mut scratch.header, &pause)
+                    .map_or(Handled::Unanswered, Handled::Used)
+            }
+            Role::Control if device.settle(&self.stop) => {
+                Handled::Used(request::control(target, &scratch.chain))
+            }
+            Role::Control => Handled::Stopped,
         }
     }
 
-    /// Tells the driver of completed chains, if it wants to know.
     fn notify(&mut self, memory: &GuestMemoryMmap, untold: &mut Untold) -> Result<(), Broken> {
-        *untold = Untold::default();
-        if self.queue.needs_notification(memory).map_err(broken)? {
-            if let Some(call) = &self.call {
-                signal(call);
-            }
-        }
-        Ok(())
+        notify(&mut self.queue, self.call.as_deref(), memory, untold)
     }
 
     pub(crate) fn report(&self, what: &str) {
@@ -188,6 +211,22 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.progress.end();
     }
+}
+
+/// Tells the driver of completed chains, if it wants to know.
+fn notify(
+    queue: &mut Queue,
+    call: Option<&File>,
+    memory: &GuestMemoryMmap,
+    untold: &mut Untold,
+) -> Result<(), Broken> {
+    *untold = Untold::default();
+    if queue.needs_notification(memory).map_err(broken)? {
+        if let Some(call) = call {
+            signal(call);
+        }
+    }
+    Ok(())
 }
 
 fn broken(error: virtio_queue::Error) -> Broken {

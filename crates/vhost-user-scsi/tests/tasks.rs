@@ -4,9 +4,10 @@
 mod common;
 mod fake;
 
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{lun, task, Data, Dir, Guest, LUN0};
 use fake::Fake;
@@ -130,4 +131,49 @@ fn a_stopped_ring_holds_up_no_reset() {
     guest.submit(2, 0, LUN0, &[fake::STORE], Data::None);
     assert_eq!(guest.control(&task(5, LUN0, 0), 1), [COMPLETE]);
     assert_eq!(fakes[0].executed(), 0);
+}
+
+#[test]
+fn a_command_without_an_answer_holds_up_nothing() {
+    let (dir, server, mut guest, fakes) = start();
+    guest.submit(2, 0, LUN0, &[fake::SILENT], Data::None);
+    guest.submit(2, 1, LUN0, &[fake::STORE], Data::None);
+    // The ring goes on, and only the second command is ever answered.
+    assert_eq!(guest.rings[2].wait(&guest.memory, 1), [(1, 108)]);
+    for function in [0, 5] {
+        assert_eq!(guest.control(&task(function, LUN0, 0), 1), [COMPLETE]);
+    }
+    assert_eq!(fakes[0].resets(), 1);
+    // To the front end the position has moved on: it does not start again with the command.
+    assert_eq!(guest.stop_ring(2), 2);
+    guest.start_ring(2);
+    guest.submit(2, 2, LUN0, &[fake::STORE], Data::None);
+    assert_eq!(guest.rings[2].wait(&guest.memory, 1), [(2, 108)]);
+    assert_eq!(fakes[0].started.load(Ordering::SeqCst), 3);
+    // A front end that leaves is followed by the next one.
+    guest.submit(2, 3, LUN0, &[fake::SILENT], Data::None);
+    drop(guest);
+    let mut guest = Guest::start(&dir.socket(), 2, 16);
+    assert_eq!(guest.control(&task(0, LUN0, 0), 1), [COMPLETE]);
+    server.stop();
+}
+
+#[test]
+fn a_pause_ends_when_its_ring_is_to_stop() {
+    let (_dir, server, mut guest, fakes) = start();
+    let long = [fake::PAUSE, 60];
+    let begun = Instant::now();
+    guest.submit(2, 0, LUN0, &[fake::STORE], Data::None);
+    guest.submit(2, 1, LUN0, &long, Data::None);
+    fakes[0].wait_started(2);
+    // The driver is told of what was completed before.
+    assert!(guest.rings[2].sleep(&guest.memory, Duration::from_secs(5)));
+    assert_eq!(guest.rings[2].take(&guest.memory), Some((0, 108)));
+    assert_eq!(guest.rings[2].take(&guest.memory), None);
+    assert_eq!(guest.stop_ring(2), 2);
+    assert_eq!(guest.rings[2].take(&guest.memory), Some((1, 108)));
+    guest.submit(3, 2, LUN0, &long, Data::None);
+    fakes[0].wait_started(3);
+    server.stop();
+    assert!(begun.elapsed() < Duration::from_secs(3));
 }

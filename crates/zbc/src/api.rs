@@ -94,6 +94,8 @@ pub enum Status {
     Good = 0x00,
     /// CHECK CONDITION: sense data says why.
     CheckCondition = 0x02,
+    /// BUSY: the logical unit cannot take the command now. Only layers around the model say it.
+    Busy = 0x08,
     /// TASK ABORTED.
     TaskAborted = 0x40,
 }

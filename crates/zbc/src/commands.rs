@@ -287,7 +287,7 @@ impl Command {
     }
 
     /// The command that a CDB asks for.
-    fn find(cdb: &[u8]) -> Result<&'static Command, Sense> {
+    pub fn find(cdb: &[u8]) -> Result<&'static Command, Sense> {
         let opcode = *cdb.first().ok_or(Sense::UNKNOWN_OPERATION_CODE)?;
         let mut known = COMMANDS
             .iter()
@@ -324,6 +324,11 @@ impl Command {
 /// The name of the command that a CDB asks for, for logs; `None` if it is not one of this command set.
 pub fn command_name(cdb: &[u8]) -> Option<&'static str> {
     Command::find(cdb).ok().map(|command| command.name)
+}
+
+/// The names of all commands, in the order of their operation codes.
+pub fn command_names() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|command| command.name)
 }
 
 /// Carries a command out as far as that goes without I/O.

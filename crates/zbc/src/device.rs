@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::api::{Completion, DataOut, Fault, Geometry, Identity, Op, Step, Zone, ZoneTable};
+use crate::api::{
+    Completion, Condition, DataOut, Fault, Geometry, Identity, Op, Step, Zone, ZoneTable,
+};
 use crate::commands;
 use crate::geometry::{GeometryError, IdentityError};
 use crate::request::{Reply, Request};
@@ -151,10 +153,40 @@ impl<Z: ZoneTable> Device<Z> {
         self.state.reset();
     }
 
+    /// Zone `number`, one of the disk's, as it is now.
+    pub fn zone(&self, number: u32) -> Zone {
+        describe(&self.geometry, number, self.unit().zones.word(number))
+    }
+
+    /// Brings a zone into condition READ ONLY, from which it goes nowhere but OFFLINE (ZBC-2, 4.4), and
+    /// waits for I/O under way that changes it.
+    pub fn make_read_only(&self, zone: u32) {
+        self.unit().zones.degrade(zone, Condition::ReadOnly);
+    }
+
+    /// Brings a zone into condition OFFLINE, for good (ZBC-2, 4.4); waits as [`Self::make_read_only`] does.
+    pub fn take_offline(&self, zone: u32) {
+        self.unit().zones.degrade(zone, Condition::Offline);
+    }
+
+    /// Recommends to reset the write pointer of a sequential zone: its RESET bit in REPORT ZONES (ZBC-2, 5.10) is
+    /// set until its write pointer is reset, or power is lost.
+    pub fn recommend_reset(&self, zone: u32) {
+        self.control.recommended.add(zone);
+    }
+
+    /// CHECK CONDITION as this device would say it, in the sense data format that D_SENSE selects: sense key,
+    /// additional sense code and qualifier (`code`, in this order), and an LBA for the INFORMATION field.
+    pub fn check_condition(&self, key: u8, code: u16, lba: Option<u64>) -> Completion {
+        let sense = Sense::new(key, code);
+        self.failed(lba.map_or(sense, |lba| sense.at(lba)))
+    }
+
     /// Power off and on. `change` says what becomes of each zone: given its number and its word, in which it is
     /// not open, it returns one that [`check_word`] accepts. Waits until no zone has I/O under way.
     pub fn power_cycle(&self, change: impl Fn(u32, u64) -> u64) {
         self.unit().zones.power_cycle(change);
+        self.control.recommended.clear();
         self.state.power_on();
     }
 

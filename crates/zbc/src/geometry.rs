@@ -103,19 +103,19 @@ impl Geometry {
         PHYSICAL_BLOCK / self.block_size
     }
 
-    /// The zone that `lba` lies in.
-    pub(crate) fn zone_of(&self, lba: u64) -> u32 {
+    /// The zone that `lba`, one of the disk's, lies in.
+    pub fn zone_of(&self, lba: u64) -> u32 {
         (lba / self.zone_blocks) as u32
     }
 
     /// The LBAs of `zone`.
-    pub(crate) fn span(&self, zone: u32) -> Range<u64> {
+    pub fn span(&self, zone: u32) -> Range<u64> {
         let start = u64::from(zone) * self.zone_blocks;
         start..(start + self.zone_blocks).min(self.blocks)
     }
 
     /// Whether `zone` is a conventional one.
-    pub(crate) fn is_conventional(&self, zone: u32) -> bool {
+    pub fn is_conventional(&self, zone: u32) -> bool {
         zone < self.conventional_zones
     }
 

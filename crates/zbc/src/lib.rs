@@ -6,6 +6,7 @@
 //! The model knows no file, no virtio and no Python.
 #![forbid(unsafe_code)]
 
+mod addressed;
 mod api;
 mod block;
 mod commands;
@@ -16,14 +17,16 @@ mod luns;
 mod management;
 mod mode;
 mod opcodes;
+mod recommended;
 mod request;
 mod sense;
 mod unit;
 mod word;
 mod zones;
 
+pub use addressed::addressed;
 pub use api::*;
-pub use commands::command_name;
+pub use commands::{command_name, command_names};
 pub use device::{Device, DeviceError, Plan};
 pub use geometry::{GeometryError, IdentityError};
 pub use luns::{absent_lun, report_luns, REPORT_LUNS};

@@ -85,10 +85,12 @@ pub(crate) fn report(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
 
     let mut data = vec![0; DESCRIPTOR];
     let mut same = Same::default();
+    let recommended = unit.zones.control.recommended.all();
     let mut matching: u32 = 0;
     for number in unit.geometry.zone_of(lba)..unit.geometry.zones() {
         let zone = describe(unit.geometry, number, unit.zones.word(number));
-        if !wanted.includes(zone.condition) {
+        let reset = recommended.contains(&number);
+        if !wanted.includes(zone.condition, reset) {
             continue;
         }
         let room = allocation_length.saturating_sub(data.len());
@@ -96,7 +98,7 @@ pub(crate) fn report(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
             break;
         }
         if room > 0 {
-            data.extend(descriptor(&zone));
+            data.extend(descriptor(&zone, reset));
         }
         same.add(&zone);
         matching += 1;
@@ -108,11 +110,11 @@ pub(crate) fn report(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
     Reply::cut(data, allocation_length as u64)
 }
 
-/// A zone descriptor (ZBC-2, 5.10). A write pointer that means nothing is all ones.
-fn descriptor(zone: &Zone) -> [u8; DESCRIPTOR] {
+/// A zone descriptor (ZBC-2, 5.10); `reset`: RWP recommended. A write pointer that means nothing is all ones.
+fn descriptor(zone: &Zone, reset: bool) -> [u8; DESCRIPTOR] {
     let mut bytes = [0; DESCRIPTOR];
     bytes[0] = zone_type(zone);
-    bytes[1] = (zone.condition as u8) << 4;
+    bytes[1] = (zone.condition as u8) << 4 | u8::from(reset);
     bytes[8..16].copy_from_slice(&zone.len.to_be_bytes());
     bytes[16..24].copy_from_slice(&zone.start.to_be_bytes());
     bytes[24..32].copy_from_slice(&zone.write_pointer.unwrap_or(u64::MAX).to_be_bytes());
@@ -133,6 +135,8 @@ fn zone_type(zone: &Zone) -> u8 {
 enum Wanted {
     All,
     One(Condition),
+    /// Zones whose RESET bit is set.
+    ResetRecommended,
     /// Zones of a kind that the disk has none of.
     None,
 }
@@ -148,17 +152,19 @@ impl Wanted {
             0x05 => Wanted::One(Condition::Full),
             0x06 => Wanted::One(Condition::ReadOnly),
             0x07 => Wanted::One(Condition::Offline),
-            // RWP recommended; non-sequential write resources active; gap zones.
-            0x10 | 0x11 | 0x3E => Wanted::None,
+            0x10 => Wanted::ResetRecommended,
+            // Non-sequential write resources active; gap zones.
+            0x11 | 0x3E => Wanted::None,
             0x3F => Wanted::One(Condition::NotWritePointer),
             _ => return Err(Sense::cdb_bit(14, 5)),
         })
     }
 
-    fn includes(&self, condition: Condition) -> bool {
+    fn includes(&self, condition: Condition, reset: bool) -> bool {
         match self {
             Wanted::All => true,
             Wanted::One(wanted) => *wanted == condition,
+            Wanted::ResetRecommended => reset,
             Wanted::None => false,
         }
     }

@@ -53,7 +53,7 @@ impl Sense {
     pub const ZONE_OFFLINE: Sense = Sense::new(DATA_PROTECT, 0x2C0E);
     pub const INSUFFICIENT_ZONE_RESOURCES: Sense = Sense::new(DATA_PROTECT, 0x550E);
 
-    const fn new(key: u8, code: u16) -> Sense {
+    pub const fn new(key: u8, code: u16) -> Sense {
         Sense {
             key,
             code,

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::api::{Condition, Geometry, ZoneTable};
+use crate::recommended::Recommended;
 use crate::sense::Sense;
 use crate::word::{check_word, powered_off, value_of, Word};
 
@@ -24,6 +25,8 @@ use crate::word::{check_word, powered_off, value_of, Word};
 pub(crate) struct Control {
     state: Mutex<State>,
     released: Condvar,
+    /// Zones whose reset is recommended.
+    pub recommended: Recommended,
 }
 
 /// Invariant: `implicit` and `explicit` agree with the zone words whenever the lock is free.
@@ -298,6 +301,10 @@ impl<'a> Zones<'a> {
             }
         }
         self.each(state, concerned, |_| Word::EMPTY);
+        let usable = |&zone: &u32| writable(self.word(zone)).is_ok();
+        self.control
+            .recommended
+            .remove(zones.clone().filter(usable));
         if before.is_empty() {
             return Managed::Done;
         }
@@ -309,6 +316,14 @@ impl<'a> Zones<'a> {
         }
         let hold = Hold::Emptied { before, all };
         Managed::Emptied { ranges, hold }
+    }
+
+    /// Brings a zone that failed into `condition`, READ ONLY or OFFLINE; never back from OFFLINE.
+    pub fn degrade(&self, zone: u32, condition: Condition) {
+        let mut state = self.wait_for(self.lock(), &(zone..zone + 1));
+        if self.word(zone).condition != Condition::Offline {
+            self.each(&mut state, &[zone], |word| word.with(condition));
+        }
     }
 
     /// Changes words to ones that are not open.

@@ -39,6 +39,31 @@ fn varied() -> Disk {
 }
 
 #[test]
+fn a_recommendation_to_reset_lasts_until_the_reset() {
+    let disk = varied();
+    let reset_bits = |disk: &Disk| -> Vec<usize> {
+        let data = disk.run(&report_zones(0, 4096, 0x00)).good();
+        (0..16)
+            .filter(|zone| data[64 + 64 * zone + 1] & 1 == 1)
+            .collect()
+    };
+    for zone in [5, 7, 8] {
+        disk.device.recommend_reset(zone);
+    }
+    assert_eq!(reset_bits(&disk), [5, 7, 8]);
+    assert_eq!(
+        numbers(&disk.run(&report_zones(0, 4096, 0x10)).good()),
+        [5, 7, 8]
+    );
+    disk.write_blocks(5 * 64 + 8, 8, 1).good();
+    disk.run(&zone_out(FINISH, 7 * 64)).good();
+    disk.run(&zone_out(RESET, 8 * 64)).good();
+    assert_eq!(reset_bits(&disk), [5, 7]);
+    disk.run(&zone_out_all(RESET)).good();
+    assert_eq!(reset_bits(&disk), [0; 0]);
+}
+
+#[test]
 fn every_reporting_option() {
     let disk = varied();
     let rows: [(u8, Vec<u64>); 12] = [

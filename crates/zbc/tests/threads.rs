@@ -37,6 +37,30 @@ impl Random {
 }
 
 #[test]
+fn a_zone_fails_after_the_write_under_way() {
+    within_a_minute(|| {
+        let disk = Disk::new(small());
+        disk.run(&[0; 6]);
+        let plan = disk.plan(&write16(4 * 64, 8), &[1; 4096]);
+        thread::scope(|scope| {
+            let failing = scope.spawn(|| disk.device.make_read_only(4));
+            thread::sleep(Duration::from_millis(50));
+            assert_eq!(disk.condition(4), Condition::ImplicitlyOpen);
+            plan.finish(Ok(()));
+            failing.join().unwrap();
+        });
+        assert_eq!(disk.condition(4), Condition::ReadOnly);
+        // It is open no more, and what was written is there.
+        for zone in 5..8 {
+            assert_eq!(disk.run(&zone_out(3, zone * 64)).sense(), "ok");
+        }
+        disk.device.take_offline(4);
+        disk.device.make_read_only(4);
+        assert_eq!(disk.condition(4), Condition::Offline);
+    });
+}
+
+#[test]
 fn one_of_two_writes_at_the_same_place_wins() {
     within_a_minute(|| {
         let disk = Disk::new(small());

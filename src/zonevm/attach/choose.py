@@ -14,6 +14,7 @@ from zonevm.attach.plain import Plain
 from zonevm.attach.vhost_scsi import TcmuScsi
 from zonevm.attach.vhost_user_scsi import VhostUserScsi
 from zonevm.disks import Disk, PhysicalDisk, PlainDisk, SmrDisk, TcmuDisk, ZnsDisk
+from zonevm.faults import Fault, check_disks
 from zonevm.host import find_qemu
 from zonevm.host.abilities import Abilities
 
@@ -45,22 +46,36 @@ def choose(disks: Iterable[Disk], qemu: str | None = None) -> tuple[Disk, ...]:
     )
 
 
-def plan(disks: Iterable[Disk], runtime_dir: Path) -> list[Attachment]:
+def plan(disks: Iterable[Disk], runtime_dir: Path, faults: Sequence[Fault] = ()) -> list[Attachment]:
     """Return the attachments for a guest's disks, in the order of :func:`groups`.
 
     Nothing is created yet. The methods of physical disks were chosen. ``runtime_dir`` is where sockets go:
     private to the guest, there when an attachment is entered, removed by its owner after the last one is
-    left, and short (a socket's path has at most 107 bytes).
+    left, and short (a socket's path has at most 107 bytes). ``faults`` are in force from when an attachment
+    is entered; :class:`UsageError` for one of a disk that cannot fail on purpose.
     """
-    return [attach(group, runtime_dir, index) for index, group in enumerate(groups(disks))]
+    disks = tuple(disks)
+    check_disks(faults, disks)
+    attachments = []
+    for index, group in enumerate(_numbered(disks)):
+        attachment = attach(list(group.values()), runtime_dir, index)
+        if isinstance(attachment, VhostUserScsi):
+            places = {number: place for place, number in enumerate(group)}
+            attachment.faults = [f.on_disk(places[f.disk]) for f in faults if f.disk in places]
+        attachments.append(attachment)
+    return attachments
 
 
 def groups(disks: Iterable[Disk]) -> list[list[Disk]]:
     """Return the disks by attachment, in order: those that share a controller share one."""
-    found: dict[object, list[Disk]] = {}
+    return [list(group.values()) for group in _numbered(disks)]
+
+
+def _numbered(disks: Iterable[Disk]) -> list[dict[int, Disk]]:
+    found: dict[object, dict[int, Disk]] = {}
     for number, disk in enumerate(disks):
         key = number if disk.shares is None else (type(disk), disk.shares)
-        found.setdefault(key, []).append(disk)
+        found.setdefault(key, {})[number] = disk
     return list(found.values())
 
 

@@ -16,6 +16,7 @@ from zonevm.attach.qemu_options import option_string
 from zonevm.attach.scratch import scratch_dir
 from zonevm.disks import SmrDisk
 from zonevm.errors import ImageError
+from zonevm.faults import Fault, Faults
 
 if TYPE_CHECKING:
     from zonevm._core import Trace
@@ -29,13 +30,15 @@ _FROM_IMAGE = ("size", "zone_size", "conventional", "block_size", "max_open", "s
 class VhostUserScsi(Attachment):
     """One SCSI controller; the n-th disk is LUN n of its target 0.
 
-    ``socket``: where it is served; its name in ``runtime_dir`` by default.
+    ``socket``: where it is served; its name in ``runtime_dir`` by default. ``faults``, of the disks by their
+    places among ``disks``, are in force from when it is entered.
     """
 
     def __init__(
         self, disks: Sequence[SmrDisk], index: int, runtime_dir: Path, socket: Path | None = None
     ) -> None:
         self.disks = disks
+        self.faults: Sequence[Fault] = ()
         self._name = f"smr{index}"
         self._socket = socket or runtime_dir / f"{self._name}.sock"
         self._queues = max(disk.queues for disk in disks)
@@ -62,6 +65,9 @@ class VhostUserScsi(Attachment):
                 trace, numbers = self._trace
                 for image, number in zip(served, numbers, strict=True):
                     image.trace_to(trace, number)
+            live = Faults(dict(enumerate(served)))
+            for fault in self.faults:
+                live.inject(fault)
             self._opened = served
             self._server = undo.enter_context(images.serve(self._socket, served, self._queues))
             undo.callback(self._report, self._server)
@@ -101,8 +107,9 @@ class VhostUserScsi(Attachment):
         )
 
     def _by_hand(self) -> tuple[str, ...]:
-        disks = [word for disk in self.disks for word in ("--disk", str(disk))]
-        serve = shlex.join(["zonevm", "serve", "--once", "--socket", str(self._socket), *disks])
+        words = [word for disk in self.disks for word in ("--disk", str(disk))]
+        words += [word for fault in self.faults for word in ("--fault", str(fault))]
+        serve = shlex.join(["zonevm", "serve", "--once", "--socket", str(self._socket), *words])
         socket = shlex.quote(str(self._socket))
         return f"{serve} > /dev/null &", f"until [ -S {socket} ]; do sleep 0.1; done"
 

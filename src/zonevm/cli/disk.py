@@ -12,9 +12,12 @@ from rich.console import Console
 
 from zonevm import images
 from zonevm.cli.import_ import import_
+from zonevm.cli.options import print_table, table
 from zonevm.cli.output import print_json, say
-from zonevm.disks import KINDS, Disk, SmrDisk
+from zonevm.disks import KINDS, SmrDisk
 from zonevm.errors import DiskError
+from zonevm.faults import KINDS as FAULTS
+from zonevm.faults import Fault
 from zonevm.units import about_size, format_size
 from zonevm.view.svg import svg
 from zonevm.view.terminal import listing, print_map
@@ -121,29 +124,27 @@ def options(kind: str | None, as_json: bool) -> None:
     """List the options of all kinds of disk, or of KIND."""
     if kind is not None and kind not in KINDS:
         raise DiskError(f"unknown kind of disk {kind!r}", f"Kinds: {', '.join(KINDS)}.")
-    tables = {name: _table(KINDS[name]) for name in ([kind] if kind else KINDS)}
+    tables = {name: table(KINDS[name]) for name in ([kind] if kind else KINDS)}
     if as_json:
         print_json(tables)
         return
-    for name, table in tables.items():
+    for name, rows in tables.items():
         click.echo(f"{name}: {KINDS[name].summary}")
-        for option in table:
-            default = "" if option["default"] is None else f" [{option['default']}]"
-            click.echo(f"  {', '.join((option['name'], *option['aliases'])):<24} {option['help']}{default}")
-            click.echo(f"  {'':<24} {option['allowed']}")
+        print_table(rows)
 
 
-def _table(kind: type[Disk]) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": option.name,
-            "aliases": list(option.aliases),
-            "help": option.help,
-            "allowed": option.value.allowed,
-            "default": None if option.default.value is None else option.value.text(option.default.value),
-        }
-        for option in kind.options().values()
-    ]
+@disk.command()
+@_JSON
+def faults(as_json: bool) -> None:
+    """List the faults that an smr disk can have, and their options."""
+    rows = table(Fault)
+    if as_json:
+        print_json({"kinds": FAULTS, "options": rows})
+        return
+    for kind, what in FAULTS.items():
+        click.echo(f"{kind:<20} {what}")
+    click.echo("options:")
+    print_table(rows)
 
 
 def _hex(wwn: int) -> str:

@@ -13,6 +13,7 @@ import click
 
 from zonevm.attach import choose
 from zonevm.cli.explaining import explained
+from zonevm.cli.faults import fault_options, gathered
 from zonevm.cli.outcome import Outcome
 from zonevm.cli.output import say
 from zonevm.cli.run_image import boot_image, refuse_misplaced
@@ -32,6 +33,7 @@ _OF_IMAGE = ("memory", "cpus", "net", "qemu", "qemu_args", "accel")
 @click.option(
     "--disk", "disks", multiple=True, metavar="DISK", help="A disk: smr,size=20G, zns,size=8G, /dev/sdf, ..."
 )
+@fault_options
 @click.option(
     "--kernel", metavar="KERNEL", help="A bzImage, a build tree or a version. [the host's, else pulled]"
 )
@@ -79,6 +81,8 @@ def run(
     *,
     command: tuple[str, ...],
     disks: tuple[str, ...],
+    faults: tuple[str, ...],
+    fault_files: tuple[Path, ...],
     timeout: float | None,
     record: Path | None,
     dry_run: bool,
@@ -111,15 +115,17 @@ def run(
     for disk in described:
         for note in disk.notes:
             say(note)
+    failing = gathered(faults, fault_files)
     progress = say if verbose else None
     guest: Guest | ImageGuest
     if image is None:
-        guest = Guest(disks=described, trace=trace, progress=progress, **settings)
+        guest = Guest(disks=described, faults=failing, trace=trace, progress=progress, **settings)
     else:
         of_image = {name: settings[name] for name in _OF_IMAGE}
         guest = ImageGuest(
             image,
             described,
+            faults=failing,
             write=image_write,
             firmware=firmware,
             ssh_port=ssh_port,
@@ -152,6 +158,7 @@ def _run(guest: Guest, command: Sequence[str], timeout: float | None, verify: bo
         with ExitStack() as stack:
             with outcome.timed("boot"):
                 stack.enter_context(guest)
+            stack.callback(_tell_faults, guest)
             if verify:
                 _verify(guest)
             with outcome.timed("command"):
@@ -162,6 +169,16 @@ def _run(guest: Guest, command: Sequence[str], timeout: float | None, verify: bo
     finally:
         if guest.qemu_command:
             outcome.add(qemu_command=guest.qemu_command, log_dir=str(guest.log_dir))
+
+
+def _tell_faults(guest: Guest) -> None:
+    for one in guest.faults:
+        times, commands = _counted(one.fired, "time"), _counted(one.matched, "command")
+        say(f"fault {one.fault}: struck {times}, {commands} fitted")
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _verify(guest: Guest) -> None:

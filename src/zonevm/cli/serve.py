@@ -12,6 +12,7 @@ import click
 
 from zonevm.attach import choose
 from zonevm.cli.explaining import explained
+from zonevm.cli.faults import fault_options, gathered
 from zonevm.cli.output import say
 from zonevm.disks import SmrDisk, parse
 from zonevm.errors import UsageError
@@ -45,6 +46,7 @@ from zonevm.units import format_size, parse_size
     metavar="FILE",
     help="Record all commands of the smr disks (Parquet).",
 )
+@fault_options
 @click.option("--export", type=click.Choice(["libvirt"]), help="Print XML for a domain instead.")
 def serve(
     *,
@@ -54,6 +56,8 @@ def serve(
     memory: str,
     explain: bool,
     trace: Path | None,
+    faults: tuple[str, ...],
+    fault_files: tuple[Path, ...],
     export: str | None,
 ) -> None:
     """Serve disks to a QEMU that you start, until Ctrl-C or SIGTERM; then nothing is left.
@@ -73,8 +77,9 @@ def serve(
         say(note)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
+    failing = gathered(faults, fault_files)
     with (
-        served(described, socket, trace) as ready,
+        served(described, socket, failing, trace) as ready,
         explained(explain, described, ready.observed.failures),
         contextlib.suppress(KeyboardInterrupt),
     ):

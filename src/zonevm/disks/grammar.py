@@ -9,7 +9,8 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-from zonevm.disks.disk import Disk, Option
+from zonevm.disks.disk import Disk
+from zonevm.disks.option import Described, Option
 from zonevm.disks.physical import PhysicalDisk
 from zonevm.disks.plain import PlainDisk
 from zonevm.disks.smr import SmrDisk
@@ -29,42 +30,62 @@ def parse(text: str) -> Disk:
     Raises :class:`DiskError` for an unknown kind or option, an option given twice or without a value, and
     whatever the kind itself refuses.
     """
-    kind_name, *settings = (part.replace("\0", ",") for part in text.replace(",,", "\0").split(","))
+    kind_name, *settings = split(text)
     if kind_name.startswith(("/", "iscsi://")):
         settings.insert(0, f"path={kind_name}")
         kind_name = PhysicalDisk.kind
     kind = KINDS.get(kind_name)
     if kind is None:
         raise _unknown_kind(kind_name)
-    values: dict[str, Any] = {}
+    return kind(**values(kind, kind_name, settings))
+
+
+def split(text: str) -> list[str]:
+    """Return the parts of a description: what it is of, then its options."""
+    return [part.replace("\0", ",") for part in text.replace(",,", "\0").split(",")]
+
+
+def values(what: type[Described], called: str, settings: Iterable[str]) -> dict[str, str]:
+    """Return the values of ``name=value`` settings by the fields of ``what``, which messages call ``called``.
+
+    Raises what ``what`` raises for an unknown option, and for one given twice or without a value.
+    """
+    found: dict[str, str] = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
-        option = _option(kind, name)
+        option = option_named(what, called, name)
         if not (equals and value):
-            raise DiskError(
-                f"{kind_name}: {name} has no value", f"Write {name}=VALUE; it is {option.value.allowed}."
+            raise what.wrong_value(
+                f"{called}: {name} has no value", f"Write {name}=VALUE; it is {option.value.allowed}."
             )
-        if option.field in values:
-            raise DiskError(f"{kind_name}: {option.name} is given twice", "Keep one of the two.")
-        values[option.field] = value
-    return kind(**values)
+        if option.field in found:
+            raise what.wrong_value(f"{called}: {option.name} is given twice", "Keep one of the two.")
+        found[option.field] = value
+    return found
 
 
-def _option(kind: type[Disk], name: str) -> Option[Any, Any]:
+def option_named(what: type[Described], called: str, name: str) -> Option[Any, Any]:
+    """Return an option by its name or another spelling of it; the error names the nearest one."""
     spelling = name.replace("_", "-")
-    options = kind.options()
+    options = what.options()
     for option in options.values():
         if spelling == option.name or spelling in option.aliases:
             return option
     if not name:
-        raise DiskError(
-            f"{kind.kind}: an empty option", "Remove the comma; one that belongs to a value is written twice."
+        raise what.wrong_value(
+            f"{called}: an empty option", "Remove the comma; one that belongs to a value is written twice."
         )
     spellings = [spelling for option in options.values() for spelling in (option.name, *option.aliases)]
-    raise DiskError(
-        f"{kind.kind}: unknown option {name!r}",
-        f"{_nearest(spelling, spellings)}Options of {kind.kind}: {_list(options)}.",
+    raise what.wrong_value(
+        f"{called}: unknown option {name!r}",
+        f"{nearest(spelling, spellings)}Options of {called}: {_list(options)}.",
     )
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return the question whether the nearest of ``names`` was meant, or nothing if none is near."""
+    near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
+    return f"Did you mean {near[0]}? " if near else ""
 
 
 def _unknown_kind(name: str) -> DiskError:
@@ -73,12 +94,7 @@ def _unknown_kind(name: str) -> DiskError:
             f"{name!r} is not a kind of disk, with which a description starts",
             f"Kinds: {_list(KINDS)}. Write smr,size=20G, for example.",
         )
-    return DiskError(f"unknown kind of disk {name!r}", f"{_nearest(name, KINDS)}Kinds: {_list(KINDS)}.")
-
-
-def _nearest(name: str, names: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
-    return f"Did you mean {near[0]}? " if near else ""
+    return DiskError(f"unknown kind of disk {name!r}", f"{nearest(name, KINDS)}Kinds: {_list(KINDS)}.")
 
 
 def _list(names: Iterable[str]) -> str:

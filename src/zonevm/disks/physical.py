@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import ClassVar
 
-from zonevm.disks.disk import Disk, Option
+from zonevm.disks.disk import Disk
+from zonevm.disks.option import Option
 from zonevm.disks.value import DeviceName, Flag, Maybe, Word
 from zonevm.errors import DiskError
 

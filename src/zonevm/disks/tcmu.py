@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from zonevm.disks.disk import Disk, Option
+from zonevm.disks.disk import Disk
+from zonevm.disks.option import Option
 from zonevm.disks.value import Choice, Count, FilePath, Flag, Maybe, PowerOfTwo, Size, Wwn
 from zonevm.errors import DiskError
 

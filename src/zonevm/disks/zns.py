@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from zonevm.disks.disk import Disk, Option
+from zonevm.disks.disk import Disk
+from zonevm.disks.option import Option
 from zonevm.disks.value import Choice, Count, FilePath, Flag, Maybe, PowerOfTwo, Size, Text, Uuid
 from zonevm.errors import DiskError
 from zonevm.units import format_size

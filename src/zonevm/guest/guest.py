@@ -18,6 +18,8 @@ from zonevm.attach import QemuDevice
 from zonevm.disks import Disk, SmrDisk, parse
 from zonevm.errors import GuestError, GuestTimeoutError, QemuError, UsageError
 from zonevm.explain import Failure
+from zonevm.faults import Fault, Faults
+from zonevm.faults import parse as parse_fault
 from zonevm.guest import control, terminal
 from zonevm.guest.client import (
     Client,
@@ -58,6 +60,7 @@ class Guest:
     """A guest with disks in it; a context manager that boots it and, at the end, undoes everything.
 
     ``disks``: :class:`Disk` objects or texts of the ``--disk`` grammar.
+    ``faults``: :class:`Fault` objects or texts of the ``--fault`` grammar, in force from the start.
     ``kernel``: a bzImage, a build tree or a version; None: the host's own or the newest one pulled.
     ``memory``: a size.
     ``cpus``: how many; by default one under TCG, and under KVM as many as the host has, at most four.
@@ -76,6 +79,7 @@ class Guest:
         self,
         disks: Sequence[Disk | str] = (),
         *,
+        faults: Sequence[Fault | str] = (),
         kernel: str | Path | None = None,
         memory: str | int = "1G",
         cpus: int | None = None,
@@ -103,6 +107,7 @@ class Guest:
             qemu_args=tuple(qemu_args),
             accel=accel,
             cwd=Path(cwd or Path.cwd()).absolute(),
+            faults=tuple(parse_fault(fault) if isinstance(fault, str) else fault for fault in faults),
         )
         self._boot_timeout = boot_timeout
         self._env = env
@@ -286,6 +291,12 @@ class Guest:
         Each has its explanation. Also once the guest has stopped.
         """
         return self._observed.failures()
+
+    @property
+    def faults(self) -> Faults:
+        """The faults in force on the emulated SMR disks, and the way to inject and end some at once."""
+        self._running()
+        return Faults(self._observed.live)
 
     # What can be known
 

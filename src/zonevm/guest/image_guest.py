@@ -16,6 +16,7 @@ from zonevm.disks import Disk
 from zonevm.errors import ImageError, QemuError, UsageError
 from zonevm.explain import Failure
 from zonevm.export import libvirt
+from zonevm.faults import Fault
 from zonevm.guest import terminal
 from zonevm.guest.accel import Accel
 from zonevm.guest.console import relay
@@ -47,8 +48,9 @@ class _Files:
 class ImageGuest:
     """A machine that boots from ``image``, with disks; :meth:`run` does it all.
 
-    ``disks``: their methods were chosen. ``write``: what the guest writes to the image stays there; otherwise
-    it is gone at the end. ``firmware``: ``bios`` or ``uefi``, whose variables are never kept.
+    ``disks``: their methods were chosen. ``faults``: of emulated SMR disks, in force from the start.
+    ``write``: what the guest writes to the image stays there; otherwise it is gone at the end.
+    ``firmware``: ``bios`` or ``uefi``, whose variables are never kept.
     ``ssh_port``: a port of this host, on its loopback address, that leads to the guest's port 22.
     ``memory``, ``cpus``, ``net``, ``qemu``, ``qemu_args``, ``accel``, ``trace``, ``progress``: as for
     :class:`Guest`.
@@ -62,6 +64,7 @@ class ImageGuest:
         image: Path,
         disks: Sequence[Disk] = (),
         *,
+        faults: Sequence[Fault] = (),
         write: bool = False,
         firmware: str = "bios",
         memory: str | int = "1G",
@@ -94,6 +97,7 @@ class ImageGuest:
             qemu_args=tuple(qemu_args),
             accel=accel,
             cwd=Path.cwd(),
+            faults=tuple(faults),
         )
         self._settings.check()
         self.qemu_command: list[str] = []
@@ -115,7 +119,7 @@ class ImageGuest:
             self.log_dir = make_log_dir()
             files = _files(runtime.path, self.log_dir)
             disks = self._settings.disks
-            planned = plan_attachments(disks, runtime.path)
+            planned = plan_attachments(disks, runtime.path, self._settings.faults)
             devices = undo.enter_context(self._observed.entered(disks, planned))
             self.qemu_command = self._argv(qemu, how, files, devices)
             listener = undo.enter_context(_listening(files.console))
@@ -139,7 +143,7 @@ class ImageGuest:
     def script(self) -> list[str]:
         """Return the shell commands that do a run by hand: what prepares the disks, then QEMU."""
         qemu, how = self._chosen()
-        planned = plan_attachments(self._settings.disks, runtime_base())
+        planned = plan_attachments(self._settings.disks, runtime_base(), self._settings.faults)
         devices = [attachment.describe() for attachment in planned]
         by_hand = [command for device in devices for command in device.by_hand]
         argv = self._argv(qemu, how, None, devices)

@@ -13,6 +13,7 @@ from zonevm.attach import Attachment, QemuDevice, choose
 from zonevm.attach import plan as plan_attachments
 from zonevm.disks import Disk
 from zonevm.errors import UsageError
+from zonevm.faults import Fault, check_disks
 from zonevm.guest import accel, initramfs, kernel
 from zonevm.guest.command import Files, Machine, driver_modules
 from zonevm.guest.initramfs import Contents, Share
@@ -49,6 +50,7 @@ class Settings:
     qemu_args: tuple[str, ...]
     accel: str
     cwd: Path
+    faults: tuple[Fault, ...] = ()
 
     def check(self) -> None:
         """Raise :class:`UsageError` for a value that is not allowed."""
@@ -67,6 +69,7 @@ class Settings:
                 )
             if "\n" in str(path):
                 raise UsageError(f"{str(path)!r} cannot be shared: its name has a line break in it")
+        check_disks(self.faults, self.disks)
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class Plan:
 
     def attachments(self, runtime: Path) -> list[Attachment]:
         """Return the attachments of the disks, not yet entered."""
-        return plan_attachments(self.settings.disks, runtime)
+        return plan_attachments(self.settings.disks, runtime, self.settings.faults)
 
     def files(self, runtime: Path, log_dir: Path) -> Files:
         """Return the files of a run with these directories."""

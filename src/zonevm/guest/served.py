@@ -13,6 +13,7 @@ from zonevm.attach import plan as plan_attachments
 from zonevm.attach.vhost_user_scsi import VhostUserScsi
 from zonevm.disks import Disk, SmrDisk
 from zonevm.errors import UsageError
+from zonevm.faults import Fault, check_disks
 from zonevm.guest.observed import Observed
 from zonevm.guest.rundir import RuntimeDir
 
@@ -46,18 +47,27 @@ class Served:
 
 
 @contextmanager
-def served(disks: Sequence[Disk], socket: Path | None = None, trace: Path | None = None) -> Iterator[Served]:
+def served(
+    disks: Sequence[Disk],
+    socket: Path | None = None,
+    faults: Sequence[Fault] = (),
+    trace: Path | None = None,
+) -> Iterator[Served]:
     """Serve the disks while entered; nothing is left afterwards. The methods of physical ones were chosen.
 
     ``socket``: all are LUNs of one controller, served there; they have to be emulated SMR disks. Raises
-    :class:`UsageError` for others, and what attaching a disk raises. ``trace``: as for :class:`Guest`.
+    :class:`UsageError` for others, and what attaching a disk raises. ``faults`` are in force all the while.
+    ``trace``: as for :class:`Guest`.
     """
     with RuntimeDir() as runtime, ExitStack() as stack:
-        attachments: list[Attachment] = (
-            [*plan_attachments(disks, runtime.path)]
-            if socket is None
-            else [VhostUserScsi(_emulated(disks), 0, runtime.path, socket.absolute())]
-        )
+        attachments: list[Attachment]
+        if socket is None:
+            attachments = plan_attachments(disks, runtime.path, faults)
+        else:
+            controller = VhostUserScsi(_emulated(disks), 0, runtime.path, socket.absolute())
+            check_disks(faults, disks)
+            controller.faults = faults
+            attachments = [controller]
         observed = Observed(trace)
         devices = tuple(stack.enter_context(observed.entered(disks, attachments)))
         servers = tuple(each for each in attachments if isinstance(each, VhostUserScsi))

@@ -150,7 +150,8 @@ impl Guest {
         let user = |address: u64| address - GUEST_BASE + USER_BASE;
         let frontend = &self.frontend;
         frontend.set_vring_num(index, ring.size).unwrap();
-        frontend.set_vring_base(index, ring.next_used).unwrap();
+        let base = ring.stopped_at.unwrap_or(ring.next_used);
+        frontend.set_vring_base(index, base).unwrap();
         let addresses = VringConfigData {
             queue_max_size: ring.size,
             queue_size: ring.size,
@@ -171,7 +172,9 @@ impl Guest {
 
     /// Stops a ring as QEMU does; returns its position.
     pub fn stop_ring(&mut self, index: usize) -> u16 {
-        self.frontend.get_vring_base(index).unwrap() as u16
+        let position = self.frontend.get_vring_base(index).unwrap() as u16;
+        self.rings[index].stopped_at = Some(position);
+        position
     }
 
     /// What a guest does when it boots: all rings are stopped, and start anew.

@@ -27,6 +27,8 @@ pub struct Ring {
     pub call: EventFd,
     pub next_available: u16,
     pub next_used: u16,
+    /// The position that the device told when it was stopped.
+    pub stopped_at: Option<u16>,
     published: u16,
 }
 
@@ -42,6 +44,7 @@ impl Ring {
             call: EventFd::new(EFD_NONBLOCK).unwrap(),
             next_available: 0,
             next_used: 0,
+            stopped_at: None,
             published: 0,
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use image::Outcome;
-use vhost_user_scsi::Lun;
+use vhost_user_scsi::{Lun, Pause};
 use vm_memory::VolatileSlice;
 use zbc::{Completion, Status};
 
@@ -22,6 +22,10 @@ pub const FAIL: u8 = 0xc4;
 /// Fills only the first CDB byte 1 bytes of the data-in buffer.
 pub const SHORT: u8 = 0xc5;
 pub const OVERRUN: u8 = 0xc6;
+/// Is never answered.
+pub const SILENT: u8 = 0xc7;
+/// Pauses for CDB byte 1 seconds.
+pub const PAUSE: u8 = 0xc8;
 
 #[derive(Default)]
 pub struct Fake {
@@ -69,7 +73,8 @@ impl Lun for Fake {
         cdb: &[u8],
         out: &[VolatileSlice<'_>],
         into: &[VolatileSlice<'_>],
-    ) -> Outcome {
+        pause: Pause<'_>,
+    ) -> Option<Outcome> {
         assert_eq!(cdb.len(), 32);
         self.started.fetch_add(1, Ordering::SeqCst);
         let fill = |most: usize| {
@@ -107,15 +112,17 @@ impl Lun for Fake {
                 sense = vec![0x70, 0, 3, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x11, 0, 0, 0, 0, 0];
             }
             OVERRUN => overrun = true,
+            SILENT => return None,
+            PAUSE => pause(Duration::from_secs(cdb[1].into())),
             _ => {}
         }
         self.executed.fetch_add(1, Ordering::SeqCst);
-        Outcome {
+        Some(Outcome {
             completion: Completion { status, sense },
             written,
             consumed,
             overrun,
-        }
+        })
     }
 
     fn reset(&self) {

@@ -1,0 +1,10 @@
+//! A zone that can be written no more: condition READ ONLY, for good.
+
+use image::Disk;
+
+use super::Fault;
+
+pub(crate) const FAULT: Fault = Fault::OnZone {
+    inflict: Disk::make_read_only,
+    sequential: false,
+};

@@ -1,0 +1,92 @@
+//! `Faults`: the rules by which a disk fails.
+
+use std::time::Duration;
+
+use faults::{Kind, Place, Rule, Selector};
+use pyo3::prelude::*;
+
+use crate::disk::Disk;
+use crate::error::raise;
+
+#[pyclass(frozen, module = "zonevm._core")]
+pub struct Faults {
+    disk: Py<Disk>,
+}
+
+#[pymethods]
+impl Faults {
+    #[new]
+    fn new(disk: Py<Disk>) -> Self {
+        Self { disk }
+    }
+
+    #[pyo3(signature = (
+        label, kind, *, zone=None, lba=None, blocks=1, command=None, count=None, after=0, probability=1.0, seed=0,
+        milliseconds=0, code=None
+    ))]
+    #[allow(clippy::too_many_arguments)] // they are keywords in Python
+    fn add(
+        &self,
+        py: Python<'_>,
+        label: String,
+        kind: &str,
+        zone: Option<u32>,
+        lba: Option<u64>,
+        blocks: u64,
+        command: Option<&str>,
+        count: Option<u64>,
+        after: u64,
+        probability: f64,
+        seed: u64,
+        milliseconds: u64,
+        code: Option<u16>,
+    ) -> PyResult<u64> {
+        let invalid = |message: &str| raise(py, "invalid", message, "");
+        let rule = Rule {
+            kind: Kind::named(kind, Duration::from_millis(milliseconds), code)
+                .ok_or_else(|| invalid(&format!("there is no kind of fault {kind:?}")))?,
+            place: match (zone, lba) {
+                (Some(zone), _) => Place::Zone(zone),
+                (None, Some(lba)) => Place::Blocks(lba..lba.saturating_add(blocks)),
+                (None, None) => Place::Anywhere,
+            },
+            commands: command
+                .map(|text| {
+                    Selector::parse(text)
+                        .ok_or_else(|| invalid(&format!("there is no command {text:?}")))
+                })
+                .transpose()?,
+            count,
+            after,
+            probability,
+            seed,
+            label,
+        };
+        let disk = self.disk.get().get(py)?;
+        py.detach(|| disk.add(&rule))
+            .map_err(|error| raise(py, "invalid", &error.to_string(), error.hint()))
+    }
+
+    fn remove(&self, py: Python<'_>, number: u64) -> PyResult<bool> {
+        Ok(self.disk.get().get(py)?.remove(number))
+    }
+
+    fn clear(&self, py: Python<'_>) -> PyResult<()> {
+        self.disk.get().get(py)?.clear();
+        Ok(())
+    }
+
+    fn list(&self, py: Python<'_>) -> PyResult<Vec<(u64, String, u64, u64)>> {
+        let listed = self.disk.get().get(py)?.list();
+        Ok(listed
+            .into_iter()
+            .map(|rule| (rule.number, rule.label, rule.matched, rule.fired))
+            .collect())
+    }
+}
+
+/// The names of the disk's commands.
+#[pyfunction]
+pub fn command_names() -> Vec<&'static str> {
+    zbc::command_names().collect()
+}
