@@ -24,11 +24,7 @@ pub(crate) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     pub fn new(path: &'a Path) -> io::Result<Self> {
-        let dir = match path.parent() {
-            Some(dir) if dir != Path::new("") => dir,
-            _ => Path::new("."),
-        };
-        let unnamed = unnamed(dir, OFlags::empty())?;
+        let unnamed = unnamed(directory(path), OFlags::empty())?;
         let named = unnamed.is_none();
         let file = match unnamed {
             Some(file) => file,
@@ -114,7 +110,16 @@ fn exclusive(path: &Path) -> io::Result<File> {
     Ok(open(path, flags, NEW_FILE)?.into())
 }
 
-fn unused_name(dir: &Path) -> PathBuf {
+/// The directory of a file that need not be there.
+pub(crate) fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(dir) if dir != Path::new("") => dir,
+        _ => Path::new("."),
+    }
+}
+
+/// A name in `dir` that nothing has.
+pub(crate) fn unused_name(dir: &Path) -> PathBuf {
     let random = u64::from_ne_bytes(crate::random::bytes());
     dir.join(format!(".zonevm-{random:016x}"))
 }

@@ -171,6 +171,20 @@ pub fn check_word(geometry: &Geometry, zone: u32, word: u64) -> Result<(), WordE
     }
 }
 
+/// The word of `zone` in `condition` when its first `written` physical blocks hold data.
+///
+/// # Errors
+/// [`WordError`] for what the zone can never be.
+pub fn word_of(
+    geometry: &Geometry,
+    zone: u32,
+    condition: Condition,
+    written: u32,
+) -> Result<u64, WordError> {
+    let word = Word { condition, written }.value();
+    check_word(geometry, zone, word).map(|()| word)
+}
+
 /// What `word` is while the disk is off: no zone stays open then (ZBC-2, 4.4.3.5).
 pub fn powered_off(word: u64) -> u64 {
     match Word::from_value(word) {
