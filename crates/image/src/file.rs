@@ -79,6 +79,25 @@ pub(crate) fn temporary(dir: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Puts a new file in the place of what is at `path`, once `make` has filled it; `failed` words errors.
+pub(crate) fn replace(
+    path: &Path,
+    failed: impl Fn(io::Error) -> Error,
+    make: impl FnOnce(&File) -> Result<(), Error>,
+) -> Result<(), Error> {
+    // Through a symbolic link: what it names is replaced, and not the link.
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let partial = unused_name(directory(path));
+    let draft = Draft::new(&partial).map_err(&failed)?;
+    make(draft.file())?;
+    draft.publish().map_err(&failed)?;
+    std::fs::rename(&partial, path).map_err(|e| {
+        // The error of the renaming is what matters.
+        let _ = std::fs::remove_file(&partial);
+        failed(e)
+    })
+}
+
 /// Opens a regular file; whatever else has that name is not touched.
 pub(crate) fn open_regular(path: &Path, access: OFlags) -> Result<File, Error> {
     // NONBLOCK: a FIFO of that name must not make us wait.
@@ -111,7 +130,7 @@ fn exclusive(path: &Path) -> io::Result<File> {
 }
 
 /// The directory of a file that need not be there.
-pub(crate) fn directory(path: &Path) -> &Path {
+fn directory(path: &Path) -> &Path {
     match path.parent() {
         Some(dir) if dir != Path::new("") => dir,
         _ => Path::new("."),
@@ -119,7 +138,7 @@ pub(crate) fn directory(path: &Path) -> &Path {
 }
 
 /// A name in `dir` that nothing has.
-pub(crate) fn unused_name(dir: &Path) -> PathBuf {
+fn unused_name(dir: &Path) -> PathBuf {
     let random = u64::from_ne_bytes(crate::random::bytes());
     dir.join(format!(".zonevm-{random:016x}"))
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use rustix::fs::{ioctl_ficlone, OFlags};
 
 use crate::copying::{copy, Progress, Stretch};
-use crate::file::{directory, open_regular, unused_name, Draft};
+use crate::file::{open_regular, replace, Draft};
 use crate::header::{Access, Header};
 use crate::live::Boot;
 use crate::lock::{lock, lock_shared};
@@ -56,18 +56,11 @@ pub fn restore(snapshot: &Path, path: &Path, progress: Progress<'_>) -> Result<(
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
-    let failed = |e| Error::io("replace", path, e);
-    // Through a symbolic link: what it names is replaced, and not the link.
-    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let partial = unused_name(directory(path));
-    let draft = Draft::new(&partial).map_err(failed)?;
-    duplicate(snapshot, draft.file(), path, false, progress)?;
-    draft.publish().map_err(failed)?;
-    std::fs::rename(&partial, path).map_err(|e| {
-        // The error of the renaming is what matters.
-        let _ = std::fs::remove_file(&partial);
-        failed(e)
-    })
+    replace(
+        path,
+        |e| Error::io("replace", path, e),
+        |target| duplicate(snapshot, target, path, false, progress),
+    )
 }
 
 fn duplicate(

@@ -3,12 +3,13 @@
 mod common;
 
 use std::fs;
-use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use common::{cdb16, geometry, pattern, read, ready, run, start, write};
-use image::{check, export, inspect, random_identity, repair, restore, set_zones, snapshot};
+use image::{
+    check, export, inspect, random_identity, repair, resize, restore, set_zones, snapshot,
+};
 use image::{Cache, Disk, ErrorKind, Finding};
 use tempfile::TempDir;
 use zbc::{Condition, Status, Zone};
@@ -53,9 +54,9 @@ fn holds_its_data(path: &Path) {
     }
 }
 
-fn damage(path: &Path, ranges: &[Range<usize>]) {
+fn damage(path: &Path, offsets: &[usize]) {
     let mut bytes = fs::read(path).unwrap();
-    for at in ranges.iter().cloned().flatten() {
+    for &at in offsets {
         bytes[at] ^= 0x10;
     }
     fs::write(path, bytes).unwrap();
@@ -141,7 +142,7 @@ fn a_flipped_byte_of_the_journal_is_found_or_does_no_harm() {
 #[test]
 fn both_checkpoints_are_made_anew_from_the_live_table() {
     let (_dir, path, zones) = used();
-    damage(&path, &CHECKPOINTS.map(|at| at..at + 1));
+    damage(&path, &CHECKPOINTS);
     let error = Disk::open(&path, Cache::Host).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     let done = repair(&path, false).unwrap();
@@ -152,12 +153,8 @@ fn both_checkpoints_are_made_anew_from_the_live_table() {
 
 #[test]
 fn what_cannot_be_known_is_refused_and_not_changed() {
-    let headers = [0..1, PAGE + 8..PAGE + 9];
-    let state = [
-        CHECKPOINTS[0]..CHECKPOINTS[0] + 1,
-        CHECKPOINTS[1]..CHECKPOINTS[1] + 1,
-        TABLE + 24 + 6..TABLE + 24 + 7,
-    ];
+    let headers = [0, PAGE + 8];
+    let state = [CHECKPOINTS[0], CHECKPOINTS[1], TABLE + 24 + 6];
     for (ranges, named) in [(&headers[..], "header"), (&state[..], "journal")] {
         let (_dir, path, _) = used();
         damage(&path, ranges);
@@ -187,7 +184,7 @@ fn a_zone_whose_live_word_is_lost_is_what_was_stable() {
     let killed = dir.path().join("killed.img");
     fs::copy(&path, &killed).unwrap();
     drop(disk);
-    damage(&killed, &[TABLE + 16 + 6..TABLE + 16 + 7]);
+    damage(&killed, &[TABLE + 16 + 6]);
     let findings = check(&killed).unwrap();
     assert_eq!(
         (parts(&findings), findings[0].zone),
@@ -387,4 +384,26 @@ fn setting_a_zone_keeps_what_a_killed_process_left_in_others() {
     drop(disk);
     set_zones(&killed, 9..=9, Condition::Full, None).unwrap();
     assert_eq!(read(&open(&killed), start(3), 16).1, pattern(8192, 3));
+}
+
+#[test]
+fn a_resized_disk_keeps_what_it_holds() {
+    let (dir, path, zones) = used();
+    let zone = 1 << 20;
+    resize(&path, 1024 * zone, &mut |_, _| true).unwrap();
+    let grown = inspect(&path).unwrap();
+    assert_eq!(grown.zones.len(), 1024);
+    assert_eq!(grown.zones[..16], zones[..16]);
+    assert_eq!(grown.zones[16].len, 2048);
+    assert_eq!(check(&path).unwrap(), []);
+    holds_its_data(&path);
+    resize(&path, 4 * zone, &mut |_, _| true).unwrap();
+    assert_eq!(inspect(&path).unwrap().zones, zones[..4]);
+    holds_its_data(&path);
+    for size in [3 * zone, 3 * zone + 4096, 0, 4 * zone + 512] {
+        let error = resize(&path, size, &mut |_, _| true).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+    }
+    holds_its_data(&path);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }

@@ -7,6 +7,7 @@ mod disk;
 mod error;
 mod facts;
 mod server;
+mod tools;
 
 use pyo3::prelude::*;
 
@@ -20,4 +21,6 @@ mod _core {
     use crate::facts::{inspect, Zone};
     #[pymodule_export]
     use crate::server::Server;
+    #[pymodule_export]
+    use crate::tools::{check, export, repair, resize, restore, set_zones, snapshot};
 }
