@@ -72,6 +72,7 @@ bench: $(VENV)/.kernels ## how fast the emulated disk and the boot are, as ratio
 fuzz: $(VENV)/.built ## ten minutes of each fuzz target
 	fuzz/run cdb 600
 	fuzz/run virtq 600
+	fuzz/run image 600
 
 clean: ## remove what was built; images and kernels stay
 	rm -rf $(VENV) target fuzz/target .pytest_cache .mypy_cache .ruff_cache .hypothesis

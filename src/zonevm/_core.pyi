@@ -330,7 +330,7 @@ def export(path: _Path, raw: _Path, progress: _Progress) -> None:
     """Write what a guest would read from the disk to a new, sparse file."""
 
 def resize(path: _Path, size: int, progress: _Progress) -> None:
-    """Make an image's disk ``size`` bytes long, in a new file that takes the image's place when it is complete."""
+    """Make an image's disk ``size`` bytes long, in a new file that then takes the image's place."""
 
 def set_zones(path: _Path, first: int, last: int, condition: _Settable, written: int | None = None) -> None:
     """Bring zones ``first`` to ``last`` into a condition, with ``written`` bytes, or what they hold now."""

@@ -50,8 +50,12 @@ pub fn set_zones(
     for zone in zones {
         let before = words[zone as usize];
         let left = blocks(bytes, condition, before)?;
-        let after = zbc::word_of(geometry, zone, condition, left)
-            .map_err(|e| invalid(e.to_string(), hint(geometry, zone)))?;
+        let after = zbc::word_of(geometry, zone, condition, left).map_err(|e| {
+            invalid(
+                format!("zone {zone} cannot be set: {}", e.reason()),
+                hint(geometry, zone),
+            )
+        })?;
         if after != before {
             let (before, after) = (written(before), after);
             changes.push(Change {

@@ -40,7 +40,6 @@ pub(crate) fn copy(
             false => Err(io::Error::from(io::ErrorKind::Interrupted)),
         }
     };
-    tell(0)?;
     for stretch in stretches {
         let end = stretch.from + stretch.length;
         let mut at = stretch.from;

@@ -17,6 +17,8 @@ mod disk;
 mod durability;
 mod error;
 mod export;
+#[cfg(test)]
+mod failing;
 mod file;
 mod header;
 mod inspect;

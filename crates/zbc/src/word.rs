@@ -33,6 +33,13 @@ pub struct WordError {
     reason: &'static str,
 }
 
+impl WordError {
+    /// What is wrong with the word, without its value.
+    pub fn reason(&self) -> &'static str {
+        self.reason
+    }
+}
+
 impl fmt::Display for WordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

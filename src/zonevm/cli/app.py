@@ -19,7 +19,7 @@ class Verb(NamedTuple):
 
 VERBS = {
     "run": Verb("zonevm.cli.run", "run", "Run a command, or a shell, in a guest with zoned disks."),
-    "disk": Verb("zonevm.cli.disk", "disk", "Create, import and look at disks."),
+    "disk": Verb("zonevm.cli.disk", "disk", "Create, import, look at, mend and copy disks."),
     "serve": Verb("zonevm.cli.serve", "serve", "Serve disks to a QEMU that you start."),
     "target": Verb("zonevm.cli.target", "target", "Make and remove kernel targets (LIO)."),
     "kernel": Verb("zonevm.cli.kernel", "kernel", "Get and list kernels for guests."),
