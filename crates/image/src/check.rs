@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use rustix::fs::OFlags;
-use zbc::{check_word, powered_off, written, Condition, Geometry, PHYSICAL_BLOCK};
+use zbc::{check_word, powered_off, written, Geometry, PHYSICAL_BLOCK};
 
 use crate::file::open_regular;
 use crate::header::{Access, Header, Page};
@@ -172,7 +172,9 @@ impl Diagnosis {
         let mut words = Vec::with_capacity(live.len());
         for (zone, &live) in (0..).zip(&live) {
             let possible = check_word(geometry, zone, live);
-            let stable = stable.as_ref().map(|stable| stable[zone as usize]);
+            let stable = stable
+                .as_ref()
+                .map(|stable| powered_off(stable[zone as usize]));
             let off = powered_off(live);
             match (possible, stable) {
                 (Ok(()), Some(stable)) if trusted || off == stable => {
@@ -249,10 +251,12 @@ impl Diagnosis {
 fn data_end(geometry: &Geometry, zone: u32, word: u64) -> u64 {
     let zone = zbc::decode(geometry, zone, word);
     let block = u64::from(geometry.block_size);
-    match zone.condition {
-        _ if zone.conventional => (zone.start + zone.len) * block,
-        Condition::Empty => 0,
-        _ => zone.start * block + u64::from(written(word)) * u64::from(PHYSICAL_BLOCK),
+    if zone.conventional {
+        return (zone.start + zone.len) * block;
+    }
+    match u64::from(written(word)) * u64::from(PHYSICAL_BLOCK) {
+        0 => 0,
+        bytes => zone.start * block + bytes,
     }
 }
 

@@ -7,13 +7,13 @@ use rustix::fs::OFlags;
 
 use crate::check::{Diagnosis, Finding};
 use crate::file::open_regular;
-use crate::header::{corrupt, Access, Header};
+use crate::header::{Access, Header};
 use crate::journal::{look, newest_record, Journal, Slot};
 use crate::live::{self, Boot};
 use crate::lock::lock;
 use crate::state::write_header;
 use crate::store::{FileStore, Store};
-use crate::{table, Error};
+use crate::{table, Error, ErrorKind};
 
 /// Mends all that is wrong with the image at `path`, or, with `dry_run`, says what it would do.
 ///
@@ -31,11 +31,16 @@ pub fn repair(path: &Path, dry_run: bool) -> Result<Vec<Finding>, Error> {
         let zone = lost
             .zone
             .map_or(String::new(), |zone| format!(", zone {zone}"));
-        let what = format!(
-            "{}{zone}: {}; this cannot be repaired",
-            lost.part, lost.problem
-        );
-        return Err(corrupt(path, &what));
+        return Err(Error::new(
+            ErrorKind::Corrupt,
+            format!(
+                "the image '{}' cannot be repaired: {}{zone}: {}",
+                path.display(),
+                lost.part,
+                lost.problem
+            ),
+            "the file was left as it is; restore it from a snapshot, or create a new image",
+        ));
     }
     let Some(header) = diagnosis
         .header

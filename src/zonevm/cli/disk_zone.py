@@ -27,4 +27,5 @@ def set_(file: Path, zones: str, condition: images.Settable, written: str | None
     is not-write-pointer, read-only or offline.
     """
     images.set_zones(file, zones, condition, written=written)
-    click.echo(f"{file}: zones {zones}: {condition}")
+    named = "all zones" if zones == "all" else f"zone{'s' if '-' in zones else ''} {zones}"
+    click.echo(f"{file}: {named}: {condition}")
