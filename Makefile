@@ -8,7 +8,7 @@ RUST    := $(shell find crates -name '*.rs' -o -name Cargo.toml) Cargo.toml Carg
 PYTEST  := $(BIN)/pytest
 export PATH := $(CURDIR)/$(BIN):$(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup build demo test check lint unit rust guest nested bench fuzz clean
+.PHONY: help setup build demo test check lint unit rust guest nested bench fuzz soak clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -73,6 +73,10 @@ fuzz: $(VENV)/.built ## ten minutes of each fuzz target
 	fuzz/run cdb 600
 	fuzz/run virtq 600
 	fuzz/run image 600
+	fuzz/run messages 600
+
+soak: $(VENV)/.kernels $(VENV)/.tests ## hours of crashes, power cuts, kills and fuzzing; goes on where it was stopped
+	$(BIN)/python -m tests.campaigns.soak
 
 clean: ## remove what was built; images and kernels stay
 	rm -rf $(VENV) target fuzz/target .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zonevm import images
+    from zonevm import explain, images
     from zonevm.disks import Disk, PhysicalDisk, PlainDisk, SmrDisk, TcmuDisk, ZnsDisk
     from zonevm.disks import parse as parse_disk
     from zonevm.errors import (
@@ -41,6 +41,7 @@ _ERRORS = (
     "UsageError",
     "ZonevmError",
 )
+_MODULES = ("explain", "images")
 _PLACES = {
     "Completed": ("zonevm.guest", "Completed"),
     "Disk": ("zonevm.disks", "Disk"),
@@ -73,6 +74,7 @@ __all__ = [
     "UsageError",
     "ZnsDisk",
     "ZonevmError",
+    "explain",
     "images",
     "parse_disk",
 ]
@@ -80,8 +82,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Import a public name (PEP 562)."""
-    if name == "images":
-        return import_module("zonevm.images")
+    if name in _MODULES:
+        return import_module(f"zonevm.{name}")
     if name not in _PLACES:
         raise AttributeError(f"module 'zonevm' has no attribute {name!r}")
     module, name_there = _PLACES[name]

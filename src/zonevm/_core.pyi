@@ -8,10 +8,13 @@ from typing import Literal, Self, TypedDict, final, type_check_only
 __all__ = [
     "CoreError",
     "Disk",
+    "FailedCommand",
     "Response",
     "Server",
+    "Trace",
     "Zone",
     "check",
+    "command_name",
     "export",
     "inspect",
     "repair",
@@ -195,6 +198,87 @@ class Response:
         """The buffers were smaller than the command's transfer: nothing was done."""
 
 @final
+class FailedCommand:
+    """A command that failed, and what the disk was like then: plain facts. LBAs and logical blocks.
+
+    The zone was read right after the command: another queue's command may have changed it since.
+    """
+
+    @property
+    def time(self) -> int:
+        """When it ended, in nanoseconds since 1970."""
+
+    @property
+    def cdb(self) -> bytes:
+        """The CDB, without what follows it in its buffer."""
+
+    @property
+    def name(self) -> str | None:
+        """The command, as the standards name it; ``None`` for one that the disk does not have."""
+
+    @property
+    def lba(self) -> int | None:
+        """The CDB's LBA or ZONE ID; ``None`` where it has none, or is for all zones."""
+
+    @property
+    def blocks(self) -> int | None:
+        """How many blocks the CDB asks for; ``None`` where it has no such field."""
+
+    @property
+    def status(self) -> int:
+        """SCSI status: 2 CHECK CONDITION; 0 GOOD with :attr:`overrun`."""
+
+    @property
+    def sense(self) -> bytes:
+        """Sense data; empty without CHECK CONDITION."""
+
+    @property
+    def overrun(self) -> bool:
+        """The initiator's buffers were smaller than the command's transfer: nothing was done."""
+
+    @property
+    def zone_number(self) -> int | None:
+        """The number of the zone of :attr:`lba`; ``None`` where there is no such block."""
+
+    @property
+    def zone(self) -> Zone | None:
+        """That zone."""
+
+    @property
+    def explicitly_open(self) -> int | None:
+        """How many zones were explicitly open, for INSUFFICIENT ZONE RESOURCES only."""
+
+    @property
+    def implicitly_open(self) -> int | None:
+        """How many zones were implicitly open, likewise."""
+
+    @property
+    def block_size(self) -> int:
+        """The disk's logical block in bytes."""
+
+    @property
+    def disk_blocks(self) -> int:
+        """The disk's capacity."""
+
+    @property
+    def conventional_blocks(self) -> int:
+        """The first LBA after the conventional zones."""
+
+    @property
+    def max_open(self) -> int | None:
+        """Most zones open at a time; ``None``: no limit."""
+
+@final
+class Trace:
+    """A raw trace of commands: chunks of columns, which :mod:`zonevm.trace` makes a Parquet file of."""
+
+    def __new__(cls, path: _Path) -> Self:
+        """Start a new file; CoreError ``exists`` if there is one."""
+
+    def close(self) -> None:
+        """Write out what waits, and take no more. CoreError: the trace ended early, for this reason."""
+
+@final
 class Disk:
     """An emulated SMR disk on its image, of which it is the only user until it is closed."""
 
@@ -248,6 +332,15 @@ class Disk:
 
     def execute(self, cdb: bytes, data_out: bytes = b"", data_in_length: int = 0) -> Response:
         """Run one SCSI command with these data-out bytes and room for ``data_in_length`` bytes of data-in."""
+
+    def errors(self) -> list[FailedCommand]:
+        """Return the last 64 commands that failed, the oldest first; also once the disk is closed."""
+
+    def trace_to(self, trace: Trace, number: int) -> None:
+        """Have every command from now on traced, as those of disk ``number`` (0 to 65535).
+
+        Servers of the disk that were started before do not trace.
+        """
 
     def reset(self) -> None:
         """LOGICAL UNIT RESET: unit attention, mode pages back to their defaults."""
@@ -334,3 +427,6 @@ def resize(path: _Path, size: int, progress: _Progress) -> None:
 
 def set_zones(path: _Path, first: int, last: int, condition: _Settable, written: int | None = None) -> None:
     """Bring zones ``first`` to ``last`` into a condition, with ``written`` bytes, or what they hold now."""
+
+def command_name(cdb: bytes) -> str | None:
+    """Return what the standards call the command of a CDB; ``None`` for one that the disk does not have."""

@@ -67,7 +67,7 @@ def no_kernel_complaint(guest: Guest) -> None:
 def test_btrfs(guest: Guest) -> None:
     sh(guest, f"mkfs.btrfs -q -f -O zoned -d single -m single {BTRFS}")
     write_remount_check(guest, f"mount -t btrfs {BTRFS} /mnt/btrfs", "/mnt/btrfs")
-    sh(guest, f"btrfs check -q {BTRFS}")
+    sh(guest, f"btrfs check {BTRFS}")
     no_kernel_complaint(guest)
 
 

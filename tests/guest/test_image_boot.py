@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from zonevm import images
+from zonevm.trace import summarize
 
 from .console import Console
 from .system_image import SystemImage
@@ -64,8 +65,9 @@ def free_port() -> int:
 def test_bios_disks_ssh_and_a_snapshot(system: SystemImage, tmp_path: Path, runtime: Path) -> None:
     before = hashlib.sha256(system.disk.read_bytes()).digest()
     port, smr, record = free_port(), tmp_path / "disk.img", tmp_path / "run.json"
+    trace = tmp_path / "trace"
     disks = ("--disk", f"smr,size=4G,zone-size=64M,file={smr}", "--disk", "zns,size=1G,zone-size=64M")
-    options = ("--image", system.disk, *disks, "--ssh-port", port, "--json", record)
+    options = ("--image", system.disk, *disks, "--ssh-port", port, "--json", record, "--trace", trace)
     with booted(*options) as (process, console):
         console.run("! [ -d /sys/firmware/efi ]")
         zoned = dict(line.split() for line in console.run("lsblk -dno NAME,ZONED").splitlines())
@@ -87,6 +89,7 @@ def test_bios_disks_ssh_and_a_snapshot(system: SystemImage, tmp_path: Path, runt
         console.power_off()
         assert process.wait(SOON) == 0
     assert images.zones(smr)[1].write_pointer == (64 + 3) * 2048
+    assert {each.command: each.bytes for each in summarize(trace).disks[0].commands}["WRITE(16)"] == 3 << 20
     assert hashlib.sha256(system.disk.read_bytes()).digest() == before
     written = json.loads(record.read_text())
     assert (written["reason"], written["exit_code"]) == ("exited", 0)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+import subprocess
+from pathlib import Path
+
 import pytest
 
-from zonevm import Guest, UsageError
+from tests.campaigns.power_cuts import FILE_SYSTEMS, trial
+from zonevm import Guest, UsageError, images
 
 pytestmark = pytest.mark.guest
 
@@ -49,3 +55,42 @@ def test_without_a_volatile_cache_there_is_nothing_to_cut(kernel: str) -> None:
         with pytest.raises(UsageError, match="no disk of this guest has a cache") as caught:
             guest.power_cut()
         assert "cache=volatile" in caught.value.hint
+
+
+def test_file_systems_keep_what_fsync_said_unless_the_disk_lies(kernel: str) -> None:
+    tried = [(system, cache) for system in FILE_SYSTEMS.values() for cache in ("volatile", "lying")]
+    disks = [system.disk(cache) for system, cache in tried]
+    with Guest(disks=disks, kernel=kernel) as guest:
+        for (system, cache), letter in zip(tried, "abcdef", strict=True):
+            result = trial(guest, system, seed=1, device=f"/dev/sd{letter}")
+            assert result.stable > 3
+            assert bool(result.wrong) == (cache == "lying"), (system.name, cache, result)
+
+
+def test_the_command_line_lists_runs_and_cuts_their_power(
+    kernel: str, zonevm: list[str], tmp_path: Path
+) -> None:
+    image = tmp_path / "disk.img"
+    disk = f"{DISK},file={image},cache=volatile"
+    script = "dd if=/dev/zero of=/dev/sda bs=1M seek=128 count=3 oflag=direct status=none; echo up; sleep 600"
+    run = [*zonevm, "run", "--kernel", kernel, "--disk", disk, "--", "sh", "-c", script]
+    with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout and running.stderr
+        assert running.stdout.readline() == "up\n"
+        listed = json.loads(subprocess.check_output([*zonevm, "list", "--json"]))
+        assert [each for each in listed if each["run"] == running.pid] == [
+            {"run": running.pid, "disks": [disk], "command": shlex.join(["sh", "-c", script])}
+        ]
+        refused = subprocess.run([*zonevm, "power-cut", "1"], capture_output=True, text=True)
+        assert refused.returncode == 125
+        assert "you run no guest with the number 1" in refused.stderr
+        cut = [*zonevm, "power-cut", str(running.pid), "--loss", "all"]
+        assert subprocess.check_output(cut, text=True) == (
+            "disk 0: zone 2: 0 of 768 blocks are left, 0 were flushed\n"
+        )
+        assert running.wait(30) == 125
+        assert "power cut" in running.stderr.read()
+    assert all(zone.condition != "closed" for zone in images.zones(image))
+    assert running.pid not in [
+        each["run"] for each in json.loads(subprocess.check_output([*zonevm, "list", "--json"]))
+    ]

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 import pytest
@@ -18,8 +18,9 @@ import zonevm
 from zonevm import images
 from zonevm.cli import execute
 from zonevm.cli.app import VERBS, app
-from zonevm.disks import KINDS, Disk
+from zonevm.disks import KINDS, Disk, SmrDisk
 from zonevm.errors import GuestPanicError, GuestTimeoutError, QemuError
+from zonevm.explain import Failure, failures
 from zonevm.guest import Completed, Kernel
 
 ZONEVM = [sys.executable, "-c", "from zonevm.cli import main; main()"]
@@ -29,6 +30,7 @@ class FakeGuest:
     """Stands for a guest; ``ends`` is a command's exit code or what running it raises."""
 
     ends: int | BaseException = 0
+    failed: ClassVar[dict[int, list[Failure]]] = {}
     last: FakeGuest
 
     def __init__(self, disks: list[Disk], **settings: Any) -> None:
@@ -44,6 +46,9 @@ class FakeGuest:
 
     def __exit__(self, *_: object) -> None:
         self.left = True
+
+    def failures(self) -> dict[int, list[Failure]]:
+        return self.failed
 
     def script(self) -> list[str]:
         return ["modprobe vhost_scsi", "qemu -append 'a b' '$x'"]
@@ -117,6 +122,53 @@ def test_options_reach_the_guest(guest: type[FakeGuest], tmp_path: Path) -> None
         "progress": None,
     }
     assert expected.items() <= guest.last.settings.items()
+
+
+def test_failed_commands_are_explained_at_the_end_of_a_run_that_fails_too(
+    guest: type[FakeGuest],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    with images.temporary(tmp_path, SmrDisk(size="64M", zone_size="1M")) as disk:
+        disk.execute(bytes(6))
+        for _ in range(3):
+            disk.execute(bytes([0x94, 4, *bytes(7), 8, *bytes(6)]))
+        found = failures(disk)
+    monkeypatch.setattr(guest, "failed", {1: found})
+    monkeypatch.setattr(guest, "ends", QemuError("QEMU died"))
+    assert execute(["run", "--explain", "--disk", "zns,size=1G", "--disk", "smr,size=64M", "true"]) == 125
+    assert capsys.readouterr().err.splitlines() == [
+        "zonevm: disk 1 (smr,size=64M) failed these commands:",
+        "  RESET WRITE POINTER at LBA 8 in zone 0: ZONE ID must be the first LBA of a zone; zone 0 starts "
+        "at 0 (5/24/00 INVALID FIELD IN CDB), 3 times",
+        "zonevm: QEMU died",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("disk", "failed", "words"),
+    [
+        (
+            "smr,size=1G",
+            {0: []},
+            "zonevm: the emulated disks failed no command, routine questions at boot aside\n",
+        ),
+        ("zns,size=1G", {}, "zonevm: no disk is emulated by zonevm, and it sees no commands of others\n"),
+        ("smr,size=1G", {}, ""),
+    ],
+)
+def test_where_nothing_failed_it_says_so(  # noqa: PLR0917
+    guest: type[FakeGuest],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    disk: str,
+    failed: dict[int, list[Failure]],
+    words: str,
+) -> None:
+    monkeypatch.setattr(guest, "failed", failed)
+    assert execute(["run", "--explain", "--disk", disk, "true"]) == 0
+    assert words == capsys.readouterr().err
 
 
 def test_a_dry_run_prints_the_commands_for_a_shell(
@@ -296,7 +348,7 @@ def test_a_pull_reports_in_lines_where_there_is_no_terminal(
 @pytest.mark.parametrize(
     ("argv", "code", "words"),
     [
-        (["rnu"], 2, ["'rnu'", "run, disk"]),
+        (["rnu"], 2, ["'rnu'", "run, list"]),
         (["run", "--dsk", "smr"], 2, ["--dsk", "--disk", "zonevm run --help"]),
         (["run", "--disk", "smr,sise=1G", "--", "true"], 2, ["sise", "hint: Did you mean size?"]),
         (["run", "--net", "bridge", "--", "true"], 2, ["bridge", "user"]),

@@ -15,6 +15,7 @@ import pytest
 
 from zonevm import images
 from zonevm.cli import execute
+from zonevm.trace import raw_file, summarize
 
 SERVE = [sys.executable, "-c", "from zonevm.cli import main; main()", "serve"]
 SOON = 10
@@ -68,6 +69,21 @@ def test_once_ends_with_its_client(runtime: Path, tmp_path: Path) -> None:
                 server.wait(0.5)
         assert server.wait(SOON) == 0
     assert not path.exists()
+
+
+def test_it_traces_and_explains_until_it_is_told_to_end(runtime: Path, tmp_path: Path) -> None:
+    trace, said = tmp_path / "trace", tmp_path / "said"
+    options = ["--explain", "--trace", trace, "--disk", "smr,size=1G"]
+    with said.open("w") as stderr:
+        argv = [*SERVE, *map(str, options)]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=stderr) as server:
+            assert server.stdout
+            server.stdout.readline()
+            assert raw_file(trace).exists()
+            server.terminate()
+            assert server.wait(SOON) == 0
+    assert "the emulated disks failed no command" in said.read_text()
+    assert summarize(trace).count == 0
 
 
 def test_the_commands_of_a_dry_run_serve_it(runtime: Path, capfd: pytest.CaptureFixture[str]) -> None:

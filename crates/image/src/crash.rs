@@ -2,7 +2,8 @@
 //!
 //! A random workload runs once. Then, for each prefix of what it did to the store, the host crashes: of what was
 //! not stable, any 512-byte sectors are there and any are not. The image is opened as after a boot, and holds
-//! what the disk had promised. `ZONEVM_CRASH_SEEDS` is how many workloads there are.
+//! what the disk had promised. `ZONEVM_CRASH_SEEDS` workloads are run, from number
+//! `ZONEVM_CRASH_FIRST` on.
 
 use std::io;
 use std::path::Path;
@@ -491,8 +492,10 @@ fn survive(bytes: Vec<u8>, promise: &Promise, chance: &mut Sequence) -> Result<(
 
 #[test]
 fn no_crash_breaks_a_promise() {
-    let seeds = std::env::var("ZONEVM_CRASH_SEEDS").map_or(20, |text| text.parse().unwrap());
-    let crashes: usize = (0..seeds)
+    let number = |name, default| std::env::var(name).map_or(default, |text| text.parse().unwrap());
+    let first: u64 = number("ZONEVM_CRASH_FIRST", 0);
+    let seeds = number("ZONEVM_CRASH_SEEDS", 20);
+    let crashes: usize = (first..first + seeds)
         .map(|seed| campaign(seed, Order::Right).unwrap_or_else(|why| panic!("{why}")))
         .sum();
     println!("{seeds} workloads, {crashes} crashes, each followed by a second one: every promise was kept");

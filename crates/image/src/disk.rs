@@ -193,6 +193,11 @@ impl Disk {
         self.device.table().word(zone)
     }
 
+    /// The zone of `lba`, with its number, as it is now; `None` past the end of the disk.
+    pub fn zone_of(&self, lba: u64) -> Option<(u32, Zone)> {
+        self.device.zone_of(lba)
+    }
+
     /// Runs one SCSI command: takes its data from `out`, and puts its answer into `into`.
     ///
     /// A command with an error ends like any other, with sense data. The calling thread waits for the

@@ -6,11 +6,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use image::{Cache, Loss};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
+use record::{Log, Logged, Traced};
+use vhost_user_scsi::Lun;
 use vm_memory::VolatileSlice;
 use zbc::{Geometry, Identity};
 
 use crate::error::{from_image, raise};
 use crate::facts::{info, Zone};
+use crate::record::{FailedCommand, Trace};
+
+/// How many failed commands of a disk are kept.
+const FAILURES: usize = 64;
 
 #[pyclass(frozen, module = "zonevm._core")]
 pub struct Response {
@@ -27,19 +33,44 @@ pub struct Response {
 #[pyclass(frozen, module = "zonevm._core")]
 pub struct Disk {
     /// `None` when closed.
-    disk: Mutex<Option<Arc<image::Disk>>>,
+    opened: Mutex<Option<Opened>>,
+    geometry: Geometry,
+    log: Arc<Log>,
+}
+
+/// An open disk, and the layers over it by which commands come.
+struct Opened {
+    image: Arc<image::Disk>,
+    lun: Arc<dyn Lun>,
 }
 
 impl Disk {
     fn new(disk: image::Disk) -> Self {
+        let geometry = disk.geometry().clone();
+        let image = Arc::new(disk);
+        let log = Arc::new(Log::new(FAILURES));
+        let lun = Arc::new(Logged::new(image.clone(), image.clone(), log.clone()));
         Self {
-            disk: Mutex::new(Some(Arc::new(disk))),
+            opened: Mutex::new(Some(Opened { image, lun })),
+            geometry,
+            log,
         }
     }
 
-    pub fn get(&self, py: Python<'_>) -> PyResult<Arc<image::Disk>> {
-        let disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
-        disk.clone()
+    /// The logical unit that commands of a server go to.
+    pub fn lun(&self, py: Python<'_>) -> PyResult<Arc<dyn Lun>> {
+        self.with(py, |opened| opened.lun.clone())
+    }
+
+    fn get(&self, py: Python<'_>) -> PyResult<Arc<image::Disk>> {
+        self.with(py, |opened| opened.image.clone())
+    }
+
+    fn with<T>(&self, py: Python<'_>, of: impl FnOnce(&mut Opened) -> T) -> PyResult<T> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened
+            .as_mut()
+            .map(of)
             .ok_or_else(|| raise(py, "invalid", "the disk is closed", "open it again"))
     }
 }
@@ -129,19 +160,34 @@ impl Disk {
         data_out: &[u8],
         data_in_length: usize,
     ) -> PyResult<Response> {
-        let disk = self.get(py)?;
+        let lun = self.lun(py)?;
         let mut out = data_out.to_vec();
         let mut data = vec![0; data_in_length];
         let outcome = py.detach(|| {
             let out = VolatileSlice::from(&mut out[..]);
             let into = VolatileSlice::from(&mut data[..]);
-            disk.execute(cdb, &[out], &[into])
+            lun.execute(cdb, &[out], &[into])
         });
         Ok(Response {
             status: outcome.completion.status as u8,
             sense: PyBytes::new(py, &outcome.completion.sense).unbind(),
             data: PyBytes::new(py, &data[..outcome.written as usize]).unbind(),
             overrun: outcome.overrun,
+        })
+    }
+
+    fn errors(&self) -> Vec<FailedCommand> {
+        let failures = self.log.failures().into_iter();
+        failures
+            .map(|failure| FailedCommand::new(failure, &self.geometry))
+            .collect()
+    }
+
+    fn trace_to(&self, py: Python<'_>, trace: &Trace, number: u16) -> PyResult<()> {
+        let geometry = self.geometry.clone();
+        self.with(py, |opened| {
+            let lun = opened.lun.clone();
+            opened.lun = Arc::new(Traced::new(lun, geometry, trace.get(), number));
         })
     }
 
@@ -192,7 +238,7 @@ impl Disk {
 
     fn close(&self, py: Python<'_>) {
         py.detach(|| {
-            self.disk
+            self.opened
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .take()

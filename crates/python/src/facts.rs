@@ -9,7 +9,7 @@ use zbc::{Condition, Geometry, Identity};
 use crate::error::from_image;
 
 #[pyclass(frozen, eq, hash, module = "zonevm._core")]
-#[derive(PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Zone {
     #[pyo3(get)]
     start: u64,

@@ -6,6 +6,7 @@
 mod disk;
 mod error;
 mod facts;
+mod record;
 mod server;
 mod tools;
 
@@ -19,6 +20,8 @@ mod _core {
     use crate::error::CoreError;
     #[pymodule_export]
     use crate::facts::{inspect, Zone};
+    #[pymodule_export]
+    use crate::record::{command_name, FailedCommand, Trace};
     #[pymodule_export]
     use crate::server::Server;
     #[pymodule_export]

@@ -2,10 +2,9 @@
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
-use vhost_user_scsi::Lun;
 
 use crate::disk::Disk;
 use crate::error::raise;
@@ -41,7 +40,7 @@ impl Server {
     ) -> PyResult<Self> {
         let luns = disks
             .iter()
-            .map(|disk| Ok(disk.get().get(py)? as Arc<dyn Lun>))
+            .map(|disk| disk.get().lun(py))
             .collect::<PyResult<Vec<_>>>()?;
         let server = py
             .detach(|| vhost_user_scsi::Server::start(&socket_path, luns, queues))

@@ -1,16 +1,24 @@
-//! A way in for the fuzz target: one ring of a guest, handled in the calling thread.
+//! Ways in for the fuzz targets: one ring of a guest, or one session with a front end, handled in the calling thread.
 
 use std::fs::File;
-use std::sync::Arc;
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex};
 
 use image::Outcome;
+use rustix::event::{eventfd, EventfdFlags};
 use rustix::fs::{memfd_create, MemfdFlags};
+use rustix::net::{sendmsg, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use vhost::vhost_user::message::VhostUserMemoryRegion;
+use vhost::vhost_user::BackendReqHandler;
 use vm_memory::{GuestMemoryMmap, VolatileSlice};
 
 use crate::device::{Device, Stop};
 use crate::memory::Memory;
 use crate::ring::{Addresses, Ring};
+use crate::session::Session;
 use crate::target::Target;
 use crate::worker::Role;
 use crate::Lun;
@@ -112,4 +120,50 @@ impl Lun for Limit {
     fn reset(&self) {
         self.unit.reset();
     }
+}
+
+/// A message of a front end, right or wrong.
+pub struct Message<'a> {
+    /// Header and payload.
+    pub bytes: &'a [u8],
+    /// Descriptors of memory that come with it; the last one is an event instead with `event`.
+    pub descriptors: u8,
+    /// See `descriptors`.
+    pub event: bool,
+}
+
+/// The memory that a front end shares, in bytes.
+pub const SHARED: u64 = 0x8000;
+
+/// Has a session with one of `unit` take messages until it refuses one or they are over.
+pub fn session(unit: Arc<dyn Lun>, messages: &[Message<'_>]) {
+    let (ours, theirs) = UnixStream::pair().expect("a socket pair");
+    let memory = File::from(memfd_create("guest", MemfdFlags::CLOEXEC).expect("a memfd"));
+    memory.set_len(SHARED).expect("memory");
+    let event = eventfd(0, EventfdFlags::NONBLOCK).expect("an eventfd");
+    for message in messages {
+        let mut files: Vec<BorrowedFd<'_>> = vec![memory.as_fd(); message.descriptors.into()];
+        if let (true, Some(last)) = (message.event, files.last_mut()) {
+            *last = event.as_fd();
+        }
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(32))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        if !files.is_empty() {
+            ancillary.push(SendAncillaryMessage::ScmRights(&files));
+        }
+        let sent = sendmsg(
+            &ours,
+            &[IoSlice::new(message.bytes)],
+            &mut ancillary,
+            SendFlags::DONTWAIT,
+        );
+        if sent.is_err() {
+            break;
+        }
+    }
+    ours.shutdown(std::net::Shutdown::Write).expect("a socket");
+    let device = Arc::new(Device::new(Target::new(vec![unit])));
+    let session = Session::new(device, 2);
+    let mut handler = BackendReqHandler::from_stream(theirs, Arc::new(Mutex::new(session)));
+    while handler.handle_request().is_ok() {}
 }

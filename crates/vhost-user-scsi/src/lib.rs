@@ -16,6 +16,7 @@ mod event;
 #[doc(hidden)]
 pub mod fuzzing;
 mod memory;
+mod queue;
 mod request;
 mod ring;
 mod server;
@@ -24,6 +25,7 @@ mod target;
 mod wire;
 mod worker;
 
+pub use queue::current_queue;
 pub use server::{Error, Server};
 
 use image::Outcome;

@@ -18,7 +18,11 @@ use crate::chain::MAX_DESCRIPTORS;
 use crate::device::{Device, Progress, Stop};
 use crate::event::signal;
 use crate::memory::Memory;
+use crate::queue;
 use crate::worker::{Role, Worker};
+
+/// The control and event rings come before the request queues (VIRTIO 1.2, 5.6.2).
+const FIRST_REQUEST_RING: usize = 2;
 
 /// One ring's settings, and its thread if it runs.
 pub(crate) struct Ring {
@@ -193,6 +197,9 @@ fn overlap(queue: &Queue) -> bool {
 }
 
 fn run(mut worker: Worker, kick: &File, err: Option<&File>) {
+    if worker.role == Role::Request {
+        queue::serve((worker.index - FIRST_REQUEST_RING) as u16);
+    }
     let broken = match catch_unwind(AssertUnwindSafe(|| worker.serve(kick))) {
         Ok(Ok(())) => return,
         Ok(Err(reason)) => reason,

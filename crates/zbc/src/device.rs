@@ -110,6 +110,15 @@ impl<Z: ZoneTable> Device<Z> {
         (0..self.geometry.zones()).map(move |zone| describe(zones.geometry, zone, zones.word(zone)))
     }
 
+    /// The zone of `lba`, with its number, as it is now; `None` past the end of the disk.
+    pub fn zone_of(&self, lba: u64) -> Option<(u32, Zone)> {
+        let zones = self.unit().zones;
+        (lba < self.geometry.blocks).then(|| {
+            let number = self.geometry.zone_of(lba);
+            (number, describe(zones.geometry, number, zones.word(number)))
+        })
+    }
+
     /// Starts a command: `out` is its data-out buffer, `in_len` the length of its data-in buffer in bytes.
     ///
     /// Waits while another command's I/O holds a zone that this one changes. So a thread must finish

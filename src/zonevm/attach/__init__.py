@@ -6,6 +6,6 @@ A guest does ``disks = choose(disks)``, which picks a method for those that have
 """
 
 from zonevm.attach.base import Attachment, QemuDevice
-from zonevm.attach.choose import attach, choose, groups, live_disks, plan
+from zonevm.attach.choose import attach, choose, groups, live_disks, plan, trace_disks
 
-__all__ = ["Attachment", "QemuDevice", "attach", "choose", "groups", "live_disks", "plan"]
+__all__ = ["Attachment", "QemuDevice", "attach", "choose", "groups", "live_disks", "plan", "trace_disks"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zonevm import images
 from zonevm.attach import physical
@@ -15,6 +16,9 @@ from zonevm.attach.vhost_user_scsi import VhostUserScsi
 from zonevm.disks import Disk, PhysicalDisk, PlainDisk, SmrDisk, TcmuDisk, ZnsDisk
 from zonevm.host import find_qemu
 from zonevm.host.abilities import Abilities
+
+if TYPE_CHECKING:
+    from zonevm._core import Trace
 
 METHODS: dict[type[Disk], Callable[..., Attachment]] = {
     SmrDisk: VhostUserScsi,
@@ -67,12 +71,32 @@ def attach(disks: Sequence[Disk], runtime_dir: Path, index: int = 0) -> Attachme
 
 def live_disks(disks: Sequence[Disk], attachments: Sequence[Attachment]) -> dict[int, images.Disk]:
     """Return the disks that this process serves, by their place in ``disks``. The attachments are entered."""
-    opened = [pair for each in attachments if isinstance(each, VhostUserScsi) for pair in each.opened]
-    found = {}
-    for number, disk in enumerate(disks):
-        for place, (served, image) in enumerate(opened):
-            if served is disk:
-                found[number] = image
-                del opened[place]
-                break
-    return found
+    return {
+        number: image
+        for each, numbers in _emulating(disks, attachments)
+        for number, image in zip(numbers, each.opened, strict=False)
+    }
+
+
+def trace_disks(disks: Sequence[Disk], attachments: Sequence[Attachment], trace: Trace) -> None:
+    """Have the disks that this process will serve traced, by their place in ``disks``.
+
+    The attachments are not entered yet.
+    """
+    for each, numbers in _emulating(disks, attachments):
+        each.trace_to(trace, numbers)
+
+
+def _emulating(
+    disks: Sequence[Disk], attachments: Sequence[Attachment]
+) -> Iterator[tuple[VhostUserScsi, list[int]]]:
+    """Yield the attachments of emulated disks, with the places of theirs in ``disks``."""
+    left = dict(enumerate(disks))
+    for each in attachments:
+        if isinstance(each, VhostUserScsi):
+            numbers = []
+            for disk in each.disks:
+                number = next(number for number, known in left.items() if known is disk)
+                del left[number]
+                numbers.append(number)
+            yield each, numbers

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from zonevm import images
 from zonevm.attach.base import Attachment, QemuDevice
@@ -15,6 +16,9 @@ from zonevm.attach.qemu_options import option_string
 from zonevm.attach.scratch import scratch_dir
 from zonevm.disks import SmrDisk
 from zonevm.errors import ImageError
+
+if TYPE_CHECKING:
+    from zonevm._core import Trace
 
 _log = logging.getLogger(__name__)
 
@@ -31,17 +35,18 @@ class VhostUserScsi(Attachment):
     def __init__(
         self, disks: Sequence[SmrDisk], index: int, runtime_dir: Path, socket: Path | None = None
     ) -> None:
-        self._disks = disks
+        self.disks = disks
         self._name = f"smr{index}"
         self._socket = socket or runtime_dir / f"{self._name}.sock"
         self._queues = max(disk.queues for disk in disks)
         self._server: images.Server | None = None
         self._opened: list[images.Disk] = []
+        self._trace: tuple[Trace, Sequence[int]] | None = None
         self._undo = ExitStack()
 
     def describe(self) -> QemuDevice:
         """Return the controller and the socket that it is served on."""
-        for disk in self._disks:
+        for disk in self.disks:
             if disk.file is not None and _exists(disk, disk.file):
                 _agree(disk, disk.file, images.info(disk.file))
         return self._device()
@@ -49,10 +54,14 @@ class VhostUserScsi(Attachment):
     def __enter__(self) -> QemuDevice:
         with ExitStack() as undo:
             served = []
-            for disk in self._disks:
+            for disk in self.disks:
                 image = _open(disk)
                 undo.callback(image.close)
                 served.append(image)
+            if self._trace is not None:
+                trace, numbers = self._trace
+                for image, number in zip(served, numbers, strict=True):
+                    image.trace_to(trace, number)
             self._opened = served
             self._server = undo.enter_context(images.serve(self._socket, served, self._queues))
             undo.callback(self._report, self._server)
@@ -64,10 +73,14 @@ class VhostUserScsi(Attachment):
     ) -> None:
         self._undo.close()
 
+    def trace_to(self, trace: Trace, numbers: Sequence[int]) -> None:
+        """Have the disks traced, under these numbers, from when this is entered."""
+        self._trace = trace, numbers
+
     @property
-    def opened(self) -> Sequence[tuple[SmrDisk, images.Disk]]:
-        """The disks, each with its open image, while entered."""
-        return tuple(zip(self._disks, self._opened, strict=False))
+    def opened(self) -> Sequence[images.Disk]:
+        """The disks' open images, in order, while entered and afterwards."""
+        return tuple(self._opened)
 
     @property
     def clients_left(self) -> int:
@@ -88,7 +101,7 @@ class VhostUserScsi(Attachment):
         )
 
     def _by_hand(self) -> tuple[str, ...]:
-        disks = [word for disk in self._disks for word in ("--disk", str(disk))]
+        disks = [word for disk in self.disks for word in ("--disk", str(disk))]
         serve = shlex.join(["zonevm", "serve", "--once", "--socket", str(self._socket), *disks])
         socket = shlex.quote(str(self._socket))
         return f"{serve} > /dev/null &", f"until [ -S {socket} ]; do sleep 0.1; done"

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from zonevm.cli.output import print_json, say
+from zonevm.cli.output import print_json, print_table, say
 from zonevm.host.devices import Device, block_devices
 from zonevm.host.usable import access
 from zonevm.units import about_size, format_size
@@ -37,16 +37,9 @@ def devices(everything: bool, as_json: bool) -> None:
     if as_json:
         print_json([_as_dict(device) for device in shown])
     elif shown:
-        _print_table([_COLUMNS, *(_row(device) for device in shown)])
+        print_table([_COLUMNS, *(_row(device) for device in shown)])
     if not shown:
         say("this host has no zoned device", "Emulate one in a guest: zonevm run --disk smr,size=20G")
-
-
-def _print_table(rows: list[tuple[str, ...]]) -> None:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
 
 
 def _row(device: Device) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from zonevm.attach import choose
+from zonevm.cli.explaining import explained
 from zonevm.cli.outcome import Outcome
 from zonevm.cli.output import say
 from zonevm.cli.run_image import boot_image, refuse_misplaced
@@ -65,6 +66,10 @@ _OF_IMAGE = ("memory", "cpus", "net", "qemu", "qemu_args", "accel")
 @click.option("--firmware", type=click.Choice(FIRMWARES), default="bios", help="What boots the image. [bios]")
 @click.option("--ssh-port", type=int, metavar="PORT", help="A port here that leads to the image's ssh.")
 @click.option("--verify", is_flag=True, help="Check first that the guest has the disks as asked for.")
+@click.option(
+    "--explain", is_flag=True, help="Tell at the end which commands the smr disks refused, and why."
+)
+@click.option("--trace", type=_FILE, metavar="FILE", help="Record all commands of the smr disks (Parquet).")
 @click.option("-v", "--verbose", is_flag=True, help="Tell what is being done.")
 @click.argument("command", nargs=-1)
 @click.pass_context
@@ -83,6 +88,8 @@ def run(
     firmware: str,
     ssh_port: int | None,
     verify: bool,
+    explain: bool,
+    trace: Path | None,
     verbose: bool,
     **settings: Any,
 ) -> int:
@@ -107,7 +114,7 @@ def run(
     progress = say if verbose else None
     guest: Guest | ImageGuest
     if image is None:
-        guest = Guest(disks=described, progress=progress, **settings)
+        guest = Guest(disks=described, trace=trace, progress=progress, **settings)
     else:
         of_image = {name: settings[name] for name in _OF_IMAGE}
         guest = ImageGuest(
@@ -116,6 +123,7 @@ def run(
             write=image_write,
             firmware=firmware,
             ssh_port=ssh_port,
+            trace=trace,
             progress=progress,
             **of_image,
         )
@@ -129,7 +137,7 @@ def run(
         return 0
     undo_when_terminated()
     outcome = Outcome(command, described)
-    with outcome.recorded(record):
+    with outcome.recorded(record), explained(explain, described, guest.failures):
         code = (
             boot_image(guest, outcome)
             if isinstance(guest, ImageGuest)

@@ -17,7 +17,7 @@ from zonevm.guest.image_guest import ImageGuest
 _OWN = ("command", "kernel", "append", "rwdirs", "timeout", "boot_timeout", "verify")
 """What only guests of zonevm's own have: they boot a kernel and run commands by an agent."""
 _IMAGES = ("image_write", "firmware", "ssh_port")
-_RUNS = ("command", "timeout", "verify", "record", "dry_run", "ssh_port")
+_RUNS = ("command", "timeout", "verify", "record", "dry_run", "ssh_port", "explain", "trace")
 
 
 def refuse_misplaced(context: click.Context) -> None:

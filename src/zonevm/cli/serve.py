@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from zonevm.attach import choose
+from zonevm.cli.explaining import explained
 from zonevm.cli.output import say
 from zonevm.disks import SmrDisk, parse
 from zonevm.errors import UsageError
@@ -35,8 +36,26 @@ from zonevm.units import format_size, parse_size
     show_default=True,
     help="Memory of the guest: it has to be shared, and its size is part of what is printed.",
 )
+@click.option(
+    "--explain", is_flag=True, help="Tell at the end which commands the smr disks refused, and why."
+)
+@click.option(
+    "--trace",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Record all commands of the smr disks (Parquet).",
+)
 @click.option("--export", type=click.Choice(["libvirt"]), help="Print XML for a domain instead.")
-def serve(disks: tuple[str, ...], socket: Path | None, once: bool, memory: str, export: str | None) -> None:
+def serve(
+    *,
+    disks: tuple[str, ...],
+    socket: Path | None,
+    once: bool,
+    memory: str,
+    explain: bool,
+    trace: Path | None,
+    export: str | None,
+) -> None:
     """Serve disks to a QEMU that you start, until Ctrl-C or SIGTERM; then nothing is left.
 
     Prints the arguments to add to QEMU's command line, ready to paste, when the disks are there.
@@ -54,7 +73,11 @@ def serve(disks: tuple[str, ...], socket: Path | None, once: bool, memory: str, 
         say(note)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
-    with served(described, socket) as ready, contextlib.suppress(KeyboardInterrupt):
+    with (
+        served(described, socket, trace) as ready,
+        explained(explain, described, ready.observed.failures),
+        contextlib.suppress(KeyboardInterrupt),
+    ):
         if export is None:
             click.echo(shlex.join(ready.qemu_arguments(size)))
         else:

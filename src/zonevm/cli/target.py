@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from zonevm import lio
-from zonevm.cli.output import print_json, say
+from zonevm.cli.output import print_json, print_table, say
 from zonevm.errors import HostError, UsageError
 from zonevm.units import parse_size
 
@@ -92,10 +92,7 @@ def list_(as_json: bool) -> None:
     if as_json:
         print_json([_as_dict(record) for record in records])
     elif records:
-        rows = [_COLUMNS, *(_row(record) for record in records)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
-            click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print_table([_COLUMNS, *(_row(record) for record in records)])
     else:
         say("zonevm made no target on this host")
 

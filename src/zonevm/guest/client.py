@@ -24,6 +24,10 @@ class ConnectionLostError(Exception):
     """The agent is gone: the guest ended, panicked or was reset."""
 
 
+class GuestResetError(ConnectionLostError):
+    """The guest was reset by the host while the command ran."""
+
+
 class NotStartedError(Exception):
     """A command could not be started: ``number`` is the errno, ``doing`` what failed: ``cwd`` or ``exec``."""
 
@@ -160,7 +164,7 @@ class Client:
         with self._lock:
             self._hello.clear()
             self._decoder = protocol.Decoder(synchronized=False)
-        self._fail_all()
+        self._fail_all(GuestResetError("the guest was reset"))
 
     def execute(
         self,
@@ -237,9 +241,9 @@ class Client:
                 if kind in (protocol.EXIT, protocol.FAILED):
                     self.forget(number)
 
-    def _fail_all(self) -> None:
+    def _fail_all(self, error: ConnectionLostError | None = None) -> None:
         with self._lock:
             commands = list(self._commands.values())
             self._commands.clear()
         for command in commands:
-            command.end(error=ConnectionLostError("the connection to the guest's agent was lost"))
+            command.end(error=error or ConnectionLostError("the connection to the guest's agent was lost"))

@@ -14,15 +14,23 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from zonevm import images
-from zonevm.attach import Attachment, QemuDevice, live_disks
+from zonevm.attach import QemuDevice
 from zonevm.disks import Disk, SmrDisk, parse
 from zonevm.errors import GuestError, GuestTimeoutError, QemuError, UsageError
-from zonevm.guest import terminal
-from zonevm.guest.client import Client, ConnectionLostError, NotStartedError, RemoteCommand
+from zonevm.explain import Failure
+from zonevm.guest import control, terminal
+from zonevm.guest.client import (
+    Client,
+    ConnectionLostError,
+    GuestResetError,
+    NotStartedError,
+    RemoteCommand,
+)
 from zonevm.guest.completed import Completed
 from zonevm.guest.domain import domain
 from zonevm.guest.environment import guest_environment
 from zonevm.guest.machine import RunningMachine
+from zonevm.guest.observed import Observed
 from zonevm.guest.plan import Plan, Settings
 from zonevm.guest.protocol import STDERR, STDOUT
 from zonevm.guest.rundir import RuntimeDir, make_log_dir
@@ -60,6 +68,7 @@ class Guest:
     ``qemu``: another QEMU. ``qemu_args``: more arguments for it. ``accel``: ``auto``, ``kvm`` or ``tcg``.
     ``boot_timeout``: seconds.
     ``env`` and ``cwd``: of commands; those of this process by default.
+    ``trace``: a file to record the commands of all emulated SMR disks in, whole when the guest has stopped.
     ``progress``: is told what is going on, for people.
     """
 
@@ -79,6 +88,7 @@ class Guest:
         boot_timeout: float = _BOOT_SECONDS,
         env: Mapping[str, str] | None = None,
         cwd: str | Path | None = None,
+        trace: str | Path | None = None,
         progress: Progress | None = None,
     ) -> None:
         self._settings = Settings(
@@ -104,7 +114,8 @@ class Guest:
         self._command: list[str] = []
         self._disks: Sequence[Disk] = ()
         self._devices: Sequence[QemuDevice] = ()
-        self._attachments: Sequence[Attachment] = ()
+        self._observed = Observed(None if trace is None else Path(trace))
+        self._last_words: Sequence[str] = ()
 
     # Life
 
@@ -130,11 +141,11 @@ class Guest:
             runtime = undo.enter_context(RuntimeDir())
             self._log_dir = make_log_dir()
             files = plan.files(runtime.path, self._log_dir)
-            self._attachments = plan.attachments(runtime.path)
-            devices = [undo.enter_context(attachment) for attachment in self._attachments]
+            disks, attachments = plan.settings.disks, plan.attachments(runtime.path)
+            devices = undo.enter_context(self._observed.entered(disks, attachments))
             if files.root is not None:
                 undo.enter_context(plan.serve_root(files.root, runtime, self._log_dir))
-            self._disks, self._devices = plan.settings.disks, devices
+            self._disks, self._devices = disks, devices
             self._command = plan.machine(files, devices).argv()
             self._progress(f"booting Linux {plan.kernel.version} ({plan.accel.name})")
             machine = RunningMachine(self._command, files.monitor, self._log_dir)
@@ -145,6 +156,7 @@ class Guest:
             undo.callback(client.close)
             self._await_agent(machine, client)
             self._machine, self._client = machine, client
+            undo.enter_context(control.listening(runtime.path, self._handlers()))
             self._undo = undo.pop_all()
 
     def stop(self, sync: bool = True) -> None:
@@ -167,25 +179,30 @@ class Guest:
         with machine.resetting():
             self._await_agent(machine, client)
 
-    def power_cut(self, loss: str = "random", seed: int = 0) -> dict[int, PowerCut]:
+    def power_cut(self, loss: str = "random", seed: int = 0, *, boot: bool = True) -> dict[int, PowerCut]:
         """Cut the power of the guest and its disks, then boot it again. Commands that ran are lost.
 
         Return what each emulated SMR disk with a volatile (or lying) cache lost, by the disk's number. Other
         disks lose nothing. ``loss``: ``all`` that was not made stable, ``none`` of it, or, ``random``, what
-        ``seed`` decides. Raises :class:`UsageError` if there is no such disk.
+        ``seed`` decides. Without ``boot`` the guest stays off, and can only be stopped. Raises
+        :class:`UsageError` if there is no such disk.
         """
         machine, client = self._running()
         wanted = images.loss(loss)
-        live = live_disks(self._disks, self._attachments)
+        live = self._observed.live
         served = {number: image for number, image in live.items() if self._is_volatile(number)}
         if not served:
             raise UsageError(
                 "no disk of this guest has a cache that a power cut could take",
                 "Give a disk one: smr,size=4G,cache=volatile.",
             )
-        client.expect_reset()
         machine.qmp("stop")
         cuts = {number: images.power_cut(image, wanted, seed + number) for number, image in served.items()}
+        if not boot:
+            self._client = None
+        client.expect_reset()
+        if not boot:
+            return cuts
         with machine.resetting():
             machine.qmp("cont")
             self._await_agent(machine, client)
@@ -226,6 +243,7 @@ class Guest:
         out, err = _sink(stdout), _sink(stderr)
         directory = Path(cwd or self._settings.cwd).absolute()
         _, client = self._running()
+        self._last_words = words
         command = client.execute(
             [os.fsencode(word) for word in words],
             self._environment(env),
@@ -260,13 +278,14 @@ class Guest:
         Raises :class:`UsageError` for a disk that is not served here.
         """
         self._running()
-        live = live_disks(self._disks, self._attachments)
-        if number not in live:
-            raise UsageError(
-                f"disk {number} of this guest is no emulated SMR disk",
-                "Disks are counted from 0, in the order in which they were given.",
-            )
-        return live[number]
+        return self._observed.disk(number)
+
+    def failures(self) -> dict[int, list[Failure]]:
+        """Return the last 64 failed commands of each emulated SMR disk, by its number, the oldest first.
+
+        Each has its explanation. Also once the guest has stopped.
+        """
+        return self._observed.failures()
 
     # What can be known
 
@@ -301,6 +320,16 @@ class Guest:
         return self._machine.console()
 
     # Inside
+
+    def _handlers(self) -> dict[str, control.Handler]:
+        """What other processes may ask of this guest."""
+        return {
+            "describe": lambda: {
+                "disks": [str(disk) for disk in self._disks],
+                "command": shlex.join(self._last_words),
+            },
+            "power-cut": lambda loss, seed: self.power_cut(loss, seed, boot=False),
+        }
 
     def _described(self) -> tuple[list[str], list[str]]:
         base = runtime_base()
@@ -340,6 +369,11 @@ class Guest:
                     f"/dev, /proc, /sys and /run are the guest's own. Share it: --rwdir {directory}",
                 ) from None
             return _NOT_FOUND if problem.number == _ENOENT else _NOT_EXECUTABLE
+        except GuestResetError:
+            raise GuestError(
+                f"the guest was reset, or its power cut, while {words[0]} ran in it",
+                "Commands do not survive that; a disk with an image has what was flushed.",
+            ) from None
         except ConnectionLostError:
             machine, _ = self._running()
             raise machine.failure() from None

@@ -14,6 +14,7 @@ from zonevm.attach import plan as plan_attachments
 from zonevm.attach.qemu_options import option_string
 from zonevm.disks import Disk
 from zonevm.errors import ImageError, QemuError, UsageError
+from zonevm.explain import Failure
 from zonevm.export import libvirt
 from zonevm.guest import terminal
 from zonevm.guest.accel import Accel
@@ -21,6 +22,7 @@ from zonevm.guest.console import relay
 from zonevm.guest.domain import domain
 from zonevm.guest.kvm import choose_accel
 from zonevm.guest.machine import RunningMachine
+from zonevm.guest.observed import Observed
 from zonevm.guest.plan import Settings
 from zonevm.guest.rundir import RuntimeDir, make_log_dir
 from zonevm.host import Qemu, find_qemu, runtime_base
@@ -48,7 +50,8 @@ class ImageGuest:
     ``disks``: their methods were chosen. ``write``: what the guest writes to the image stays there; otherwise
     it is gone at the end. ``firmware``: ``bios`` or ``uefi``, whose variables are never kept.
     ``ssh_port``: a port of this host, on its loopback address, that leads to the guest's port 22.
-    ``memory``, ``cpus``, ``net``, ``qemu``, ``qemu_args``, ``accel``, ``progress``: as for :class:`Guest`.
+    ``memory``, ``cpus``, ``net``, ``qemu``, ``qemu_args``, ``accel``, ``trace``, ``progress``: as for
+    :class:`Guest`.
 
     Raises :class:`UsageError` for a value that is not allowed, :class:`ImageError` for an image that cannot
     be read, and :class:`HostError` where the host lacks what is needed.
@@ -68,6 +71,7 @@ class ImageGuest:
         qemu: str | None = None,
         qemu_args: Sequence[str] = (),
         accel: str = "auto",
+        trace: str | Path | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> None:
         if firmware not in FIRMWARES:
@@ -94,6 +98,7 @@ class ImageGuest:
         self._settings.check()
         self.qemu_command: list[str] = []
         self.log_dir: Path | None = None
+        self._observed = Observed(None if trace is None else Path(trace))
         self._write = write
         self._ssh_port = ssh_port
         self._progress = progress or (lambda _: None)
@@ -109,8 +114,9 @@ class ImageGuest:
             runtime = undo.enter_context(RuntimeDir())
             self.log_dir = make_log_dir()
             files = _files(runtime.path, self.log_dir)
-            planned = plan_attachments(self._settings.disks, runtime.path)
-            devices = [undo.enter_context(attachment) for attachment in planned]
+            disks = self._settings.disks
+            planned = plan_attachments(disks, runtime.path)
+            devices = undo.enter_context(self._observed.entered(disks, planned))
             self.qemu_command = self._argv(qemu, how, files, devices)
             listener = undo.enter_context(_listening(files.console))
             self._progress(f"booting {self.image} ({how.name})")
@@ -125,6 +131,10 @@ class ImageGuest:
             if stayed and not machine.ended_well():
                 raise machine.failure()
             return stayed
+
+    def failures(self) -> dict[int, list[Failure]]:
+        """Return the last failed commands of each emulated disk, as :meth:`Guest.failures` does."""
+        return self._observed.failures()
 
     def script(self) -> list[str]:
         """Return the shell commands that do a run by hand: what prepares the disks, then QEMU."""

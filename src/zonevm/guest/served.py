@@ -13,6 +13,7 @@ from zonevm.attach import plan as plan_attachments
 from zonevm.attach.vhost_user_scsi import VhostUserScsi
 from zonevm.disks import Disk, SmrDisk
 from zonevm.errors import UsageError
+from zonevm.guest.observed import Observed
 from zonevm.guest.rundir import RuntimeDir
 
 _POLL_SECONDS = 0.1
@@ -26,6 +27,7 @@ class Served:
 
     devices: tuple[QemuDevice, ...]
     servers: tuple[VhostUserScsi, ...]
+    observed: Observed
 
     def qemu_arguments(self, memory: int) -> list[str]:
         """Return what to add to the command line of a QEMU with ``memory`` bytes for its guest."""
@@ -44,11 +46,11 @@ class Served:
 
 
 @contextmanager
-def served(disks: Sequence[Disk], socket: Path | None = None) -> Iterator[Served]:
+def served(disks: Sequence[Disk], socket: Path | None = None, trace: Path | None = None) -> Iterator[Served]:
     """Serve the disks while entered; nothing is left afterwards. The methods of physical ones were chosen.
 
     ``socket``: all are LUNs of one controller, served there; they have to be emulated SMR disks. Raises
-    :class:`UsageError` for others, and what attaching a disk raises.
+    :class:`UsageError` for others, and what attaching a disk raises. ``trace``: as for :class:`Guest`.
     """
     with RuntimeDir() as runtime, ExitStack() as stack:
         attachments: list[Attachment] = (
@@ -56,9 +58,10 @@ def served(disks: Sequence[Disk], socket: Path | None = None) -> Iterator[Served
             if socket is None
             else [VhostUserScsi(_emulated(disks), 0, runtime.path, socket.absolute())]
         )
-        devices = tuple(stack.enter_context(attachment) for attachment in attachments)
+        observed = Observed(trace)
+        devices = tuple(stack.enter_context(observed.entered(disks, attachments)))
         servers = tuple(each for each in attachments if isinstance(each, VhostUserScsi))
-        yield Served(devices, servers)
+        yield Served(devices, servers, observed)
 
 
 def _emulated(disks: Sequence[Disk]) -> list[SmrDisk]:

@@ -1,0 +1,104 @@
+//! `FailedCommand`, `Trace`, and what a command is called.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use record::Failure;
+use zbc::Geometry;
+
+use crate::error::raise;
+use crate::facts::Zone;
+
+#[pyfunction]
+pub fn command_name(cdb: &[u8]) -> Option<&'static str> {
+    zbc::command_name(cdb)
+}
+
+#[pyclass(frozen, get_all, module = "zonevm._core")]
+pub struct FailedCommand {
+    time: u64,
+    cdb: Vec<u8>,
+    name: Option<&'static str>,
+    lba: Option<u64>,
+    blocks: Option<u64>,
+    status: u8,
+    sense: Vec<u8>,
+    overrun: bool,
+    zone_number: Option<u32>,
+    zone: Option<Zone>,
+    explicitly_open: Option<u32>,
+    implicitly_open: Option<u32>,
+    block_size: u32,
+    disk_blocks: u64,
+    conventional_blocks: u64,
+    max_open: Option<u32>,
+}
+
+impl FailedCommand {
+    pub fn new(failure: Failure, geometry: &Geometry) -> Self {
+        Self {
+            time: failure.time,
+            name: zbc::command_name(&failure.cdb),
+            cdb: failure.cdb,
+            lba: failure.address.lba,
+            blocks: failure.address.blocks,
+            status: failure.status as u8,
+            sense: failure.sense,
+            overrun: failure.overrun,
+            zone_number: failure.zone.map(|(number, _)| number),
+            zone: failure.zone.map(|(_, zone)| Zone::from(zone)),
+            explicitly_open: failure.open.map(|open| open.explicit),
+            implicitly_open: failure.open.map(|open| open.implicit),
+            block_size: geometry.block_size,
+            disk_blocks: geometry.blocks,
+            conventional_blocks: u64::from(geometry.conventional_zones) * geometry.zone_blocks,
+            max_open: geometry.max_open,
+        }
+    }
+}
+
+#[pyclass(frozen, module = "zonevm._core")]
+pub struct Trace {
+    trace: Arc<record::Trace>,
+    path: PathBuf,
+}
+
+impl Trace {
+    pub fn get(&self) -> Arc<record::Trace> {
+        self.trace.clone()
+    }
+}
+
+#[pymethods]
+impl Trace {
+    #[new]
+    fn new(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let file = OpenOptions::new().write(true).create_new(true).open(&path);
+        let trace = file.and_then(record::Trace::start);
+        let trace = trace.map_err(|e| failed(py, "create", &path, &e))?;
+        Ok(Self {
+            trace: Arc::new(trace),
+            path,
+        })
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.trace.close())
+            .map_err(|e| failed(py, "write", &self.path, &e))
+    }
+}
+
+fn failed(py: Python<'_>, doing: &str, path: &Path, error: &io::Error) -> PyErr {
+    let kind = match error.kind() {
+        io::ErrorKind::AlreadyExists => "exists",
+        io::ErrorKind::NotFound => "not-found",
+        io::ErrorKind::PermissionDenied => "permission",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "no-space",
+        _ => "io",
+    };
+    let message = format!("cannot {doing} the trace {}: {error}", path.display());
+    raise(py, kind, &message, "")
+}

@@ -1,0 +1,26 @@
+//! Observers of a disk's commands, each a [`Lun`](vhost_user_scsi::Lun) around another.
+//!
+//! [`Logged`] keeps the last commands that failed, with what is needed to explain them. [`Traced`] has every
+//! command written to a file, a [`Trace`]. They observe and never change an answer; what a record means in
+//! words is not their business.
+#![forbid(unsafe_code)]
+
+mod address;
+mod chunk;
+mod log;
+mod sense;
+mod trace;
+mod traced;
+
+pub use address::Address;
+pub use log::{Failure, Log, Logged, Open};
+pub use trace::Trace;
+pub use traced::Traced;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Nanoseconds since 1970.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_nanos() as u64)
+}

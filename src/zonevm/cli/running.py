@@ -1,0 +1,68 @@
+"""``zonevm list`` and ``zonevm power-cut``: the guests that run, and what is done to them from outside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from zonevm.cli.output import print_json, print_table, say
+from zonevm.errors import UsageError
+from zonevm.guest import control
+
+_COLUMNS = ("RUN", "DISKS", "COMMAND")
+
+
+@click.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(as_json: bool) -> None:
+    """List the guests that you run."""
+    found = [{"run": run, **control.ask(path, "describe")["answer"]} for run, path in control.runs().items()]
+    if as_json:
+        print_json(found)
+    elif found:
+        rows = ((str(run["run"]), " ".join(run["disks"]) or "-", run["command"]) for run in found)
+        print_table([_COLUMNS, *rows])
+    else:
+        say("you run no guest")
+
+
+@click.command("power-cut")
+@click.argument("run", type=int, required=False)
+@click.option(
+    "--loss",
+    type=click.Choice(["random", "all", "none"]),
+    default="random",
+    show_default=True,
+    help="How much of what was not flushed is lost.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides what, at random.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def power_cut(run: int | None, loss: str, seed: int, as_json: bool) -> None:
+    """Cut the power of a guest that runs, and of its disks with cache=volatile. The run ends.
+
+    RUN is its number in `zonevm list`; it may be left out where there is one.
+    """
+    runs = control.runs()
+    if run is None and len(runs) == 1:
+        (run,) = runs
+    if run not in runs:
+        there = ", ".join(map(str, runs)) or "none"
+        raise UsageError(
+            "say which guest" if run is None else f"you run no guest with the number {run}",
+            f"Those that run: {there}. See: zonevm list",
+        )
+    cuts: dict[str, Any] = control.ask(runs[run], "power-cut", loss=loss, seed=seed)["answer"]
+    if as_json:
+        print_json(cuts)
+        return
+    for number, cut in cuts.items():
+        for zone in cut["zones"]:
+            click.echo(
+                f"disk {number}: zone {zone['zone']}: {zone['after']} of {zone['before']} blocks are left, "
+                f"{zone['stable']} were flushed"
+            )
+        if cut["blocks"]:
+            click.echo(f"disk {number}: {len(cut['blocks'])} blocks in conventional zones are as before")
+        if not cut["zones"] and not cut["blocks"]:
+            click.echo(f"disk {number}: nothing was lost")

@@ -1,0 +1,134 @@
+"""Commands as people call them: names of operation codes and of CDB fields (SPC-5, SBC-4, ZBC-2).
+
+The disk names the commands that it has; here are those that others send to disks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zonevm._core import FailedCommand
+
+READS = frozenset({0x08, 0x28, 0x88, 0xA8, 0x2F, 0x8F, 0xAF})
+"""READ and VERIFY."""
+WRITES = frozenset({0x0A, 0x2A, 0x2E, 0x41, 0x8A, 0x8E, 0x93, 0xAA, 0xAE})
+"""WRITE, WRITE AND VERIFY and WRITE SAME."""
+ZBC_OUT, ZBC_IN = 0x94, 0x95
+_INQUIRY = 0x12
+_MODE_SENSE = (0x1A, 0x5A)
+_LOG_SENSE = 0x4D
+
+
+def code(cdb: bytes, name: str | None) -> str:
+    """Return what the CDB's command is called: ``name`` if the disk knows it, else by the standards."""
+    opcode = cdb[0] if cdb else 0
+    if name is not None:
+        return name
+    if cdb and opcode in _NAMES:
+        return _NAMES[opcode]
+    return f"operation code {opcode:02X}h" if cdb else "an empty CDB"
+
+
+def describe(command: FailedCommand) -> str:
+    """Return what was asked for: the command, how much, where."""
+    cdb = command.cdb.ljust(16, b"\0")
+    name = code(command.cdb, command.name)
+    where = "" if command.zone_number is None else f" in zone {command.zone_number}"
+    if cdb[0] == ZBC_OUT:
+        if command.lba is None:
+            return f"{name} of all zones"
+        if command.zone is not None and command.lba == command.zone.start:
+            return f"{name} of zone {command.zone_number}"
+        return f"{name} at LBA {command.lba}{where}"
+    if command.lba is not None:
+        much = "" if command.blocks is None else f" of {blocks(command.blocks)}"
+        return f"{name}{much} at LBA {command.lba}{where}"
+    if cdb[0] == _INQUIRY and cdb[1] & 1:
+        return f"{name} of VPD page {cdb[2]:02X}h"
+    if cdb[0] in _MODE_SENSE or cdb[0] == _LOG_SENSE:
+        return f"{name} of page {cdb[2] & 0x3F:02X}h"
+    return name
+
+
+def blocks(count: int) -> str:
+    """Return a number of blocks in words."""
+    return f"{count} block" if count == 1 else f"{count} blocks"
+
+
+def field_name(cdb: bytes, byte: int) -> str | None:
+    """Return what the standards call the field at ``byte`` of a CDB, if it is one with a name here."""
+    fields = _FIELDS.get(cdb[0], {}) if cdb else {}
+    if byte == len(cdb) - 1:
+        return "CONTROL"
+    return fields.get(byte)
+
+
+_RW6 = {1: "LOGICAL BLOCK ADDRESS", 4: "TRANSFER LENGTH"}
+_RW10 = {2: "LOGICAL BLOCK ADDRESS", 6: "GROUP NUMBER", 7: "TRANSFER LENGTH"}
+_RW12 = {2: "LOGICAL BLOCK ADDRESS", 6: "TRANSFER LENGTH", 10: "GROUP NUMBER"}
+_RW16 = {2: "LOGICAL BLOCK ADDRESS", 10: "TRANSFER LENGTH", 14: "GROUP NUMBER"}
+_ACTION = {1: "SERVICE ACTION"}
+_FIELDS: dict[int, dict[int, str]] = {
+    **dict.fromkeys((0x08, 0x0A), _RW6),
+    **dict.fromkeys((0x28, 0x2A, 0x2F, 0x35, 0x41), _RW10),
+    **dict.fromkeys((0xA8, 0xAA), _RW12),
+    **dict.fromkeys((0x88, 0x8A, 0x8F, 0x91, 0x93), _RW16),
+    0x12: {1: "EVPD", 2: "PAGE CODE", 3: "ALLOCATION LENGTH"},
+    0x1A: {2: "PAGE CODE", 3: "SUBPAGE CODE", 4: "ALLOCATION LENGTH"},
+    0x5A: {2: "PAGE CODE", 3: "SUBPAGE CODE", 7: "ALLOCATION LENGTH"},
+    0x94: {**_ACTION, 2: "ZONE ID", 12: "ZONE COUNT", 14: "ALL"},
+    0x95: {**_ACTION, 2: "ZONE START LBA", 10: "ALLOCATION LENGTH", 14: "REPORTING OPTIONS"},
+    0x9E: _ACTION,
+    0xA0: {2: "SELECT REPORT", 6: "ALLOCATION LENGTH"},
+    0xA3: {
+        **_ACTION,
+        2: "REPORTING OPTIONS",
+        3: "REQUESTED OPERATION CODE",
+        4: "REQUESTED SERVICE ACTION",
+    },
+}
+_NAMES = {
+    0x01: "REZERO UNIT",
+    0x04: "FORMAT UNIT",
+    0x07: "REASSIGN BLOCKS",
+    0x16: "RESERVE(6)",
+    0x17: "RELEASE(6)",
+    0x1C: "RECEIVE DIAGNOSTIC RESULTS",
+    0x1D: "SEND DIAGNOSTIC",
+    0x1E: "PREVENT ALLOW MEDIUM REMOVAL",
+    0x2E: "WRITE AND VERIFY(10)",
+    0x34: "PRE-FETCH(10)",
+    0x37: "READ DEFECT DATA(10)",
+    0x3B: "WRITE BUFFER",
+    0x3C: "READ BUFFER(10)",
+    0x42: "UNMAP",
+    0x48: "SANITIZE",
+    0x4C: "LOG SELECT",
+    0x4D: "LOG SENSE",
+    0x5E: "PERSISTENT RESERVE IN",
+    0x5F: "PERSISTENT RESERVE OUT",
+    0x7F: "a command with a CDB of variable length",
+    0x83: "THIRD-PARTY COPY OUT",
+    0x84: "THIRD-PARTY COPY IN",
+    0x85: "ATA PASS-THROUGH(16)",
+    0x89: "COMPARE AND WRITE",
+    0x8C: "READ ATTRIBUTE",
+    0x8E: "WRITE AND VERIFY(16)",
+    0x90: "PRE-FETCH(16)",
+    0x94: "ZBC OUT",
+    0x95: "ZBC IN",
+    0x9B: "READ BUFFER(16)",
+    0x9C: "WRITE ATOMIC(16)",
+    0x9E: "SERVICE ACTION IN(16)",
+    0x9F: "SERVICE ACTION OUT(16)",
+    0xA1: "ATA PASS-THROUGH(12)",
+    0xA2: "SECURITY PROTOCOL IN",
+    0xA3: "MAINTENANCE IN",
+    0xA4: "MAINTENANCE OUT",
+    0xAB: "SERVICE ACTION IN(12)",
+    0xAE: "WRITE AND VERIFY(12)",
+    0xAF: "VERIFY(12)",
+    0xB5: "SECURITY PROTOCOL OUT",
+    0xB7: "READ DEFECT DATA(12)",
+}

@@ -1,0 +1,136 @@
+"""Parquet files of traces: the columns, how a raw trace becomes them, and reading them back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from zonevm._core import command_name
+from zonevm.errors import HostError, UsageError
+from zonevm.explain.commands import code
+from zonevm.trace.raw import Chunk, chunks
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_NONE = {"lba": 2**64 - 1, "blocks": 2**64 - 1, "zone": 2**32 - 1, "queue": 2**16 - 1}
+"""What stands for "none" in a raw column."""
+_ROWS = 1 << 17
+"""Rows of a row group: what is in memory at a time."""
+COLUMNS = (
+    "time",
+    "disk",
+    "queue",
+    "command",
+    "opcode",
+    "cdb",
+    "lba",
+    "blocks",
+    "zone",
+    "length",
+    "status",
+    "sense",
+    "latency",
+)
+"""The columns of a trace, in order; docs/trace.md says what they mean."""
+
+
+def need() -> None:
+    """Raise :class:`HostError` where there is no pyarrow."""
+    try:
+        import pyarrow.parquet  # noqa: F401, PLC0415
+    except ImportError as error:
+        raise HostError(
+            f"traces need the Python package pyarrow, which is not here ({error})",
+            "Install it: pip install 'zonevm[trace]'.",
+        ) from error
+
+
+def convert(source: BinaryIO, target: Path) -> int:
+    """Write the raw trace ``source`` as a Parquet file; return how many commands it has.
+
+    Raises OSError for a file that cannot be written.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    rows, waiting = 0, [_table(Chunk(0, {}))]
+    with pq.ParquetWriter(target, waiting[0].schema, compression="zstd") as writer:
+        for chunk in chunks(source):
+            waiting.append(_table(chunk))
+            rows += chunk.rows
+            if sum(map(len, waiting)) >= _ROWS:
+                writer.write_table(pa.concat_tables(waiting).sort_by("time"))
+                waiting = []
+        if waiting:
+            writer.write_table(pa.concat_tables(waiting).sort_by("time"))
+    return rows
+
+
+def read(file: Path, columns: Sequence[str]) -> pyarrow.Table:
+    """Read columns of a trace. Raises :class:`UsageError` for what is no trace or cannot be read."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    try:
+        with file.open("rb") as source, pq.ParquetFile(source) as trace:
+            found = trace.schema_arrow.names
+            if missing := [name for name in COLUMNS if name not in found]:
+                raise UsageError(
+                    f"{file} is a Parquet file without the columns of a trace ({', '.join(missing)})",
+                    "Give what zonevm run --trace wrote.",
+                )
+            return trace.read(list(columns))
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror or error}", "Give a file that can be read.") from error
+    except pa.ArrowInvalid as error:
+        raise UsageError(
+            f"{file} is no Parquet file: {error}",
+            "Give what zonevm run --trace wrote; what a killed run left becomes it by: zonevm trace recover.",
+        ) from error
+
+
+def _table(chunk: Chunk) -> pyarrow.Table:
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    def column(name: str, kind: pyarrow.DataType) -> Any:
+        buffer = pa.py_buffer(chunk.columns.get(name, b""))
+        values = pa.Array.from_buffers(kind, chunk.rows, [None, buffer])
+        if name not in _NONE:
+            return values
+        return pc.if_else(pc.equal(values, pa.scalar(_NONE[name], kind)), pa.scalar(None, kind), values)
+
+    cdb = column("cdb", pa.binary(16))
+    requests = cdb.dictionary_encode()
+    names = [code(each, command_name(each)) for each in requests.dictionary.to_pylist()]
+    opcodes = [each[0] for each in requests.dictionary.to_pylist()]
+    senses = column("sense", pa.uint32()).dictionary_encode()
+    texts = [_sense(each) for each in senses.dictionary.to_pylist()]
+    values = {
+        "time": column("time", pa.timestamp("ns")),
+        "disk": column("disk", pa.uint16()),
+        "queue": column("queue", pa.uint16()),
+        "command": _text(names, requests.indices),
+        "opcode": pa.array(opcodes, pa.uint8()).take(requests.indices),
+        "cdb": cdb,
+        "lba": column("lba", pa.uint64()),
+        "blocks": column("blocks", pa.uint64()).cast(pa.uint32()),
+        "zone": column("zone", pa.uint32()),
+        "length": column("length", pa.uint64()),
+        "status": column("status", pa.uint8()),
+        "sense": _text(texts, senses.indices),
+        "latency": column("latency", pa.uint64()),
+    }
+    return pa.table(values)
+
+
+def _text(texts: Sequence[str | None], indices: Any) -> Any:
+    import pyarrow as pa  # noqa: PLC0415
+
+    return pa.array(texts, pa.string()).take(indices)
+
+
+def _sense(code: int) -> str | None:
+    return f"{code >> 16:X}/{code >> 8 & 0xFF:02X}/{code & 0xFF:02X}" if code else None

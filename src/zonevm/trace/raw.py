@@ -1,0 +1,45 @@
+"""The raw trace that disks write: chunks of columns. The other side is ``crates/record/src/chunk.rs``."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+_HEAD = struct.Struct("<8sII")
+_MAGIC = b"zvtrace1"
+COLUMNS = {
+    "time": 8,
+    "latency": 8,
+    "lba": 8,
+    "blocks": 8,
+    "length": 8,
+    "zone": 4,
+    "sense": 4,
+    "disk": 2,
+    "queue": 2,
+    "status": 1,
+    "cdb": 16,
+}
+"""Bytes of a value, in the order in which a chunk has the columns."""
+_ROW = sum(COLUMNS.values())
+
+
+class Chunk(NamedTuple):
+    """Some commands: how many, and the bytes of each column."""
+
+    rows: int
+    columns: dict[str, memoryview]
+
+
+def chunks(file: BinaryIO) -> Iterator[Chunk]:
+    """Yield the whole chunks of a raw trace; one that was being written when its process died is left out."""
+    while len(head := file.read(_HEAD.size)) == _HEAD.size:
+        magic, rows, _ = _HEAD.unpack(head)
+        body = memoryview(file.read(rows * _ROW))
+        if magic != _MAGIC or len(body) < rows * _ROW:
+            return
+        columns = {}
+        for name, width in COLUMNS.items():
+            columns[name], body = body[: rows * width], body[rows * width :]
+        yield Chunk(rows, columns)

@@ -1,0 +1,174 @@
+"""`make soak`: the long campaigns, one after the other. Stop it at any time: it goes on where it was.
+
+Usage: python -m tests.campaigns.soak [--scale PERCENT] [CAMPAIGN ...]. What was done is kept in
+.soak/results.jsonl; remove it to begin anew. The report at the end says what was tried and what was found;
+exit code 1 if anything was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.campaigns import kills
+from tests.campaigns.power_cuts import FILE_SYSTEMS, trial
+from zonevm import Guest
+from zonevm.guest import installed
+
+ROOT = Path(__file__).parents[2]
+KEPT = ROOT / ".soak/results.jsonl"
+SEEDS_A_GUEST = 5
+FUZZ_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """``units`` pieces of work; ``run`` does the n-th and yields what it found wrong: nothing, or texts."""
+
+    name: str
+    units: int
+    what: str
+    run: Callable[[int], Iterator[str]]
+
+
+def crashes(unit: int) -> Iterator[str]:
+    """A hundred simulated workloads, with a crash at each step."""
+    environment = {**os.environ, "ZONEVM_CRASH_FIRST": str(unit * 100), "ZONEVM_CRASH_SEEDS": "100"}
+    test = ["cargo", "test", "--release", "--quiet", "-p", "zonevm-image", "no_crash_breaks_a_promise"]
+    done = subprocess.run(test, cwd=ROOT, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        yield done.stdout[-2000:]
+
+
+def power_cuts(name: str, cache: str) -> Callable[[int], Iterator[str]]:
+    """Seeds on one file system; on a disk that lies, what is wrong is that nothing is."""
+    system = FILE_SYSTEMS[name]
+
+    def run(unit: int) -> Iterator[str]:
+        with Guest(disks=[system.disk(cache)], kernel=_kernel()) as guest:
+            for seed in range(unit * SEEDS_A_GUEST, (unit + 1) * SEEDS_A_GUEST):
+                result = trial(guest, system, seed)
+                if cache != "lying":
+                    yield from (f"seed {seed}: {wrong}" for wrong in result.wrong)
+                elif not result.wrong:
+                    yield f"seed {seed}: the lie was not found"
+
+    return run
+
+
+def kill(unit: int) -> Iterator[str]:
+    """One kill -9 at a random moment."""
+    at_least = random.Random(unit).randrange(1, 64) * 2**20
+    with tempfile.TemporaryDirectory() as directory:
+        image = Path(directory, "disk.img")
+        kills.make(image)
+        try:
+            kills.kill(image, _kernel(), [str(Path(sys.executable).with_name("zonevm"))], at_least)
+        except AssertionError as error:
+            yield f"after {at_least} bytes: {error}"
+
+
+def fuzz(target: str) -> Callable[[int], Iterator[str]]:
+    """Five minutes of a fuzz target."""
+
+    def run(_: int) -> Iterator[str]:
+        done = subprocess.run(
+            ["fuzz/run", target, str(FUZZ_SECONDS)], cwd=ROOT, capture_output=True, text=True
+        )
+        if done.returncode:
+            yield done.stderr[-2000:]
+
+    return run
+
+
+def fuzz_targets() -> list[str]:
+    """The names of all fuzz targets."""
+    return sorted(path.stem for path in (ROOT / "fuzz/fuzz_targets").glob("*.rs"))
+
+
+def campaigns() -> list[Campaign]:
+    """All of them."""
+    found = [Campaign("crashes", 50, "100 workloads, a host crash at each step", crashes)]
+    for name in FILE_SYSTEMS:
+        seeds = f"{SEEDS_A_GUEST} power cuts under {name}"
+        found.append(Campaign(f"power-cuts-{name}", 10, seeds, power_cuts(name, "volatile")))
+        found.append(Campaign(f"lies-{name}", 1, f"{seeds}, the disk lies", power_cuts(name, "lying")))
+    found.append(Campaign("kill-9", 200, "kill -9 under fio", kill))
+    found += [Campaign(f"fuzz-{name}", 12, f"5 minutes of {name}", fuzz(name)) for name in fuzz_targets()]
+    return found
+
+
+def main() -> int:
+    """Run what is left to do, then report."""
+    chosen = campaigns()
+    parser = argparse.ArgumentParser(prog="soak", description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--scale", type=int, default=100, metavar="PERCENT", help="how much of each [100]")
+    parser.add_argument("names", nargs="*", metavar="CAMPAIGN", help=", ".join(c.name for c in chosen))
+    options = parser.parse_args()
+    if unknown := set(options.names) - {each.name for each in chosen}:
+        parser.error(f"there is no campaign {', '.join(sorted(unknown))}")
+    chosen = [each for each in chosen if not options.names or each.name in options.names]
+    done = _done()
+    for campaign in chosen:
+        for unit in range(_units(campaign, options.scale)):
+            if (campaign.name, unit) not in done:
+                done[campaign.name, unit] = _run(campaign, unit)
+    return _report(chosen, done, options.scale)
+
+
+def _units(campaign: Campaign, scale: int) -> int:
+    return max(1, campaign.units * scale // 100)
+
+
+def _done() -> dict[tuple[str, int], list[str]]:
+    if not KEPT.exists():
+        return {}
+    results = map(json.loads, KEPT.read_text().splitlines())
+    return {(each["campaign"], each["unit"]): each["found"] for each in results}
+
+
+def _run(campaign: Campaign, unit: int) -> list[str]:
+    print(f"{campaign.name} {unit + 1}/{campaign.units}: {campaign.what}", flush=True)
+    begin = time.monotonic()
+    found = list(campaign.run(unit))
+    result = {
+        "campaign": campaign.name,
+        "unit": unit,
+        "seconds": round(time.monotonic() - begin, 1),
+        "found": found,
+    }
+    KEPT.parent.mkdir(exist_ok=True)
+    with KEPT.open("a") as kept:
+        kept.write(json.dumps(result) + "\n")
+    for each in found:
+        print(f"  FOUND {each}", flush=True)
+    return found
+
+
+def _report(chosen: list[Campaign], done: dict[tuple[str, int], list[str]], scale: int) -> int:
+    print("\ncampaign             done  found  a unit is")
+    total = 0
+    for campaign in chosen:
+        results = [found for (name, _), found in done.items() if name == campaign.name]
+        found = sum(map(len, results))
+        total += found
+        count = f"{len(results)}/{_units(campaign, scale)}"
+        print(f"{campaign.name:<18} {count:>6} {found:>6}  {campaign.what}")
+    return 1 if total else 0
+
+
+def _kernel() -> str:
+    return next(kernel.version for kernel in installed() if kernel.origin == "cache")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
