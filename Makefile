@@ -72,6 +72,7 @@ bench: $(VENV)/.kernels ## how fast the emulated disk and the boot are, as ratio
 fuzz: $(VENV)/.built ## ten minutes of each fuzz target
 	fuzz/run cdb 600
 	fuzz/run virtq 600
+	fuzz/run image 600
 	fuzz/run messages 600
 
 soak: $(VENV)/.kernels $(VENV)/.tests ## hours of crashes, power cuts, kills and fuzzing; goes on where it was stopped

@@ -1,7 +1,7 @@
 """The emulated disk: its image, its SCSI command set, and the vhost-user-scsi server. Written in Rust."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Literal, Self, TypedDict, final, type_check_only
 
@@ -14,9 +14,16 @@ __all__ = [
     "Server",
     "Trace",
     "Zone",
+    "check",
     "command_name",
     "command_names",
+    "export",
     "inspect",
+    "repair",
+    "resize",
+    "restore",
+    "set_zones",
+    "snapshot",
 ]
 
 _Path = str | os.PathLike[str]
@@ -34,6 +41,9 @@ _Condition = Literal[
 
 _Cache = Literal["host", "volatile", "lying"]
 _Loss = Literal["all", "none", "random"]
+
+_Settable = Literal["not write pointer", "empty", "closed", "full", "read-only", "offline"]
+_Progress = Callable[[int, int], object]
 
 _ErrorKind = Literal[
     "in-use",
@@ -130,6 +140,18 @@ class PowerCut(TypedDict):
     """Sequential zones that lost data."""
     blocks: list[int]
     """Physical blocks of conventional zones, by number, that are as they were before."""
+
+@type_check_only
+class Finding(TypedDict):
+    """One thing that is wrong with an image. Only for annotations: import it under ``TYPE_CHECKING``."""
+
+    part: str
+    """The part of the file, as ``docs/image-format.md`` names it."""
+    zone: int | None
+    """The zone that it concerns, if it is one."""
+    problem: str
+    repair: str | None
+    """What :func:`repair` does about it; ``None``: nothing can be done."""
 
 @final
 class Zone:
@@ -426,6 +448,33 @@ def command_names() -> list[str]:
 
 def inspect(path: _Path) -> Inspection:
     """Look at an image without locking or changing it, also while a guest uses it."""
+
+def check(path: _Path) -> list[Finding]:
+    """Look for all that is wrong with an image; changes nothing. Nobody can open the image meanwhile."""
+
+def repair(path: _Path, dry_run: bool = False) -> list[Finding]:
+    """Mend all that :func:`check` finds, or only say what would be done.
+
+    CoreError ``corrupt``: some of it cannot be mended, and nothing was changed.
+    """
+
+def snapshot(path: _Path, copy: _Path, new_identity: bool, progress: _Progress) -> None:
+    """Copy an image to a new file; ``progress`` is called with the bytes done and those in all.
+
+    What ``progress`` raises ends the copying, and nothing is left.
+    """
+
+def restore(snapshot: _Path, path: _Path, progress: _Progress) -> None:
+    """Put a copy of ``snapshot`` in the place of the image ``path``, once it is complete."""
+
+def export(path: _Path, raw: _Path, progress: _Progress) -> None:
+    """Write what a guest would read from the disk to a new, sparse file."""
+
+def resize(path: _Path, size: int, progress: _Progress) -> None:
+    """Make an image's disk ``size`` bytes long, in a new file that then takes the image's place."""
+
+def set_zones(path: _Path, first: int, last: int, condition: _Settable, written: int | None = None) -> None:
+    """Bring zones ``first`` to ``last`` into a condition, with ``written`` bytes, or what they hold now."""
 
 def command_name(cdb: bytes) -> str | None:
     """Return what the standards call the command of a CDB; ``None`` for one that the disk does not have."""

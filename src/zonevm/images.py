@@ -1,4 +1,4 @@
-"""Image files of emulated SMR disks: create, look at, open. A typed layer over ``zonevm._core``, no logic.
+"""Image files of emulated SMR disks: create, look at, open, mend, copy. A typed layer over ``zonevm._core``.
 
 Every failure is an :class:`ImageError`.
 """
@@ -6,31 +6,47 @@ Every failure is an :class:`ImageError`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, cast, get_args
 
+from zonevm import _core
 from zonevm._core import CoreError, Disk, Server, Zone, inspect
 from zonevm.disks import SmrDisk
 from zonevm.errors import ImageError, UsageError
+from zonevm.units import parse_size
+from zonevm.zone_numbers import parse_zones
 
 if TYPE_CHECKING:
-    from zonevm._core import Inspection, PowerCut
+    from zonevm._core import Finding, Inspection, PowerCut
 
 Cache = Literal["host", "volatile", "lying"]
 Loss = Literal["all", "none", "random"]
+
+Settable = Literal["empty", "closed", "full", "read-only", "offline", "not-write-pointer"]
+Progress = Callable[[int, int], object]
+"""Called with the bytes done and those in all; what it raises ends the work, and nothing is left of it."""
+
+_Path = str | os.PathLike[str]
 
 __all__ = [
     "Disk",
     "Server",
     "Zone",
+    "check",
     "create",
+    "export",
     "info",
     "loss",
     "open",
     "power_cut",
+    "repair",
+    "resize",
+    "restore",
     "serve",
+    "set_zones",
+    "snapshot",
     "temporary",
     "zones",
 ]
@@ -92,10 +108,86 @@ def zones(path: str | os.PathLike[str]) -> list[Zone]:
     return info(path)["zones"]
 
 
+def check(path: _Path) -> list[Finding]:
+    """Return all that is wrong with an image, which is not changed; nothing: it is whole.
+
+    Raises :class:`ImageError` for an image in use, and for a file that is no image or of an unknown version.
+    """
+    with _errors():
+        return _core.check(path)
+
+
+def repair(path: _Path, *, dry_run: bool = False) -> list[Finding]:
+    """Mend an image; return what was wrong, with what was done, or, with ``dry_run``, what would be.
+
+    Data that can be read stay so. Raises :class:`ImageError`, and changes nothing, where something cannot be
+    mended.
+    """
+    with _errors():
+        return _core.repair(path, dry_run)
+
+
+def snapshot(
+    path: _Path, copy: _Path, *, new_identity: bool = False, progress: Progress | None = None
+) -> None:
+    """Copy an image to ``copy``, which must not exist: at once where the file system can share blocks.
+
+    The copy is the same disk to a guest, unless ``new_identity`` draws it a serial number and a WWN.
+    """
+    with _errors():
+        _core.snapshot(path, copy, new_identity, progress or _silent)
+
+
+def restore(snapshot: _Path, path: _Path, *, progress: Progress | None = None) -> None:
+    """Make the image ``path`` what ``snapshot`` is. It is replaced when the copy is complete."""
+    with _errors():
+        _core.restore(snapshot, path, progress or _silent)
+
+
+def export(path: _Path, raw: _Path, *, progress: Progress | None = None) -> None:
+    """Write what a guest would read from the disk to ``raw``, a sparse file that must not exist."""
+    with _errors():
+        _core.export(path, raw, progress or _silent)
+
+
+def resize(path: _Path, size: int | str, *, progress: Progress | None = None) -> None:
+    """Make an image's disk larger or smaller at its end; refused where data would be lost.
+
+    A new image, with the same identity, takes the place of the old one when it is complete.
+    """
+    with _errors():
+        _core.resize(path, parse_size(size), progress or _silent)
+
+
+def set_zones(
+    path: _Path, zones: int | str, condition: Settable, *, written: int | str | None = None
+) -> None:
+    """Bring zones (``5``, ``5-9``, ``all``) of an image that nobody uses into a condition.
+
+    ``written``: the bytes from the zone's start that hold data, whole blocks of 4096; by default what there
+    is now, or nothing for ``empty``. What was not written before reads as zeroes. Conventional zones are
+    ``not-write-pointer``, ``read-only`` or ``offline``. Raises :class:`ImageError`, and changes nothing, for
+    a condition that one of the zones cannot be in; :class:`UsageError` for zones that the disk lacks.
+    """
+    if condition not in get_args(Settable):
+        raise UsageError(
+            f"{condition!r} is no condition to set", f"Choose one of: {', '.join(get_args(Settable))}."
+        )
+    size = None if written is None else parse_size(written)
+    chosen = parse_zones(zones, info(path)["zone_count"])
+    name = "not write pointer" if condition == "not-write-pointer" else condition
+    with _errors():
+        _core.set_zones(path, chosen[0], chosen[-1], name, size)
+
+
 def serve(socket: Path, disks: Sequence[Disk], queues: int) -> Server:
     """Serve ``disks`` on a vhost-user-scsi socket, in threads, until the server is stopped."""
     with _errors():
         return Server(socket, disks, queues)
+
+
+def _silent(done: int, total: int) -> None:
+    pass
 
 
 def _cache(name: str) -> Cache:

@@ -23,8 +23,8 @@ ZONE_BLOCKS = ZONE // BLOCK
 CONVENTIONAL = 2
 MEDIUM_WRITE_ERROR = (0x3, 0x0C, 0x00)
 HEADER = 4096
-CHECKPOINT = 2 * HEADER + (1 << 20) + 2 * HEADER
-"""Where a new image's zone words are: after the live table, the journal and the place of another copy."""
+CHECKPOINT = 3 * HEADER + (1 << 20) + 2 * HEADER
+"""Where a new image's zone words are: after the header's copy, the live table, the journal, another copy."""
 
 
 def create(path: Path, size: int = 32 * ZONE) -> Path:

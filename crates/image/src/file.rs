@@ -24,11 +24,7 @@ pub(crate) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     pub fn new(path: &'a Path) -> io::Result<Self> {
-        let dir = match path.parent() {
-            Some(dir) if dir != Path::new("") => dir,
-            _ => Path::new("."),
-        };
-        let unnamed = unnamed(dir, OFlags::empty())?;
+        let unnamed = unnamed(directory(path), OFlags::empty())?;
         let named = unnamed.is_none();
         let file = match unnamed {
             Some(file) => file,
@@ -83,6 +79,25 @@ pub(crate) fn temporary(dir: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Puts a new file in the place of what is at `path`, once `make` has filled it; `failed` words errors.
+pub(crate) fn replace(
+    path: &Path,
+    failed: impl Fn(io::Error) -> Error,
+    make: impl FnOnce(&File) -> Result<(), Error>,
+) -> Result<(), Error> {
+    // Through a symbolic link: what it names is replaced, and not the link.
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let partial = unused_name(directory(path));
+    let draft = Draft::new(&partial).map_err(&failed)?;
+    make(draft.file())?;
+    draft.publish().map_err(&failed)?;
+    std::fs::rename(&partial, path).map_err(|e| {
+        // The error of the renaming is what matters.
+        let _ = std::fs::remove_file(&partial);
+        failed(e)
+    })
+}
+
 /// Opens a regular file; whatever else has that name is not touched.
 pub(crate) fn open_regular(path: &Path, access: OFlags) -> Result<File, Error> {
     // NONBLOCK: a FIFO of that name must not make us wait.
@@ -114,6 +129,15 @@ fn exclusive(path: &Path) -> io::Result<File> {
     Ok(open(path, flags, NEW_FILE)?.into())
 }
 
+/// The directory of a file that need not be there.
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(dir) if dir != Path::new("") => dir,
+        _ => Path::new("."),
+    }
+}
+
+/// A name in `dir` that nothing has.
 fn unused_name(dir: &Path) -> PathBuf {
     let random = u64::from_ne_bytes(crate::random::bytes());
     dir.join(format!(".zonevm-{random:016x}"))

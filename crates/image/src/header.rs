@@ -3,7 +3,7 @@
 //! All numbers are little-endian. The magic, the version and the checksum keep their places in every
 //! version of the format. There are three sets of feature flags: a bit that a program does not know
 //! means nothing to it in *compatible*, forbids it to write in *read-only compatible*, and to read in
-//! *incompatible*. Version 1 defines none.
+//! *incompatible*. Version 1 defines none. A copy of the page follows it, for repair.
 //!
 //! | byte | length | field |
 //! |---|---|---|
@@ -36,7 +36,7 @@ use crate::layout::{Area, Layout, PAGE};
 use crate::{Error, ErrorKind};
 
 /// One header page.
-type Page = [u8; PAGE as usize];
+pub(crate) type Page = [u8; PAGE as usize];
 
 const MAGIC: [u8; 8] = *b"\x89ZONEVM\n";
 const VERSION: u32 = 1;
@@ -146,7 +146,11 @@ impl Header {
         Ok(header)
     }
 
-    fn decode(page: &Page, path: &Path, access: Access) -> Result<Self, Error> {
+    /// Reads a header's page; `path` is for the errors.
+    ///
+    /// # Errors
+    /// As for [`Self::read`], but for what concerns the file.
+    pub fn decode(page: &Page, path: &Path, access: Access) -> Result<Self, Error> {
         check_trust(page, path, access)?;
         let max_open = u32_at(page, at::MAX_OPEN);
         let geometry = Geometry {
@@ -250,7 +254,7 @@ pub(crate) fn corrupt(path: &Path, what: &str) -> Error {
     Error::new(
         ErrorKind::Corrupt,
         format!("the image '{}' is damaged: {what}", path.display()),
-        "the file was left as it is; restore it from a copy, or create a new image",
+        "the file was left as it is; `zonevm disk check` says more, and `zonevm disk repair` mends what can be mended",
     )
 }
 
@@ -261,7 +265,7 @@ fn truncated(path: &Path, length: u64, needed: u64) -> Error {
             "the image '{}' is truncated: it has {length} bytes of {needed}",
             path.display()
         ),
-        "the file was left as it is; copy it again from where it came, as a whole",
+        "the file was left as it is; copy it again from where it came, as a whole, or see `zonevm disk check`",
     )
 }
 

@@ -37,6 +37,8 @@ use crate::store::Store;
 const MAGIC: [u8; 8] = *b"\x89ZVCKPT\n";
 /// What one write is atomic for. Records are aligned to it, so that none can tear another.
 const SECTOR: usize = 512;
+/// No image gets here: more is damage.
+const MAX_GENERATION: u64 = u64::MAX >> 1;
 const HEAD: usize = 24;
 const ENTRY: usize = 16;
 
@@ -72,11 +74,16 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Writes the first checkpoint of a new image, whose words are `words`.
-    pub fn create(store: &dyn Store, layout: &Layout, words: Vec<u64>) -> io::Result<Self> {
+    /// Begins a stable state of `words` with a checkpoint, whose generation is the one after `generation`.
+    pub fn create(
+        store: &dyn Store,
+        layout: &Layout,
+        words: Vec<u64>,
+        generation: u64,
+    ) -> io::Result<Self> {
         let mut journal = Self {
             words,
-            generation: 0,
+            generation,
             sequence: 0,
             at: 0,
             area: records(layout),
@@ -199,6 +206,39 @@ impl Journal {
     }
 }
 
+/// What is in a checkpoint's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slot {
+    /// Nothing yet.
+    Blank,
+    /// What does not check.
+    Broken,
+    /// A checkpoint of this generation.
+    Whole(u64),
+}
+
+/// Looks at a checkpoint of `count` words.
+pub(crate) fn look(store: &dyn Store, slot: Area, count: u32) -> io::Result<Slot> {
+    if let Some((generation, _)) = read_checkpoint(store, slot, count)? {
+        return Ok(Slot::Whole(generation));
+    }
+    let mut page = [0; PAGE as usize];
+    store.read_at(slot.offset, &mut page)?;
+    let blank = page.iter().all(|byte| *byte == 0);
+    Ok(if blank { Slot::Blank } else { Slot::Broken })
+}
+
+/// The newest generation that any record in the journal has; 0 if there is none.
+pub(crate) fn newest_record(store: &dyn Store, layout: &Layout) -> io::Result<u64> {
+    let area = records(layout);
+    let mut bytes = vec![0; area.size as usize];
+    store.read_at(area.offset, &mut bytes)?;
+    let records = (0..bytes.len())
+        .step_by(SECTOR)
+        .filter_map(|at| Record::decode(&bytes[at..]));
+    Ok(records.map(|record| record.generation).max().unwrap_or(0))
+}
+
 /// The part of the journal area that holds records: the first page holds the live table's stamp.
 fn records(layout: &Layout) -> Area {
     Area {
@@ -229,6 +269,7 @@ fn read_checkpoint(
     let (page, words) = bytes.split_at(PAGE as usize);
     let whole = page.starts_with(&MAGIC)
         && u32_at(page, 16) == count
+        && u64_at(page, 8) <= MAX_GENERATION
         && u32_at(page, 20) == crc32c_append(crc32c(&page[..20]), words);
     Ok(whole.then(|| {
         let words = words.chunks_exact(8).map(|word| u64_at(word, 0));
@@ -265,7 +306,8 @@ impl<'a> Record<'a> {
         let count = u32_at(bytes.get(..HEAD)?, 4) as usize;
         let end = HEAD.checked_add(count.checked_mul(ENTRY)?)?;
         let body = bytes.get(4..end)?;
-        (u32_at(bytes, 0) == crc32c(body)).then(|| Self {
+        let whole = u32_at(bytes, 0) == crc32c(body) && u64_at(bytes, 8) <= MAX_GENERATION;
+        whole.then(|| Self {
             generation: u64_at(bytes, 8),
             sequence: u64_at(bytes, 16),
             entries: &bytes[HEAD..end],

@@ -1,7 +1,7 @@
 //! Where things are in an image's file.
 //!
 //! ```text
-//! 0         header, one page
+//! 0         header, one page, and a copy of it in the next page
 //! table     one little-endian 64-bit word a zone
 //! journal   the table's stamp, one page, then changes of zones since the last checkpoint
 //! checkpoint A, checkpoint B   stable copies of the table
@@ -17,6 +17,8 @@ use crate::{Error, ErrorKind};
 pub(crate) const PAGE: u64 = 4096;
 const DATA_ALIGNMENT: u64 = 1 << 20;
 const JOURNAL: u64 = 1 << 20;
+/// Where the header's copy is.
+pub(crate) const COPY: u64 = PAGE;
 /// It is read as a whole.
 const MAX_JOURNAL: u64 = 64 << 20;
 
@@ -80,7 +82,7 @@ impl Layout {
     fn place(geometry: &Geometry) -> Option<Self> {
         let table_size = table_bytes(geometry).next_multiple_of(PAGE);
         let table = Area {
-            offset: PAGE,
+            offset: COPY + PAGE,
             size: table_size,
         };
         let journal = Area {
@@ -119,6 +121,17 @@ impl Layout {
     pub fn state_areas(&self) -> [Area; 4] {
         let [first, second] = self.checkpoints;
         [self.table, self.journal, first, second]
+    }
+
+    /// Whether there is room for the header's copy.
+    pub fn has_copy(&self) -> bool {
+        self.areas().iter().all(|area| area.offset >= COPY + PAGE)
+    }
+
+    /// The first byte after all zone state.
+    pub fn state_end(&self) -> u64 {
+        let ends = self.state_areas().map(|area| area.offset + area.size);
+        ends.into_iter().max().unwrap_or(PAGE)
     }
 
     /// Puts together what [`Self::areas`] took apart.

@@ -8,11 +8,17 @@
 //! RESET WRITE POINTER made stable survives a crash of the host too, and after one no write pointer is above
 //! stable data.
 
+mod check;
+mod conditions;
+mod copying;
 #[cfg(test)]
 mod crash;
 mod disk;
 mod durability;
 mod error;
+mod export;
+#[cfg(test)]
+mod failing;
 mod file;
 mod header;
 mod inspect;
@@ -24,16 +30,26 @@ mod medium;
 mod outcome;
 mod power;
 mod random;
+mod repair;
+mod resize;
 mod slices;
+mod snapshot;
 mod state;
 mod store;
 mod table;
 mod undo;
 
+pub use check::{check, Finding};
+pub use conditions::set_zones;
+pub use copying::Progress;
 pub use disk::{Cache, Disk};
 pub use error::{Error, ErrorKind};
+pub use export::export;
 pub use inspect::{inspect, Inspection};
 pub use lock::Holder;
 pub use outcome::Outcome;
 pub use power::{Cut, CutZone, Loss};
 pub use random::identity as random_identity;
+pub use repair::repair;
+pub use resize::resize;
+pub use snapshot::{restore, snapshot};

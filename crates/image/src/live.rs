@@ -32,11 +32,33 @@ impl Boot {
     }
 }
 
-/// Whether the table was stamped in boot `boot`.
-pub(crate) fn is_trusted(store: &dyn Store, at: u64, boot: Option<Boot>) -> io::Result<bool> {
+/// What a stamp says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stamp {
+    /// The image is not in use, and its last user stopped cleanly.
+    None,
+    /// Whoever used it last did so in this boot.
+    Boot(Boot),
+    /// It does not check.
+    Broken,
+}
+
+/// Reads the stamp.
+pub(crate) fn read(store: &dyn Store, at: u64) -> io::Result<Stamp> {
     let mut stamp = [0; LENGTH];
     store.read_at(at, &mut stamp)?;
-    Ok(boot.is_some_and(|boot| stamp == encode(boot)))
+    let boot = Boot(stamp[8..24].try_into().expect("16 bytes"));
+    Ok(match stamp {
+        _ if stamp == [0; LENGTH] => Stamp::None,
+        _ if stamp == encode(boot) => Stamp::Boot(boot),
+        _ => Stamp::Broken,
+    })
+}
+
+/// Whether the table was stamped in boot `boot`.
+pub(crate) fn is_trusted(store: &dyn Store, at: u64, boot: Option<Boot>) -> io::Result<bool> {
+    let stamp = read(store, at)?;
+    Ok(boot.is_some_and(|boot| stamp == Stamp::Boot(boot)))
 }
 
 /// Stamps the table. Need not be stable: the stamp means nothing after a crash of the host.

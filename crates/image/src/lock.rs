@@ -30,7 +30,19 @@ pub struct Holder {
 /// # Errors
 /// `InUse` names the holder.
 pub(crate) fn lock(file: &File, path: &Path) -> Result<(), Error> {
-    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+    take(file, path, FlockOperation::NonBlockingLockExclusive)
+}
+
+/// Keeps users out while the image is looked at or copied; others may do the same. Lasts as [`lock`]'s does.
+///
+/// # Errors
+/// `InUse` names the holder.
+pub(crate) fn lock_shared(file: &File, path: &Path) -> Result<(), Error> {
+    take(file, path, FlockOperation::NonBlockingLockShared)
+}
+
+fn take(file: &File, path: &Path, how: FlockOperation) -> Result<(), Error> {
+    match flock(file, how) {
         Ok(()) => Ok(()),
         Err(rustix::io::Errno::WOULDBLOCK) => {
             let who = match holder(file) {

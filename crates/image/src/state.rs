@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use crate::header::{corrupt, Header};
 use crate::journal::{Journal, Unreadable};
-use crate::layout::Layout;
+use crate::layout::{Layout, COPY};
 use crate::live::{self, Boot};
 use crate::store::Store;
 use crate::{table, Error};
@@ -32,9 +32,18 @@ pub(crate) fn allocate(file: &File, layout: &Layout) -> io::Result<()> {
 pub(crate) fn fill(store: &dyn Store, header: &Header) -> io::Result<Journal> {
     let words = table::fresh(&header.geometry);
     table::write(store, header.layout.table, &words)?;
-    let journal = Journal::create(store, &header.layout, words)?;
-    store.write_stable(0, &header.encode())?;
+    let journal = Journal::create(store, &header.layout, words, 0)?;
+    write_header(store, header)?;
     Ok(journal)
+}
+
+/// Writes the header's copy, where there is room for it, and then the header.
+pub(crate) fn write_header(store: &dyn Store, header: &Header) -> io::Result<()> {
+    let page = header.encode();
+    if header.layout.has_copy() {
+        store.write_stable(COPY, &page)?;
+    }
+    store.write_stable(0, &page)
 }
 
 /// Sees to it that the live table is right, as of `boot`, and stamps it.

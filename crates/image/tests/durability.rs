@@ -11,8 +11,8 @@ use tempfile::TempDir;
 use zbc::{Condition, Status};
 
 const PAGE: usize = 4096;
-const TABLE: usize = PAGE;
-const STAMP: usize = 2 * PAGE;
+const TABLE: usize = 2 * PAGE;
+const STAMP: usize = 3 * PAGE;
 const JOURNAL: usize = STAMP + PAGE;
 const CHECKPOINTS: [usize; 2] = [STAMP + (1 << 20), STAMP + (1 << 20) + 2 * PAGE];
 const TABLE_BYTES: usize = 17 * 8;

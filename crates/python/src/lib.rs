@@ -9,6 +9,7 @@ mod facts;
 mod faults;
 mod record;
 mod server;
+mod tools;
 
 use pyo3::prelude::*;
 
@@ -26,4 +27,6 @@ mod _core {
     use crate::record::{command_name, FailedCommand, Trace};
     #[pymodule_export]
     use crate::server::Server;
+    #[pymodule_export]
+    use crate::tools::{check, export, repair, resize, restore, set_zones, snapshot};
 }

@@ -33,6 +33,13 @@ pub struct WordError {
     reason: &'static str,
 }
 
+impl WordError {
+    /// What is wrong with the word, without its value.
+    pub fn reason(&self) -> &'static str {
+        self.reason
+    }
+}
+
 impl fmt::Display for WordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -169,6 +176,20 @@ pub fn check_word(geometry: &Geometry, zone: u32, word: u64) -> Result<(), WordE
         _ if written > len => fail("more is written than the zone holds"),
         _ => Ok(()),
     }
+}
+
+/// The word of `zone` in `condition` when its first `written` physical blocks hold data.
+///
+/// # Errors
+/// [`WordError`] for what the zone can never be.
+pub fn word_of(
+    geometry: &Geometry,
+    zone: u32,
+    condition: Condition,
+    written: u32,
+) -> Result<u64, WordError> {
+    let word = Word { condition, written }.value();
+    check_word(geometry, zone, word).map(|()| word)
 }
 
 /// What `word` is while the disk is off: no zone stays open then (ZBC-2, 4.4.3.5).

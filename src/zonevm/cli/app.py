@@ -21,7 +21,7 @@ VERBS = {
     "run": Verb("zonevm.cli.run", "run", "Run a command, or a shell, in a guest with zoned disks."),
     "list": Verb("zonevm.cli.running", "list_", "List the guests that you run."),
     "power-cut": Verb("zonevm.cli.running", "power_cut", "Cut the power of a guest that runs."),
-    "disk": Verb("zonevm.cli.disk", "disk", "Create, import and look at disks."),
+    "disk": Verb("zonevm.cli.disk", "disk", "Create, import, look at, mend and copy disks."),
     "serve": Verb("zonevm.cli.serve", "serve", "Serve disks to a QEMU that you start."),
     "trace": Verb("zonevm.cli.trace", "trace", "Sum up traces of disks' commands."),
     "target": Verb("zonevm.cli.target", "target", "Make and remove kernel targets (LIO)."),

@@ -1,4 +1,4 @@
-"""``zonevm disk``: create images, look at them, and list what a disk can be."""
+"""``zonevm disk``: create images, look at them, and list what a disk can be; the group of all its verbs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ import click
 from rich.console import Console
 
 from zonevm import images
+from zonevm.cli.disk_check import check, repair
+from zonevm.cli.disk_copy import export, resize, restore, snapshot
+from zonevm.cli.disk_zone import zone
 from zonevm.cli.import_ import import_
 from zonevm.cli.options import print_table, table
 from zonevm.cli.output import print_json, say
@@ -35,10 +38,11 @@ _NOT_OF_AN_IMAGE = ("file", "queues", "controller", "cache")
 
 @click.group()
 def disk() -> None:
-    """Create, import and look at disks."""
+    """Create, import, look at, mend and copy disks."""
 
 
-disk.add_command(import_)
+for _verb in (check, export, import_, repair, resize, restore, snapshot, zone):
+    disk.add_command(_verb)
 
 
 def _image_options(command: _Command) -> _Command:

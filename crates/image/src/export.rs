@@ -1,0 +1,70 @@
+//! An image's medium as a raw file: what a guest would read from it.
+
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use zbc::{powered_off, written, Condition, PHYSICAL_BLOCK};
+
+use crate::copying::{copy, Progress, Stretch};
+use crate::file::{open_regular, Draft};
+use crate::header::{Access, Header};
+use crate::live::Boot;
+use crate::lock::lock_shared;
+use crate::state::{current_words, load};
+use crate::store::FileStore;
+use crate::Error;
+
+/// Writes the medium of the image at `path` to `raw`, sparse, which appears when it is complete.
+///
+/// What is above a write pointer, and all of an offline zone, is zeroes.
+///
+/// # Errors
+/// `Exists` if there is anything at `raw`; `InUse`; `NotAnImage`, `Version`, `Corrupt`, `Truncated`,
+/// `NotFound`, `Permission`, `NoSpace`, `TooLarge`, `Io`.
+pub fn export(path: &Path, raw: &Path, progress: Progress<'_>) -> Result<(), Error> {
+    let source = open_regular(path, OFlags::RDONLY)?;
+    lock_shared(&source, path)?;
+    let header = Header::read(&source, path, Access::Read)?;
+    let failed = |e| Error::io("create", raw, e);
+    if raw.symlink_metadata().is_ok() {
+        return Err(failed(std::io::Error::from_raw_os_error(libc::EEXIST)));
+    }
+    let store = FileStore {
+        file: source.try_clone().map_err(failed)?,
+        temporary: false,
+    };
+    let journal = load(&store, &header, path)?;
+    let words = current_words(&store, &header, Boot::current(), &journal, path)?;
+    let stretches = stretches(&header, &words);
+    let draft = Draft::new(raw).map_err(failed)?;
+    let target = draft.file();
+    target.set_len(header.geometry.bytes()).map_err(failed)?;
+    copy(&source, target, &stretches, progress).map_err(failed)?;
+    target.sync_all().map_err(failed)?;
+    draft.publish().map_err(failed)
+}
+
+/// What of the image's file is data that a guest can read.
+fn stretches(header: &Header, words: &[u64]) -> Vec<Stretch> {
+    let geometry = &header.geometry;
+    let block = u64::from(geometry.block_size);
+    let mut stretches: Vec<Stretch> = Vec::new();
+    for (number, &word) in (0..).zip(words) {
+        let zone = zbc::decode(geometry, number, powered_off(word));
+        let to = zone.start * block;
+        let length = match zone.condition {
+            Condition::Offline => continue,
+            _ if zone.conventional => zone.len * block,
+            _ => u64::from(written(word)) * u64::from(PHYSICAL_BLOCK),
+        };
+        match stretches.last_mut() {
+            Some(last) if last.to + last.length == to => last.length += length,
+            _ => stretches.push(Stretch {
+                from: header.layout.data.offset + to,
+                to,
+                length,
+            }),
+        }
+    }
+    stretches
+}

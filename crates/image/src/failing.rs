@@ -1,0 +1,295 @@
+//! A host that fails under a disk in use: a full file system, I/O errors. The guest is told, the zones stay
+//! consistent, and all works again when the cause is gone.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::Arc;
+
+use vm_memory::VolatileSlice;
+use zbc::{Geometry, Status};
+
+use crate::disk::{Cache, Disk};
+use crate::header::Header;
+use crate::layout::Layout;
+use crate::live::Boot;
+use crate::random::identity;
+use crate::slices::Cursor;
+use crate::state::{allocate, fill};
+use crate::store::{FileStore, Punched, Store};
+use crate::table::Table;
+use crate::Outcome;
+
+const BLOCK: usize = 4096;
+/// Blocks of a zone.
+const ZONE: u64 = 16;
+
+/// What of a store fails.
+#[derive(Clone, Copy)]
+enum Part {
+    Read,
+    Write,
+    Stable,
+    Punch,
+    Sync,
+}
+
+/// The error number with which each part fails; 0: it works.
+#[derive(Default)]
+struct Trouble([AtomicI32; 5]);
+
+impl Trouble {
+    fn set(&self, part: Part, errno: i32) {
+        self.0[part as usize].store(errno, Ordering::Relaxed);
+    }
+
+    fn meet(&self, part: Part) -> io::Result<()> {
+        match self.0[part as usize].load(Ordering::Relaxed) {
+            0 => Ok(()),
+            errno => Err(io::Error::from_raw_os_error(errno)),
+        }
+    }
+}
+
+struct Failing {
+    store: FileStore,
+    trouble: Arc<Trouble>,
+}
+
+impl Store for Failing {
+    fn read_some(&self, offset: u64, into: &Cursor<'_>, length: u64) -> io::Result<u64> {
+        self.trouble.meet(Part::Read)?;
+        self.store.read_some(offset, into, length)
+    }
+
+    fn write_some(&self, offset: u64, from: &Cursor<'_>, length: u64) -> io::Result<u64> {
+        self.trouble.meet(Part::Write)?;
+        self.store.write_some(offset, from, length)
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        self.trouble.meet(Part::Read)?;
+        self.store.read_at(offset, into)
+    }
+
+    fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.trouble.meet(Part::Write)?;
+        self.store.write_at(offset, data)
+    }
+
+    fn write_stable(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.trouble.meet(Part::Stable)?;
+        self.store.write_stable(offset, data)
+    }
+
+    fn punch(&self, offset: u64, length: u64) -> io::Result<Punched> {
+        self.trouble.meet(Part::Punch)?;
+        self.store.punch(offset, length)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.trouble.meet(Part::Sync)?;
+        self.store.sync()
+    }
+}
+
+/// A disk on a file of its own, and what can be made to fail.
+struct Bench {
+    disk: Disk,
+    file: File,
+    header: Header,
+    trouble: Arc<Trouble>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let geometry = Geometry {
+            block_size: BLOCK as u32,
+            blocks: 8 * ZONE,
+            zone_blocks: ZONE,
+            conventional_zones: 1,
+            max_open: None,
+        };
+        let header = Header {
+            uuid: [0; 16],
+            created: 0,
+            layout: Layout::new(&geometry).unwrap(),
+            geometry,
+            identity: identity(),
+        };
+        let file = tempfile::tempfile().unwrap();
+        allocate(&file, &header.layout).unwrap();
+        let trouble = Arc::new(Trouble::default());
+        let store = Arc::new(Failing {
+            store: FileStore {
+                file: file.try_clone().unwrap(),
+                temporary: false,
+            },
+            trouble: Arc::clone(&trouble),
+        });
+        let journal = fill(&*store, &header).unwrap();
+        crate::live::stamp(&*store, header.layout.journal.offset, Some(Boot::number(1))).unwrap();
+        let table = Table::map(&file, header.layout.table, &header.geometry).unwrap();
+        let path = Path::new("bench");
+        let disk = Disk::start(
+            store,
+            table,
+            journal,
+            header.clone(),
+            path,
+            Cache::Host,
+            false,
+        );
+        let bench = Self {
+            disk: disk.unwrap(),
+            file,
+            header,
+            trouble,
+        };
+        while bench.command(0, 0, 0, &[], 0).0.completion.status != Status::Good {}
+        bench
+    }
+
+    fn command(
+        &self,
+        code: u8,
+        lba: u64,
+        blocks: u32,
+        out: &[u8],
+        room: usize,
+    ) -> (Outcome, Vec<u8>) {
+        let mut cdb = [0; 16];
+        cdb[0] = code;
+        cdb[2..10].copy_from_slice(&lba.to_be_bytes());
+        cdb[10..14].copy_from_slice(&blocks.to_be_bytes());
+        if code == RESET {
+            cdb[1] = 4;
+        }
+        let (mut out, mut into) = (out.to_vec(), vec![0; room]);
+        let cdb = if code == 0 { &cdb[..6] } else { &cdb[..] };
+        let outcome = self.disk.execute(
+            cdb,
+            &[VolatileSlice::from(&mut out[..])],
+            &[VolatileSlice::from(&mut into[..])],
+        );
+        (outcome, into)
+    }
+
+    /// Sense key, code and qualifier; zeroes for GOOD.
+    fn sense(&self, code: u8, lba: u64, blocks: u32, out: &[u8]) -> (u8, u8, u8) {
+        let room = if code == READ {
+            blocks as usize * BLOCK
+        } else {
+            0
+        };
+        let completion = self.command(code, lba, blocks, out, room).0.completion;
+        match completion.status {
+            Status::Good => (0, 0, 0),
+            _ => (
+                completion.sense[2] & 0xf,
+                completion.sense[12],
+                completion.sense[13],
+            ),
+        }
+    }
+
+    fn pointer(&self, zone: u64) -> u64 {
+        let zone = self.disk.zones()[zone as usize];
+        zone.write_pointer.unwrap() - zone.start
+    }
+
+    /// Write pointers of the zones after a boot of the host.
+    fn stable_pointers(&self) -> Vec<u64> {
+        let store = FileStore {
+            file: self.file.try_clone().unwrap(),
+            temporary: false,
+        };
+        let journal = crate::state::load(&store, &self.header, Path::new("bench")).unwrap();
+        journal
+            .words()
+            .iter()
+            .map(|word| zbc::written(*word).into())
+            .collect()
+    }
+}
+
+const READ: u8 = 0x88;
+const WRITE: u8 = 0x8a;
+const SYNC: u8 = 0x91;
+const RESET: u8 = 0x94;
+const GOOD: (u8, u8, u8) = (0, 0, 0);
+const WRITE_ERROR: (u8, u8, u8) = (3, 0x0c, 0);
+const READ_ERROR: (u8, u8, u8) = (3, 0x11, 0);
+
+#[test]
+fn a_write_that_fails_moves_no_write_pointer() {
+    for errno in [libc::ENOSPC, libc::EDQUOT, libc::EIO, libc::EROFS] {
+        let bench = Bench::new();
+        let data = [7; 2 * BLOCK];
+        assert_eq!(bench.sense(WRITE, 2 * ZONE, 2, &data), GOOD);
+        bench.trouble.set(Part::Write, errno);
+        assert_eq!(bench.sense(WRITE, 2 * ZONE + 2, 2, &data), WRITE_ERROR);
+        assert_eq!(bench.sense(WRITE, 0, 2, &data), WRITE_ERROR);
+        assert_eq!(bench.pointer(2), 2);
+        assert_eq!(bench.command(READ, 2 * ZONE, 2, &[], 2 * BLOCK).1, data);
+        bench.trouble.set(Part::Write, 0);
+        assert_eq!(bench.sense(WRITE, 2 * ZONE + 2, 2, &data), GOOD);
+        assert_eq!(bench.pointer(2), 4);
+        assert_eq!(bench.sense(SYNC, 0, 0, &[]), GOOD);
+        assert_eq!(bench.stable_pointers()[2], 4);
+    }
+}
+
+#[test]
+fn a_flush_that_fails_is_told_and_done_again() {
+    for part in [Part::Sync, Part::Stable] {
+        let bench = Bench::new();
+        assert_eq!(bench.sense(WRITE, 2 * ZONE, 2, &[7; 2 * BLOCK]), GOOD);
+        bench.trouble.set(part, libc::EIO);
+        assert_eq!(bench.sense(SYNC, 0, 0, &[]), WRITE_ERROR);
+        assert_eq!((bench.pointer(2), bench.stable_pointers()[2]), (2, 0));
+        bench.trouble.set(part, 0);
+        assert_eq!(bench.sense(SYNC, 0, 0, &[]), GOOD);
+        assert_eq!((bench.pointer(2), bench.stable_pointers()[2]), (2, 2));
+    }
+}
+
+#[test]
+fn a_reset_that_cannot_be_made_stable_does_not_happen() {
+    let bench = Bench::new();
+    let data = [7; 2 * BLOCK];
+    assert_eq!(bench.sense(WRITE, 2 * ZONE, 2, &data), GOOD);
+    assert_eq!(bench.sense(SYNC, 0, 0, &[]), GOOD);
+    bench.trouble.set(Part::Stable, libc::EIO);
+    assert_eq!(bench.sense(RESET, 2 * ZONE, 0, &[]), WRITE_ERROR);
+    bench.trouble.set(Part::Stable, 0);
+    assert_eq!(bench.sense(RESET, 2 * ZONE, 0, &[]), GOOD);
+    assert_eq!((bench.pointer(2), bench.stable_pointers()[2]), (0, 0));
+    assert_eq!(bench.sense(WRITE, 2 * ZONE, 2, &data), GOOD);
+}
+
+#[test]
+fn space_that_cannot_be_given_back_is_no_error() {
+    let bench = Bench::new();
+    assert_eq!(bench.sense(WRITE, 2 * ZONE, 2, &[7; 2 * BLOCK]), GOOD);
+    bench.trouble.set(Part::Punch, libc::EIO);
+    assert_eq!(bench.sense(RESET, 2 * ZONE, 0, &[]), GOOD);
+    assert_eq!(
+        bench.command(READ, 2 * ZONE, 2, &[], 2 * BLOCK).1,
+        [0; 2 * BLOCK]
+    );
+}
+
+#[test]
+fn a_read_that_fails_is_told() {
+    let bench = Bench::new();
+    let data = [7; 2 * BLOCK];
+    assert_eq!(bench.sense(WRITE, 2 * ZONE, 2, &data), GOOD);
+    bench.trouble.set(Part::Read, libc::EIO);
+    assert_eq!(bench.sense(READ, 2 * ZONE, 2, &[]), READ_ERROR);
+    // Above the write pointer nothing is read from the host.
+    assert_eq!(bench.sense(READ, 3 * ZONE, 2, &[]), GOOD);
+    bench.trouble.set(Part::Read, 0);
+    assert_eq!(bench.command(READ, 2 * ZONE, 2, &[], 2 * BLOCK).1, data);
+}

@@ -1,0 +1,101 @@
+//! A disk made larger or smaller at its end.
+//!
+//! The zone tables grow with the disk, and the data may have to move: so a new image is made, with the same
+//! identity, and takes the old one's place when it is complete.
+
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use zbc::{check_word, fresh_word, powered_off, written, Geometry};
+
+use crate::copying::{copy, Progress, Stretch};
+use crate::file::{open_regular, replace};
+use crate::header::{Access, Header};
+use crate::journal::Journal;
+use crate::layout::Layout;
+use crate::live::Boot;
+use crate::lock::lock;
+use crate::state::{allocate, current_words, load, write_header};
+use crate::store::{FileStore, Store};
+use crate::{table, Error, ErrorKind};
+
+/// Makes the disk of the image at `path` `bytes` long.
+///
+/// New zones are empty. A last zone that was smaller than the others grows, and keeps its condition.
+///
+/// # Errors
+/// `Invalid` for a size that cannot be, or where data would be lost. `InUse`, `NotAnImage`, `Version`, `Corrupt`,
+/// `Truncated`, `NotFound`, `Permission`, `NoSpace`, `TooLarge`, `Io`. The image is as it was then.
+pub fn resize(path: &Path, bytes: u64, progress: Progress<'_>) -> Result<(), Error> {
+    let source = open_regular(path, OFlags::RDWR)?;
+    lock(&source, path)?;
+    let old = Header::read(&source, path, Access::Write)?;
+    let failed = |e| Error::io("resize", path, e);
+    let from = FileStore {
+        file: source.try_clone().map_err(failed)?,
+        temporary: false,
+    };
+    let journal = load(&from, &old, path)?;
+    let words = current_words(&from, &old, Boot::current(), &journal, path)?;
+    let geometry = resized(&old.geometry, bytes)?;
+    let words = fitted(&geometry, words.into_iter().map(powered_off).collect())?;
+    let data = Stretch {
+        from: old.layout.data.offset,
+        to: 0,
+        length: old.geometry.bytes().min(bytes),
+    };
+    let new = Header {
+        layout: Layout::new(&geometry)?,
+        geometry,
+        ..old
+    };
+    replace(path, failed, |target| {
+        allocate(target, &new.layout).map_err(failed)?;
+        let to = new.layout.data.offset;
+        copy(&source, target, &[Stretch { to, ..data }], progress).map_err(failed)?;
+        let store = FileStore {
+            file: target.try_clone().map_err(failed)?,
+            temporary: false,
+        };
+        table::write(&store, new.layout.table, &words).map_err(failed)?;
+        Journal::create(&store, &new.layout, words, 0).map_err(failed)?;
+        write_header(&store, &new).map_err(failed)?;
+        store.sync().map_err(failed)
+    })
+}
+
+fn resized(geometry: &Geometry, bytes: u64) -> Result<Geometry, Error> {
+    let block = u64::from(geometry.block_size);
+    let invalid = |message| Error::new(ErrorKind::Invalid, message, "");
+    if bytes % block != 0 {
+        return Err(invalid(format!(
+            "size is {bytes} bytes; it must be a multiple of the block size, {block}"
+        )));
+    }
+    let geometry = Geometry {
+        blocks: bytes / block,
+        ..geometry.clone()
+    };
+    geometry.validate().map_err(|e| invalid(e.to_string()))?;
+    Ok(geometry)
+}
+
+/// The words of a disk that was resized, unless it would lose what is written.
+fn fitted(geometry: &Geometry, mut words: Vec<u64>) -> Result<Vec<u64>, Error> {
+    let count = geometry.zones() as usize;
+    let fits = |(zone, word): &(u32, u64)| match (*zone as usize) < count {
+        true => check_word(geometry, *zone, *word).is_ok(),
+        false => written(*word) == 0,
+    };
+    let lost = (0..).zip(words.iter().copied()).find(|zone| !fits(zone));
+    if let Some((zone, _)) = lost {
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            format!("zone {zone} holds data beyond {} bytes", geometry.bytes()),
+            format!("choose a larger size, or empty it: `zonevm disk zone set FILE {zone} empty`"),
+        ));
+    }
+    words.truncate(count);
+    words.extend((words.len()..count).map(|zone| fresh_word(geometry, zone as u32)));
+    Ok(words)
+}

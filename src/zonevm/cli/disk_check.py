@@ -1,0 +1,68 @@
+"""``zonevm disk check`` and ``repair``: what is wrong with an image, and mending it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from zonevm import images
+from zonevm.cli.output import print_json, say
+
+if TYPE_CHECKING:
+    from zonevm._core import Finding
+
+_IMAGE = click.argument("file", type=click.Path(path_type=Path))
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_DAMAGED = 1
+
+
+@click.command()
+@_IMAGE
+@_JSON
+def check(file: Path, as_json: bool) -> int:
+    """Look for what is wrong with image FILE, which nobody uses; change nothing.
+
+    The exit code is 0 for an image that is whole, 1 for one that is not.
+    """
+    findings = images.check(file)
+    if as_json:
+        print_json(findings)
+        return _DAMAGED if findings else 0
+    for finding in findings:
+        mended = f"can be {finding['repair']}" if finding["repair"] else "cannot be repaired"
+        click.echo(f"{_place(finding)}: {finding['problem']}; {mended}")
+    if not findings:
+        click.echo(f"{file}: whole")
+        return 0
+    if all(finding["repair"] for finding in findings):
+        say(f"{file} can be repaired", f"zonevm disk repair {file}")
+    else:
+        say(f"{file} cannot be repaired", "Restore it from a snapshot, or create a new image.")
+    return _DAMAGED
+
+
+@click.command()
+@_IMAGE
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+@_JSON
+def repair(file: Path, dry_run: bool, as_json: bool) -> None:
+    """Mend image FILE, which nobody uses, and say what was done. Data that can be read stay so.
+
+    All is mended, or nothing is changed. The exit code is 125 where something cannot be mended.
+    """
+    findings = images.repair(file, dry_run=dry_run)
+    if as_json:
+        print_json(findings)
+        return
+    for finding in findings:
+        click.echo(
+            f"{_place(finding)}: {finding['problem']}; {'would be ' if dry_run else ''}{finding['repair']}"
+        )
+    if not findings:
+        click.echo(f"{file}: whole, nothing to repair")
+
+
+def _place(finding: Finding) -> str:
+    return finding["part"] if finding["zone"] is None else f"{finding['part']}, zone {finding['zone']}"

@@ -1,0 +1,72 @@
+"""``zonevm disk snapshot``, ``restore``, ``export``, ``resize``: images and raw files made from images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from zonevm import images
+from zonevm.cli.progress import progress
+from zonevm.cli.stopping import undo_when_terminated
+from zonevm.units import about_size, parse_size
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("file", type=_PATH)
+@click.argument("copy", type=_PATH)
+@click.option("--new-identity", is_flag=True, help="Draw a serial number and a WWN for the copy.")
+def snapshot(file: Path, copy: Path, new_identity: bool) -> None:
+    """Copy image FILE, which nobody uses, to COPY, which must not exist.
+
+    At once where the file system shares blocks between files (btrfs, XFS); elsewhere holes stay holes. To a
+    guest the copy is the same disk; one that has both needs --new-identity.
+    """
+    undo_when_terminated()
+    with progress("copying", "copied") as tell:
+        images.snapshot(file, copy, new_identity=new_identity, progress=tell)
+    click.echo(f"{copy}: a copy of {file}")
+
+
+@click.command()
+@click.argument("snapshot", type=_PATH)
+@click.argument("file", type=_PATH)
+def restore(snapshot: Path, file: Path) -> None:
+    """Make image FILE, which nobody uses, what SNAPSHOT is.
+
+    FILE is replaced when the copy is complete, also where it is damaged.
+    """
+    undo_when_terminated()
+    with progress("copying", "copied") as tell:
+        images.restore(snapshot, file, progress=tell)
+    click.echo(f"{file}: as in {snapshot}")
+
+
+@click.command()
+@click.argument("file", type=_PATH)
+@click.argument("raw", type=_PATH)
+def export(file: Path, raw: Path) -> None:
+    """Write what a guest would read from image FILE, which nobody uses, to the sparse file RAW.
+
+    What is above a write pointer, and all of an offline zone, is zeroes.
+    """
+    undo_when_terminated()
+    with progress("exporting", "exported") as tell:
+        images.export(file, raw, progress=tell)
+    click.echo(f"{raw}: {about_size(raw.stat().st_size)} from {file}")
+
+
+@click.command()
+@click.argument("file", type=_PATH)
+@click.argument("size")
+def resize(file: Path, size: str) -> None:
+    """Make the disk in image FILE, which nobody uses, SIZE long: empty zones come or go at its end.
+
+    A zone that holds data does not go. A new file takes FILE's place when it is complete.
+    """
+    undo_when_terminated()
+    with progress("copying", "copied") as tell:
+        images.resize(file, size, progress=tell)
+    click.echo(f"{file}: {about_size(parse_size(size))}, {images.info(file)['zone_count']} zones")

@@ -1,0 +1,31 @@
+"""``zonevm disk zone``: zones brought into a condition before a guest starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from zonevm import images
+
+
+@click.group()
+def zone() -> None:
+    """Set the conditions of zones."""
+
+
+@zone.command("set")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("zones")
+@click.argument("condition", type=click.Choice(get_args(images.Settable)))
+@click.option("--written", metavar="SIZE", help="Bytes that hold data [what the zone holds now].")
+def set_(file: Path, zones: str, condition: images.Settable, written: str | None) -> None:
+    """Bring ZONES of image FILE, which nobody uses, into CONDITION.
+
+    ZONES is one (5), a range (5-9), or all. What was not written before reads as zeroes. A conventional zone
+    is not-write-pointer, read-only or offline.
+    """
+    images.set_zones(file, zones, condition, written=written)
+    named = "all zones" if zones == "all" else f"zone{'s' if '-' in zones else ''} {zones}"
+    click.echo(f"{file}: {named}: {condition}")
