@@ -67,6 +67,8 @@ class Info(TypedDict):
     """Conventional zones, which come first."""
     max_open: int | None
     """Most zones open at a time; ``None``: no limit."""
+    urswrz: bool
+    """Reads of sequential zones are unrestricted."""
     vendor: str
     product: str
     revision: str
@@ -178,6 +180,7 @@ class Disk:
         zone_size: int,
         conventional: int,
         max_open: int | None = None,
+        urswrz: bool = True,
         serial: str | None = None,
         wwn: int | None = None,
     ) -> None:
@@ -196,6 +199,7 @@ class Disk:
         zone_size: int,
         conventional: int,
         max_open: int | None = None,
+        urswrz: bool = True,
         serial: str | None = None,
         wwn: int | None = None,
         cache: _Cache = "host",

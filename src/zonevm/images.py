@@ -21,7 +21,19 @@ if TYPE_CHECKING:
 Cache = Literal["host", "volatile", "lying"]
 Loss = Literal["all", "none", "random"]
 
-__all__ = ["Disk", "Server", "Zone", "create", "info", "loss", "open", "power_cut", "serve", "temporary", "zones"]
+__all__ = [
+    "Disk",
+    "Server",
+    "Zone",
+    "create",
+    "info",
+    "loss",
+    "open",
+    "power_cut",
+    "serve",
+    "temporary",
+    "zones",
+]
 
 
 def create(
@@ -32,6 +44,7 @@ def create(
     conventional: int | str = 0,
     block_size: int | str = 512,
     max_open: int | str | None = 128,
+    urswrz: bool | str = True,
     serial: str | None = None,
     wwn: int | str | None = None,
 ) -> None:
@@ -39,7 +52,7 @@ def create(
 
     The options are those of :class:`SmrDisk`; :class:`DiskError` is raised for what no disk can be.
     """
-    disk = SmrDisk(size, zone_size, conventional, block_size, max_open, serial=serial, wwn=wwn)
+    disk = SmrDisk(size, zone_size, conventional, block_size, max_open, urswrz=urswrz, serial=serial, wwn=wwn)
     with _errors():
         Disk.create(path, **_shape(disk))
 
@@ -98,6 +111,7 @@ class _Shape(TypedDict):
     conventional: int
     block_size: int
     max_open: int | None
+    urswrz: bool
     serial: str | None
     wwn: int | None
 
@@ -110,6 +124,7 @@ def _shape(disk: SmrDisk) -> _Shape:
         conventional=disk.conventional,
         block_size=disk.block_size,
         max_open=disk.max_open,
+        urswrz=disk.urswrz,
         serial=disk.serial,
         wwn=disk.wwn,
     )

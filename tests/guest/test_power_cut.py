@@ -1,4 +1,4 @@
-"""A power cut under a guest: what was flushed is there, what was not may be gone, and the guest boots again."""
+"""A power cut under a guest: what was flushed is there, what was not may be gone, and it boots again."""
 
 from __future__ import annotations
 

@@ -18,6 +18,8 @@ Sense = tuple[int, int, int]
 
 UNALIGNED_WRITE: Sense = (0x5, 0x21, 0x04)
 WRITE_BOUNDARY: Sense = (0x5, 0x21, 0x05)
+READ_INVALID_DATA: Sense = (0x5, 0x21, 0x06)
+READ_BOUNDARY: Sense = (0x5, 0x21, 0x07)
 OUT_OF_RANGE: Sense = (0x5, 0x21, 0x00)
 INVALID_FIELD: Sense = (0x5, 0x24, 0x00)
 NO_ZONE_RESOURCES: Sense = (0x7, 0x55, 0x0E)
@@ -66,6 +68,7 @@ class Shape:
     zone_blocks: int
     conventional: int
     max_open: int | None
+    urswrz: bool = True
 
 
 @dataclass
@@ -127,14 +130,32 @@ class Model:
     def read(self, lba: int, count: int) -> bytes:
         """READ: above a write pointer there are zeroes."""
         self.check_range(lba, count)
+        if not self.shape.urswrz and count:
+            self.check_restricted(lba, count)
+        return self.stored(lba, count)
+
+    def stored(self, lba: int, count: int) -> bytes:
+        """What these blocks hold, whether or not they may be read."""
         nothing = bytes(self.shape.block_size)
         return b"".join(self.data.get(block, nothing) for block in range(lba, lba + count))
 
+    def check_restricted(self, lba: int, count: int) -> None:
+        """URSWRZ = 0: a read is within one sequential zone and below its write pointer, or conventional."""
+        first, last = self.zone_at(lba), self.zone_at(lba + count - 1)
+        errors: set[Sense] = set()
+        if first is not last and not last.conventional:
+            errors.add(READ_BOUNDARY)
+        for zone in (first, last):
+            if zone.told_pointer is not None and min(lba + count, zone.end) > zone.told_pointer:
+                errors.add(READ_INVALID_DATA)
+        if errors:
+            raise CheckConditionError(*errors)
+
     def verify(self, lba: int, count: int, expected: bytes | None) -> None:
         """VERIFY; ``expected`` is the data-out buffer with BYTCHK = 1."""
-        if expected is not None and self.read(lba, count) != expected:
+        stored = self.read(lba, count)
+        if expected is not None and stored != expected:
             raise CheckConditionError(MISCOMPARE)
-        self.check_range(lba, count)
 
     def synchronize(self, lba: int, count: int) -> None:
         """SYNCHRONIZE CACHE; 0 blocks: to the end."""

@@ -140,6 +140,7 @@ with opened(sys.argv[1]) as disk:
             zone_size=ZONE,
             conventional=3,
             max_open=None,
+            urswrz=False,
             serial="SN 1",
             wwn=0x5000C50012345678,
         )
@@ -147,6 +148,7 @@ with opened(sys.argv[1]) as disk:
             info = disk.info()
             assert (info["size"], info["block_size"], info["zone_size"]) == (20 * ZONE + BLOCK, 512, ZONE)
             assert (info["zone_count"], info["conventional"], info["max_open"]) == (21, 3, None)
+            assert info["urswrz"] is False
             assert (info["serial"], info["wwn"]) == ("SN 1", 0x5000C50012345678)
             assert disk.zones()[20].length == BLOCK // 512
         assert info.items() <= inspect(path).items()

@@ -3,7 +3,11 @@
 //! All numbers are little-endian. The magic, the version and the checksum keep their places in every
 //! version of the format. There are three sets of feature flags: a bit that a program does not know
 //! means nothing to it in *compatible*, forbids it to write in *read-only compatible*, and to read in
-//! *incompatible*. Version 1 defines none.
+//! *incompatible*. An image has a bit only if its disk needs it, so that older programs read all others.
+//!
+//! | bit of incompatible | meaning |
+//! |---|---|
+//! | 0 | restricted reads: the disk's URSWRZ is zero |
 //!
 //! | byte | length | field |
 //! |---|---|---|
@@ -69,6 +73,10 @@ const PRODUCT: usize = 16;
 const REVISION: usize = 4;
 const SERIAL: usize = 32;
 
+/// Incompatible features.
+const RESTRICTED_READS: u64 = 1 << 0;
+const KNOWN_INCOMPATIBLE: u64 = RESTRICTED_READS;
+
 /// Stands for no limit of open zones.
 const NO_LIMIT: u32 = u32::MAX;
 
@@ -98,6 +106,10 @@ impl Header {
         put(0, &MAGIC);
         put(at::VERSION, &VERSION.to_le_bytes());
         put(at::LENGTH, &(PAGE as u32).to_le_bytes());
+        put(
+            at::INCOMPATIBLE,
+            &incompatible(&self.geometry).to_le_bytes(),
+        );
         put(at::UUID, &self.uuid);
         put(at::CREATED, &self.created.to_le_bytes());
         let geometry = &self.geometry;
@@ -155,6 +167,7 @@ impl Header {
             zone_blocks: u64_at(page, at::ZONE_BLOCKS),
             conventional_zones: u32_at(page, at::CONVENTIONAL_ZONES),
             max_open: (max_open != NO_LIMIT).then_some(max_open),
+            urswrz: u64_at(page, at::INCOMPATIBLE) & RESTRICTED_READS == 0,
         };
         geometry
             .validate()
@@ -191,6 +204,15 @@ impl Header {
     }
 }
 
+/// The incompatible features that a disk needs.
+fn incompatible(geometry: &Geometry) -> u64 {
+    if geometry.urswrz {
+        0
+    } else {
+        RESTRICTED_READS
+    }
+}
+
 /// Puts the checksum into a page.
 fn seal(page: &mut Page) {
     let crc = crc32c(&page[..at::CRC]);
@@ -217,7 +239,7 @@ fn check_trust(page: &Page, path: &Path, access: Access) -> Result<(), Error> {
             &format!("has format version {version} (header of {length} bytes); this program knows version {VERSION}"),
         ));
     }
-    let incompatible = u64_at(page, at::INCOMPATIBLE);
+    let incompatible = u64_at(page, at::INCOMPATIBLE) & !KNOWN_INCOMPATIBLE;
     if incompatible != 0 {
         return Err(unknown_format(
             path,
@@ -298,6 +320,7 @@ mod tests {
             zone_blocks: 1 << 12,
             conventional_zones: 1,
             max_open: None,
+            urswrz: true,
         };
         Header {
             uuid: [7; 16],
@@ -333,11 +356,25 @@ mod tests {
         let kind = |at, value, access| decode_with(at, value, access).map(|_| ());
         assert_eq!(kind(at::VERSION, 2 | 4096 << 32, Access::Read), version);
         assert_eq!(kind(at::VERSION, 1 | 8192 << 32, Access::Read), version);
-        assert_eq!(kind(at::INCOMPATIBLE, 1, Access::Read), version);
+        assert_eq!(kind(at::INCOMPATIBLE, 1 << 63, Access::Read), version);
         assert_eq!(kind(at::READ_ONLY_COMPATIBLE, 1, Access::Write), version);
         assert_eq!(kind(at::READ_ONLY_COMPATIBLE, 1, Access::Read), Ok(()));
         let compatible = at::INCOMPATIBLE - 8;
         assert_eq!(kind(compatible, 1, Access::Write), Ok(()));
+    }
+
+    #[test]
+    fn restricted_reads_are_an_incompatible_feature() {
+        let mut header = header();
+        let plain = header.encode();
+        assert_eq!(u64_at(&plain, at::INCOMPATIBLE), 0);
+        header.geometry.urswrz = false;
+        let restricted = header.encode();
+        assert_eq!(u64_at(&restricted, at::INCOMPATIBLE), 1);
+        let changed = (0..at::CRC).filter(|&at| plain[at] != restricted[at]);
+        assert_eq!(changed.collect::<Vec<_>>(), [at::INCOMPATIBLE]);
+        let decoded = Header::decode(&restricted, Path::new("x"), Access::Write).unwrap();
+        assert!(decoded.geometry == header.geometry);
     }
 
     #[test]

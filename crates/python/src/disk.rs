@@ -47,7 +47,7 @@ impl Disk {
 #[pymethods]
 impl Disk {
     #[staticmethod]
-    #[pyo3(signature = (path, *, size, block_size, zone_size, conventional, max_open=None, serial=None, wwn=None))]
+    #[pyo3(signature = (path, *, size, block_size, zone_size, conventional, max_open=None, urswrz=true, serial=None, wwn=None))]
     #[allow(clippy::too_many_arguments)] // they are keywords in Python
     fn create(
         py: Python<'_>,
@@ -57,17 +57,26 @@ impl Disk {
         zone_size: u64,
         conventional: u32,
         max_open: Option<u32>,
+        urswrz: bool,
         serial: Option<String>,
         wwn: Option<u64>,
     ) -> PyResult<()> {
-        let geometry = geometry(py, size, block_size, zone_size, conventional, max_open)?;
+        let geometry = geometry(
+            py,
+            size,
+            block_size,
+            zone_size,
+            conventional,
+            max_open,
+            urswrz,
+        )?;
         let identity = identity(serial, wwn);
         py.detach(|| image::Disk::create(&path, &geometry, &identity))
             .map_err(|e| from_image(py, &e))
     }
 
     #[staticmethod]
-    #[pyo3(signature = (directory, *, size, block_size, zone_size, conventional, max_open=None, serial=None, wwn=None, cache="host"))]
+    #[pyo3(signature = (directory, *, size, block_size, zone_size, conventional, max_open=None, urswrz=true, serial=None, wwn=None, cache="host"))]
     #[allow(clippy::too_many_arguments)] // they are keywords in Python
     fn temporary(
         py: Python<'_>,
@@ -77,11 +86,20 @@ impl Disk {
         zone_size: u64,
         conventional: u32,
         max_open: Option<u32>,
+        urswrz: bool,
         serial: Option<String>,
         wwn: Option<u64>,
         cache: &str,
     ) -> PyResult<Self> {
-        let geometry = geometry(py, size, block_size, zone_size, conventional, max_open)?;
+        let geometry = geometry(
+            py,
+            size,
+            block_size,
+            zone_size,
+            conventional,
+            max_open,
+            urswrz,
+        )?;
         let identity = identity(serial, wwn);
         let cache = named_cache(py, cache)?;
         py.detach(|| image::Disk::temporary(&directory, &geometry, &identity, cache))
@@ -234,6 +252,7 @@ fn geometry(
     zone_size: u64,
     conventional_zones: u32,
     max_open: Option<u32>,
+    urswrz: bool,
 ) -> PyResult<Geometry> {
     let blocks = |name: &str, bytes: u64| {
         let block = u64::from(block_size.max(1));
@@ -250,6 +269,7 @@ fn geometry(
         zone_blocks: blocks("zone size", zone_size)?,
         conventional_zones,
         max_open,
+        urswrz,
     })
 }
 

@@ -76,6 +76,7 @@ pub fn info<'py>(
     info.set_item("zone_count", geometry.zones())?;
     info.set_item("conventional", geometry.conventional_zones)?;
     info.set_item("max_open", geometry.max_open)?;
+    info.set_item("urswrz", geometry.urswrz)?;
     info.set_item("vendor", &identity.vendor)?;
     info.set_item("product", &identity.product)?;
     info.set_item("revision", &identity.revision)?;

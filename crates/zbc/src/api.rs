@@ -20,6 +20,9 @@ pub struct Geometry {
     pub conventional_zones: u32,
     /// Most zones that may be open at a time; `None`: no limit.
     pub max_open: Option<u32>,
+    /// URSWRZ (ZBC-2, 6.5.2): reads of sequential zones are unrestricted. If not, they stay within a zone, and
+    /// below its write pointer.
+    pub urswrz: bool,
 }
 
 /// How the disk names itself in INQUIRY data.

@@ -151,7 +151,9 @@ fn block_device_characteristics(_: &Unit<'_>) -> Vec<u8> {
 fn zoned_block_device_characteristics(unit: &Unit<'_>) -> Vec<u8> {
     const URSWRZ: u8 = 0x01;
     let mut page = vec![0; 0x3C];
-    page[0] = URSWRZ;
+    if unit.geometry.urswrz {
+        page[0] = URSWRZ;
+    }
     let max_open = unit.geometry.max_open.unwrap_or(NOT_REPORTED);
     for (at, value) in [(4, NOT_REPORTED), (8, NOT_REPORTED), (12, max_open)] {
         page[at..at + 4].copy_from_slice(&value.to_be_bytes());

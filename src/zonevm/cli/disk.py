@@ -77,6 +77,7 @@ def info(file: Path, as_json: bool) -> None:
         "zones": f"{image['zone_count']} of {zone_size}, {image['conventional']} conventional",
         "block size": f"{image['block_size']} bytes logical, 4096 physical",
         "max open": "no limit" if image["max_open"] is None else image["max_open"],
+        "reads": "unrestricted" if image["urswrz"] else "restricted (urswrz=off)",
         "identity": f"{image['vendor']} {image['product']} {image['revision']}".strip(),
         "serial": image["serial"],
         "wwn": _hex(image["wwn"]),

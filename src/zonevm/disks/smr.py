@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from zonevm.disks.disk import Disk, Option
-from zonevm.disks.value import Choice, Count, FilePath, Maybe, PowerOfTwo, Size, Text, Word, Wwn
+from zonevm.disks.value import Choice, Count, FilePath, Flag, Maybe, PowerOfTwo, Size, Text, Word, Wwn
 from zonevm.errors import DiskError
 from zonevm.units import format_size
 
@@ -66,6 +66,9 @@ class SmrDisk(Disk):
         "host",
         "what is written and not flushed: host: kept by the host; volatile: lost in a power cut; "
         "lying: likewise, and flushes do nothing",
+    )
+    urswrz: Option[bool | str, bool] = Option(
+        Flag(), True, "reads past a write pointer and across zones succeed; Linux refuses a disk without it"
     )
 
     @property
