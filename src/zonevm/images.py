@@ -45,6 +45,7 @@ def create(
     block_size: int | str = 512,
     max_open: int | str | None = 128,
     urswrz: bool | str = True,
+    zone_capacity: int | str | None = None,
     serial: str | None = None,
     wwn: int | str | None = None,
 ) -> None:
@@ -52,7 +53,17 @@ def create(
 
     The options are those of :class:`SmrDisk`; :class:`DiskError` is raised for what no disk can be.
     """
-    disk = SmrDisk(size, zone_size, conventional, block_size, max_open, urswrz=urswrz, serial=serial, wwn=wwn)
+    disk = SmrDisk(
+        size,
+        zone_size,
+        conventional,
+        block_size,
+        max_open,
+        serial=serial,
+        wwn=wwn,
+        urswrz=urswrz,
+        zone_capacity=zone_capacity,
+    )
     with _errors():
         Disk.create(path, **_shape(disk))
 
@@ -112,6 +123,7 @@ class _Shape(TypedDict):
     block_size: int
     max_open: int | None
     urswrz: bool
+    zone_capacity: int | None
     serial: str | None
     wwn: int | None
 
@@ -125,6 +137,7 @@ def _shape(disk: SmrDisk) -> _Shape:
         block_size=disk.block_size,
         max_open=disk.max_open,
         urswrz=disk.urswrz,
+        zone_capacity=disk.zone_capacity,
         serial=disk.serial,
         wwn=disk.wwn,
     )

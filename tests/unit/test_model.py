@@ -31,6 +31,9 @@ SHAPES = [
     Shape(4096, 7 * 2, 2, 2, None),
     Shape(512, 10 * 32 + 8, 32, 2, 3, urswrz=False),
     Shape(4096, 8 * 4, 4, 0, 2, urswrz=False),
+    Shape(512, 9 * 64 + 56, 64, 2, 3, zone_capacity=48),
+    Shape(4096, 9 * 8, 8, 1, 3, zone_capacity=3),
+    Shape(512, 10 * 32, 32, 1, 4, urswrz=False, zone_capacity=24),
 ]
 
 
@@ -334,6 +337,7 @@ def test_the_disk_does_as_the_model(shape: Shape, sequence: list[Command]) -> No
         conventional=shape.conventional,
         max_open=shape.max_open,
         urswrz=shape.urswrz,
+        zone_capacity=None if shape.zone_capacity is None else shape.zone_capacity * shape.block_size,
     ) as disk:
         while disk.execute(cdbs.TEST_UNIT_READY).status:
             pass

@@ -8,6 +8,7 @@
 //! | bit of incompatible | meaning |
 //! |---|---|
 //! | 0 | restricted reads: the disk's URSWRZ is zero |
+//! | 1 | gap zones: the zone capacity means something |
 //!
 //! | byte | length | field |
 //! |---|---|---|
@@ -27,6 +28,7 @@
 //! | 96 | 8 | WWN |
 //! | 104, 112, 128, 132 | 8, 16, 4, 32 | vendor, product, revision, serial; padded with NUL |
 //! | 168 | 5 x 16 | offset and size of the table, the journal, the checkpoints, the data |
+//! | 248 | 8 | zone capacity, logical blocks; zero without gap zones |
 //! | 4092 | 4 | CRC-32C of all bytes before |
 
 use std::fs::File;
@@ -64,6 +66,7 @@ mod at {
     pub const REVISION: usize = 128;
     pub const SERIAL: usize = 132;
     pub const AREAS: usize = 168;
+    pub const ZONE_CAPACITY: usize = 248;
     pub const CRC: usize = super::PAGE as usize - 4;
 }
 
@@ -75,7 +78,8 @@ const SERIAL: usize = 32;
 
 /// Incompatible features.
 const RESTRICTED_READS: u64 = 1 << 0;
-const KNOWN_INCOMPATIBLE: u64 = RESTRICTED_READS;
+const GAP_ZONES: u64 = 1 << 1;
+const KNOWN_INCOMPATIBLE: u64 = RESTRICTED_READS | GAP_ZONES;
 
 /// Stands for no limit of open zones.
 const NO_LIMIT: u32 = u32::MAX;
@@ -133,6 +137,10 @@ impl Header {
             put(at::AREAS + 16 * i, &area.offset.to_le_bytes());
             put(at::AREAS + 16 * i + 8, &area.size.to_le_bytes());
         }
+        put(
+            at::ZONE_CAPACITY,
+            &geometry.zone_capacity.unwrap_or(0).to_le_bytes(),
+        );
         seal(&mut page);
         page
     }
@@ -161,13 +169,15 @@ impl Header {
     fn decode(page: &Page, path: &Path, access: Access) -> Result<Self, Error> {
         check_trust(page, path, access)?;
         let max_open = u32_at(page, at::MAX_OPEN);
+        let features = u64_at(page, at::INCOMPATIBLE);
         let geometry = Geometry {
             block_size: u32_at(page, at::BLOCK_SIZE),
             blocks: u64_at(page, at::BLOCKS),
             zone_blocks: u64_at(page, at::ZONE_BLOCKS),
             conventional_zones: u32_at(page, at::CONVENTIONAL_ZONES),
             max_open: (max_open != NO_LIMIT).then_some(max_open),
-            urswrz: u64_at(page, at::INCOMPATIBLE) & RESTRICTED_READS == 0,
+            zone_capacity: (features & GAP_ZONES != 0).then(|| u64_at(page, at::ZONE_CAPACITY)),
+            urswrz: features & RESTRICTED_READS == 0,
         };
         geometry
             .validate()
@@ -206,11 +216,14 @@ impl Header {
 
 /// The incompatible features that a disk needs.
 fn incompatible(geometry: &Geometry) -> u64 {
-    if geometry.urswrz {
-        0
-    } else {
-        RESTRICTED_READS
-    }
+    let needs = [
+        (!geometry.urswrz, RESTRICTED_READS),
+        (geometry.zone_capacity.is_some(), GAP_ZONES),
+    ];
+    needs
+        .iter()
+        .filter(|(needed, _)| *needed)
+        .fold(0, |features, (_, feature)| features | feature)
 }
 
 /// Puts the checksum into a page.
@@ -320,6 +333,7 @@ mod tests {
             zone_blocks: 1 << 12,
             conventional_zones: 1,
             max_open: None,
+            zone_capacity: None,
             urswrz: true,
         };
         Header {
@@ -375,6 +389,23 @@ mod tests {
         assert_eq!(changed.collect::<Vec<_>>(), [at::INCOMPATIBLE]);
         let decoded = Header::decode(&restricted, Path::new("x"), Access::Write).unwrap();
         assert!(decoded.geometry == header.geometry);
+    }
+
+    #[test]
+    fn gap_zones_are_an_incompatible_feature() {
+        let mut header = header();
+        let plain = header.encode();
+        header.geometry.zone_capacity = Some(4088);
+        let with_gaps = header.encode();
+        assert_eq!(u64_at(&with_gaps, at::INCOMPATIBLE), 2);
+        let changed = (0..at::CRC).filter(|&at| plain[at] != with_gaps[at]);
+        let capacity = [at::ZONE_CAPACITY, at::ZONE_CAPACITY + 1];
+        let expected = [&[at::INCOMPATIBLE], &capacity[..]].concat();
+        assert_eq!(changed.collect::<Vec<_>>(), expected);
+        let decoded = Header::decode(&with_gaps, Path::new("x"), Access::Write).unwrap();
+        assert!(decoded.geometry == header.geometry);
+        let no_capacity = decode_with(at::INCOMPATIBLE, GAP_ZONES, Access::Read);
+        assert_eq!(no_capacity.map(|_| ()), Err(ErrorKind::Corrupt));
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Disk {
 #[pymethods]
 impl Disk {
     #[staticmethod]
-    #[pyo3(signature = (path, *, size, block_size, zone_size, conventional, max_open=None, urswrz=true, serial=None, wwn=None))]
+    #[pyo3(signature = (path, *, size, block_size, zone_size, conventional, max_open=None, urswrz=true, zone_capacity=None, serial=None, wwn=None))]
     #[allow(clippy::too_many_arguments)] // they are keywords in Python
     fn create(
         py: Python<'_>,
@@ -58,6 +58,7 @@ impl Disk {
         conventional: u32,
         max_open: Option<u32>,
         urswrz: bool,
+        zone_capacity: Option<u64>,
         serial: Option<String>,
         wwn: Option<u64>,
     ) -> PyResult<()> {
@@ -66,6 +67,7 @@ impl Disk {
             size,
             block_size,
             zone_size,
+            zone_capacity,
             conventional,
             max_open,
             urswrz,
@@ -76,7 +78,7 @@ impl Disk {
     }
 
     #[staticmethod]
-    #[pyo3(signature = (directory, *, size, block_size, zone_size, conventional, max_open=None, urswrz=true, serial=None, wwn=None, cache="host"))]
+    #[pyo3(signature = (directory, *, size, block_size, zone_size, conventional, max_open=None, urswrz=true, zone_capacity=None, serial=None, wwn=None, cache="host"))]
     #[allow(clippy::too_many_arguments)] // they are keywords in Python
     fn temporary(
         py: Python<'_>,
@@ -87,6 +89,7 @@ impl Disk {
         conventional: u32,
         max_open: Option<u32>,
         urswrz: bool,
+        zone_capacity: Option<u64>,
         serial: Option<String>,
         wwn: Option<u64>,
         cache: &str,
@@ -96,6 +99,7 @@ impl Disk {
             size,
             block_size,
             zone_size,
+            zone_capacity,
             conventional,
             max_open,
             urswrz,
@@ -245,11 +249,13 @@ fn named_cache(py: Python<'_>, name: &str) -> PyResult<Cache> {
 }
 
 /// Bytes to blocks; the model checks the rest.
+#[allow(clippy::too_many_arguments)] // as of its callers
 fn geometry(
     py: Python<'_>,
     size: u64,
     block_size: u32,
     zone_size: u64,
+    zone_capacity: Option<u64>,
     conventional_zones: u32,
     max_open: Option<u32>,
     urswrz: bool,
@@ -267,6 +273,10 @@ fn geometry(
         block_size,
         blocks: blocks("size", size)?,
         zone_blocks: blocks("zone size", zone_size)?,
+        zone_capacity: zone_capacity
+            .filter(|&capacity| capacity != zone_size)
+            .map(|capacity| blocks("zone capacity", capacity))
+            .transpose()?,
         conventional_zones,
         max_open,
         urswrz,

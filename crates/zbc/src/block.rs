@@ -141,7 +141,11 @@ fn extents(unit: &Unit<'_>, lba: u64, blocks: u64) -> Result<Vec<Extent>, Sense>
     let mut at = lba;
     while at < end {
         let zone = unit.geometry.zone_of(at);
-        let stop = unit.geometry.span(zone).end.min(end);
+        let gap = unit.geometry.gap(zone);
+        let stop = gap.end.min(end);
+        if stop > gap.start {
+            return Err(Sense::GAP_ZONE);
+        }
         let word = unit.zones.word(zone);
         let written_end = written(unit.geometry, zone, word)?.clamp(at, stop);
         if !unit.geometry.urswrz && word.has_pointer() && written_end < stop {
@@ -193,6 +197,9 @@ fn push_zeroes(extents: &mut Vec<Extent>, offset: u64, more: u64) {
 /// their zone words do not change, and the order of commands under way at once is the initiator's business.
 fn hold_for_write(unit: &Unit<'_>, lba: u64, blocks: u64) -> Result<Hold, Sense> {
     let zone = unit.geometry.zone_of(lba);
+    if unit.geometry.gap(zone).contains(&lba) {
+        return Err(Sense::GAP_ZONE);
+    }
     if !unit.geometry.is_conventional(zone) {
         return unit.zones.begin_write(lba, blocks);
     }

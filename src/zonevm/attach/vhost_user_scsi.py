@@ -19,7 +19,17 @@ from zonevm.errors import ImageError
 _log = logging.getLogger(__name__)
 
 _SINCE = (7, 2)
-_FROM_IMAGE = ("size", "zone_size", "conventional", "block_size", "max_open", "urswrz", "serial", "wwn")
+_FROM_IMAGE = (
+    "size",
+    "zone_size",
+    "zone_capacity",
+    "conventional",
+    "block_size",
+    "max_open",
+    "urswrz",
+    "serial",
+    "wwn",
+)
 
 
 class VhostUserScsi(Attachment):
