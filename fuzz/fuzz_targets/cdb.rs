@@ -34,7 +34,9 @@ fn geometry(shape: u8) -> Geometry {
         blocks: 16 * zone_blocks - short,
         zone_blocks,
         conventional_zones: u32::from(shape >> 2 & 3),
-        max_open: (shape >> 4 != 0).then_some(u32::from(shape >> 4)),
+        zone_capacity: (shape >> 6 & 1 != 0).then_some(zone_blocks / 4 * 3),
+        max_open: (shape >> 4 & 3 != 0).then_some(u32::from(shape >> 4 & 3)),
+        urswrz: shape >> 7 == 0,
     }
 }
 

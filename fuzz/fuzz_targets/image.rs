@@ -38,6 +38,8 @@ fn base() -> &'static (PathBuf, Vec<u8>, u64) {
             zone_blocks: 8,
             conventional_zones: 2,
             max_open: Some(2),
+            zone_capacity: None,
+            urswrz: true,
         };
         Disk::create(&path, &geometry, &random_identity()).unwrap();
         let whole = fs::read(&path).unwrap();

@@ -84,12 +84,16 @@ class Info(TypedDict):
     """Logical block in bytes: 512 or 4096."""
     zone_size: int
     """Bytes; the last zone may be smaller."""
+    zone_capacity: int
+    """Bytes of a sequential zone; a gap zone follows where it is less than the zone size."""
     zone_count: int
     """All zones, conventional ones included."""
     conventional: int
     """Conventional zones, which come first."""
     max_open: int | None
     """Most zones open at a time; ``None``: no limit."""
+    urswrz: bool
+    """Reads of sequential zones are unrestricted."""
     vendor: str
     product: str
     revision: str
@@ -163,7 +167,7 @@ class Zone:
 
     @property
     def length(self) -> int:
-        """Logical blocks."""
+        """Logical blocks, without the gap zone after it."""
 
     @property
     def conventional(self) -> bool:
@@ -294,11 +298,14 @@ class Disk:
         zone_size: int,
         conventional: int,
         max_open: int | None = None,
+        urswrz: bool = True,
+        zone_capacity: int | None = None,
         serial: str | None = None,
         wwn: int | None = None,
     ) -> None:
         """Make the image of a new disk: sparse, all zones empty. Sizes in bytes.
 
+        ``zone_capacity`` is a multiple of 4096 bytes, at most ``zone_size``; ``None``: no gap zones.
         ``serial`` (1 to 32 printable ASCII characters) and ``wwn`` (64 bits, first digit 3 or 5) are drawn at
         random where they are not given. Never overwrites; leaves nothing behind when it raises CoreError.
         """
@@ -312,6 +319,8 @@ class Disk:
         zone_size: int,
         conventional: int,
         max_open: int | None = None,
+        urswrz: bool = True,
+        zone_capacity: int | None = None,
         serial: str | None = None,
         wwn: int | None = None,
         cache: _Cache = "host",

@@ -60,6 +60,8 @@ def create(
     conventional: int | str = 0,
     block_size: int | str = 512,
     max_open: int | str | None = 128,
+    urswrz: bool | str = True,
+    zone_capacity: int | str | None = None,
     serial: str | None = None,
     wwn: int | str | None = None,
 ) -> None:
@@ -67,7 +69,17 @@ def create(
 
     The options are those of :class:`SmrDisk`; :class:`DiskError` is raised for what no disk can be.
     """
-    disk = SmrDisk(size, zone_size, conventional, block_size, max_open, serial=serial, wwn=wwn)
+    disk = SmrDisk(
+        size,
+        zone_size,
+        conventional,
+        block_size,
+        max_open,
+        serial=serial,
+        wwn=wwn,
+        urswrz=urswrz,
+        zone_capacity=zone_capacity,
+    )
     with _errors():
         Disk.create(path, **_shape(disk))
 
@@ -202,6 +214,8 @@ class _Shape(TypedDict):
     conventional: int
     block_size: int
     max_open: int | None
+    urswrz: bool
+    zone_capacity: int | None
     serial: str | None
     wwn: int | None
 
@@ -214,6 +228,8 @@ def _shape(disk: SmrDisk) -> _Shape:
         conventional=disk.conventional,
         block_size=disk.block_size,
         max_open=disk.max_open,
+        urswrz=disk.urswrz,
+        zone_capacity=disk.zone_capacity,
         serial=disk.serial,
         wwn=disk.wwn,
     )

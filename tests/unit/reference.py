@@ -18,6 +18,9 @@ Sense = tuple[int, int, int]
 
 UNALIGNED_WRITE: Sense = (0x5, 0x21, 0x04)
 WRITE_BOUNDARY: Sense = (0x5, 0x21, 0x05)
+READ_INVALID_DATA: Sense = (0x5, 0x21, 0x06)
+READ_BOUNDARY: Sense = (0x5, 0x21, 0x07)
+GAP_ZONE: Sense = (0x5, 0x21, 0x09)
 OUT_OF_RANGE: Sense = (0x5, 0x21, 0x00)
 INVALID_FIELD: Sense = (0x5, 0x24, 0x00)
 NO_ZONE_RESOURCES: Sense = (0x7, 0x55, 0x0E)
@@ -62,7 +65,7 @@ REPORTED: dict[int, set[Condition]] = {
     0x07: {Condition.OFFLINE},
     RECOMMENDED: set(Condition),
     0x11: set(),  # non-sequential resources
-    0x3E: set(),  # gap
+    0x3E: set(),  # gap: by type, not by condition
     0x3F: {Condition.NOT_WRITE_POINTER},
 }
 
@@ -76,6 +79,8 @@ class Shape:
     zone_blocks: int
     conventional: int
     max_open: int | None
+    urswrz: bool = True
+    zone_capacity: int | None = None
 
 
 @dataclass
@@ -98,7 +103,7 @@ class Zone:
     @property
     def told_pointer(self) -> int | None:
         """The write pointer, where it means something."""
-        meaningless = self.conventional or self.condition in (Condition.FULL, *UNUSABLE)
+        meaningless = self.condition in (Condition.NOT_WRITE_POINTER, Condition.FULL, *UNUSABLE)
         return None if meaningless else self.pointer
 
 
@@ -121,8 +126,22 @@ class Model:
         for start in range(0, self.shape.blocks, self.shape.zone_blocks):
             conventional = len(self.zones) < self.shape.conventional
             condition = Condition.NOT_WRITE_POINTER if conventional else Condition.EMPTY
-            length = min(self.shape.zone_blocks, self.shape.blocks - start)
+            capacity = self.shape.zone_blocks if conventional else self.capacity
+            length = min(capacity, self.shape.blocks - start)
             self.zones.append(Zone(start, length, condition, start, conventional))
+
+    @property
+    def capacity(self) -> int:
+        return self.shape.zone_capacity or self.shape.zone_blocks
+
+    def in_gap(self, lba: int) -> bool:
+        return lba >= self.zone_at(lba).end
+
+    def gap_after(self, zone: Zone) -> Zone | None:
+        end = min((zone.start // self.shape.zone_blocks + 1) * self.shape.zone_blocks, self.shape.blocks)
+        if zone.end == end:
+            return None
+        return Zone(zone.end, end - zone.end, Condition.NOT_WRITE_POINTER, zone.end, False)
 
     def zone_at(self, lba: int) -> Zone:
         return self.zones[lba // self.shape.zone_blocks]
@@ -145,14 +164,34 @@ class Model:
     def read(self, lba: int, count: int) -> bytes:
         """READ: above a write pointer there are zeroes."""
         self.check_range(lba, count)
+        errors = self.restricted(lba, count) if count and not self.shape.urswrz else set()
+        if any(self.in_gap(block) for block in range(lba, lba + count)):
+            errors.add(GAP_ZONE)
         if any(zone.condition is Condition.OFFLINE for zone in self.zones_at(lba, count)):
-            raise CheckConditionError(ZONE_OFFLINE)
+            errors.add(ZONE_OFFLINE)
+        if errors:
+            raise CheckConditionError(*errors)
         return self.stored(lba, count)
 
     def stored(self, lba: int, count: int) -> bytes:
-        """What blocks hold, whether it can be read or not."""
+        """What these blocks hold, whether or not they may be read."""
         nothing = bytes(self.shape.block_size)
         return b"".join(self.data.get(block, nothing) for block in range(lba, lba + count))
+
+    def restricted(self, lba: int, count: int) -> set[Sense]:
+        """URSWRZ = 0: a read is within one sequential zone and below its write pointer, or conventional."""
+        first, last = self.zone_at(lba), self.zone_at(lba + count - 1)
+        errors: set[Sense] = set()
+        if first is not last and not last.conventional:
+            errors.add(READ_BOUNDARY)
+        for zone in (first, last):
+            if (
+                lba < zone.end
+                and zone.told_pointer is not None
+                and min(lba + count, zone.end) > zone.told_pointer
+            ):
+                errors.add(READ_INVALID_DATA)
+        return errors
 
     def verify(self, lba: int, count: int, expected: bytes | None) -> None:
         """VERIFY; ``expected`` is the data-out buffer with BYTCHK = 1."""
@@ -170,12 +209,14 @@ class Model:
         if count == 0:
             return
         first, last = self.zone_at(lba), self.zone_at(lba + count - 1)
+        if self.in_gap(lba):
+            raise CheckConditionError(GAP_ZONE)
         if first.conventional:
             if not last.conventional:
                 raise CheckConditionError(WRITE_BOUNDARY)
             self.check_usable(self.zones_at(lba, count))
         else:
-            self.check_sequential(lba, count, first, last)
+            self.check_sequential(lba, count, first)
             self.enter_open(first, Condition.IMPLICIT, closed)
             first.pointer = lba + count
             if first.pointer == first.end:
@@ -184,7 +225,7 @@ class Model:
         for i in range(count):
             self.data[lba + i] = data[i * size : (i + 1) * size]
 
-    def check_sequential(self, lba: int, count: int, first: Zone, last: Zone) -> None:
+    def check_sequential(self, lba: int, count: int, first: Zone) -> None:
         errors: set[Sense] = set()
         if first.condition in UNUSABLE:
             errors.add(UNUSABLE[first.condition])
@@ -192,7 +233,7 @@ class Model:
             errors.add(INVALID_FIELD)
         elif lba != first.pointer:
             errors.add(UNALIGNED_WRITE)
-        if last is not first:
+        if lba + count > first.end:
             errors.add(WRITE_BOUNDARY)
         if (lba + count) * self.shape.block_size % PHYSICAL:
             errors.add(UNALIGNED_WRITE)
@@ -290,19 +331,24 @@ class Model:
         self.check_range(lba, 0)
         if option not in REPORTED:
             raise CheckConditionError(INVALID_FIELD)
-        zones = self.zones[lba // self.shape.zone_blocks :]
+        listed = []
+        for zone in self.zones:
+            listed.append((zone, 1 if zone.conventional else 2))
+            if (gap := self.gap_after(zone)) is not None:
+                listed.append((gap, 5))
         return [
-            descriptor(zone)
-            for zone in zones
-            if zone.condition in REPORTED[option] and (zone.recommended or option != RECOMMENDED)
+            descriptor(zone, kind)
+            for zone, kind in listed
+            if zone.end > lba
+            and (kind == 5 if option == 0x3E else zone.condition in REPORTED[option])
+            and (zone.recommended or option != RECOMMENDED)
         ]
 
 
-def descriptor(zone: Zone) -> bytes:
+def descriptor(zone: Zone, kind: int) -> bytes:
     """A zone descriptor (ZBC-2, REPORT ZONES parameter data)."""
     pointer = NO_POINTER if zone.told_pointer is None else zone.told_pointer
     numbers = b"".join(number.to_bytes(8, "big") for number in (zone.length, zone.start, pointer))
-    kind = 1 if zone.conventional else 2
     return bytes([kind, CODES[zone.condition] << 4 | zone.recommended]).ljust(8, b"\0") + numbers + bytes(32)
 
 

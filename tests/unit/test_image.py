@@ -140,6 +140,8 @@ with opened(sys.argv[1]) as disk:
             zone_size=ZONE,
             conventional=3,
             max_open=None,
+            urswrz=False,
+            zone_capacity=ZONE - 4096,
             serial="SN 1",
             wwn=0x5000C50012345678,
         )
@@ -147,6 +149,9 @@ with opened(sys.argv[1]) as disk:
             info = disk.info()
             assert (info["size"], info["block_size"], info["zone_size"]) == (20 * ZONE + BLOCK, 512, ZONE)
             assert (info["zone_count"], info["conventional"], info["max_open"]) == (21, 3, None)
+            assert (info["urswrz"], info["zone_capacity"]) == (False, ZONE - 4096)
+            assert disk.zones()[2].length * 512 == ZONE
+            assert disk.zones()[3].length * 512 == ZONE - 4096
             assert (info["serial"], info["wwn"]) == ("SN 1", 0x5000C50012345678)
             assert disk.zones()[20].length == BLOCK // 512
         assert info.items() <= inspect(path).items()

@@ -30,6 +30,11 @@ SHAPES = [
     Shape(4096, 9 * 4 + 1, 4, 1, 2),
     Shape(4096, 8 * 8, 8, 0, 4),
     Shape(4096, 7 * 2, 2, 2, None),
+    Shape(512, 10 * 32 + 8, 32, 2, 3, urswrz=False),
+    Shape(4096, 8 * 4, 4, 0, 2, urswrz=False),
+    Shape(512, 9 * 64 + 56, 64, 2, 3, zone_capacity=48),
+    Shape(4096, 9 * 8, 8, 1, 3, zone_capacity=3),
+    Shape(512, 10 * 32, 32, 1, 4, urswrz=False, zone_capacity=24),
 ]
 
 
@@ -49,6 +54,10 @@ class Pair:
             self.writes.to_bytes(4, "big") + i.to_bytes(4, "big") + bytes([self.writes & 0xFF]) * (size - 8)
             for i in range(blocks)
         )
+
+    def read(self, lba: int, count: int) -> None:
+        room = count * self.model.shape.block_size
+        self.run(lambda closed: self.model.read(lba, count), cdbs.rw16(0x88, lba, count), room=room)
 
     def run(
         self, expect: Callable[[list[int]], bytes | None], cdb: bytes, out: bytes = b"", room: int = 0
@@ -355,11 +364,15 @@ def test_the_disk_does_as_the_model(shape: Shape, sequence: list[Command]) -> No
         zone_size=shape.zone_blocks * shape.block_size,
         conventional=shape.conventional,
         max_open=shape.max_open,
+        urswrz=shape.urswrz,
+        zone_capacity=None if shape.zone_capacity is None else shape.zone_capacity * shape.block_size,
     ) as disk:
         while disk.execute(cdbs.TEST_UNIT_READY).status:
             pass
         pair = Pair(disk, Model(shape))
         for command in sequence:
             command.apply(pair)
-        whole = cdbs.rw16(0x88, 0, shape.blocks)
-        pair.run(lambda closed: pair.model.read(0, shape.blocks), whole, room=shape.blocks * shape.block_size)
+        pair.read(0, shape.blocks)
+        for zone in pair.model.zones:
+            readable = zone.end if zone.told_pointer is None else zone.told_pointer
+            pair.read(zone.start, readable - zone.start)

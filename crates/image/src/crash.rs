@@ -187,6 +187,8 @@ fn geometry() -> Geometry {
         zone_blocks: ZONE.into(),
         conventional_zones: CONVENTIONAL,
         max_open: Some(3),
+        zone_capacity: None,
+        urswrz: true,
     }
 }
 

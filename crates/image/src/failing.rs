@@ -110,6 +110,8 @@ impl Bench {
             zone_blocks: ZONE,
             conventional_zones: 1,
             max_open: None,
+            zone_capacity: None,
+            urswrz: true,
         };
         let header = Header {
             uuid: [0; 16],

@@ -3,7 +3,13 @@
 //! All numbers are little-endian. The magic, the version and the checksum keep their places in every
 //! version of the format. There are three sets of feature flags: a bit that a program does not know
 //! means nothing to it in *compatible*, forbids it to write in *read-only compatible*, and to read in
-//! *incompatible*. Version 1 defines none. A copy of the page follows it, for repair.
+//! *incompatible*. An image has a bit only if its disk needs it, so that older programs read all others. A copy
+//! of the page follows it, for repair.
+//!
+//! | bit of incompatible | meaning |
+//! |---|---|
+//! | 0 | restricted reads: the disk's URSWRZ is zero |
+//! | 1 | gap zones: the zone capacity means something |
 //!
 //! | byte | length | field |
 //! |---|---|---|
@@ -23,6 +29,7 @@
 //! | 96 | 8 | WWN |
 //! | 104, 112, 128, 132 | 8, 16, 4, 32 | vendor, product, revision, serial; padded with NUL |
 //! | 168 | 5 x 16 | offset and size of the table, the journal, the checkpoints, the data |
+//! | 248 | 8 | zone capacity, logical blocks; zero without gap zones |
 //! | 4092 | 4 | CRC-32C of all bytes before |
 
 use std::fs::File;
@@ -60,6 +67,7 @@ mod at {
     pub const REVISION: usize = 128;
     pub const SERIAL: usize = 132;
     pub const AREAS: usize = 168;
+    pub const ZONE_CAPACITY: usize = 248;
     pub const CRC: usize = super::PAGE as usize - 4;
 }
 
@@ -68,6 +76,11 @@ const VENDOR: usize = 8;
 const PRODUCT: usize = 16;
 const REVISION: usize = 4;
 const SERIAL: usize = 32;
+
+/// Incompatible features.
+const RESTRICTED_READS: u64 = 1 << 0;
+const GAP_ZONES: u64 = 1 << 1;
+const KNOWN_INCOMPATIBLE: u64 = RESTRICTED_READS | GAP_ZONES;
 
 /// Stands for no limit of open zones.
 const NO_LIMIT: u32 = u32::MAX;
@@ -98,6 +111,10 @@ impl Header {
         put(0, &MAGIC);
         put(at::VERSION, &VERSION.to_le_bytes());
         put(at::LENGTH, &(PAGE as u32).to_le_bytes());
+        put(
+            at::INCOMPATIBLE,
+            &incompatible(&self.geometry).to_le_bytes(),
+        );
         put(at::UUID, &self.uuid);
         put(at::CREATED, &self.created.to_le_bytes());
         let geometry = &self.geometry;
@@ -121,6 +138,10 @@ impl Header {
             put(at::AREAS + 16 * i, &area.offset.to_le_bytes());
             put(at::AREAS + 16 * i + 8, &area.size.to_le_bytes());
         }
+        put(
+            at::ZONE_CAPACITY,
+            &geometry.zone_capacity.unwrap_or(0).to_le_bytes(),
+        );
         seal(&mut page);
         page
     }
@@ -153,12 +174,15 @@ impl Header {
     pub fn decode(page: &Page, path: &Path, access: Access) -> Result<Self, Error> {
         check_trust(page, path, access)?;
         let max_open = u32_at(page, at::MAX_OPEN);
+        let features = u64_at(page, at::INCOMPATIBLE);
         let geometry = Geometry {
             block_size: u32_at(page, at::BLOCK_SIZE),
             blocks: u64_at(page, at::BLOCKS),
             zone_blocks: u64_at(page, at::ZONE_BLOCKS),
             conventional_zones: u32_at(page, at::CONVENTIONAL_ZONES),
             max_open: (max_open != NO_LIMIT).then_some(max_open),
+            zone_capacity: (features & GAP_ZONES != 0).then(|| u64_at(page, at::ZONE_CAPACITY)),
+            urswrz: features & RESTRICTED_READS == 0,
         };
         geometry
             .validate()
@@ -195,6 +219,18 @@ impl Header {
     }
 }
 
+/// The incompatible features that a disk needs.
+fn incompatible(geometry: &Geometry) -> u64 {
+    let needs = [
+        (!geometry.urswrz, RESTRICTED_READS),
+        (geometry.zone_capacity.is_some(), GAP_ZONES),
+    ];
+    needs
+        .iter()
+        .filter(|(needed, _)| *needed)
+        .fold(0, |features, (_, feature)| features | feature)
+}
+
 /// Puts the checksum into a page.
 fn seal(page: &mut Page) {
     let crc = crc32c(&page[..at::CRC]);
@@ -221,7 +257,7 @@ fn check_trust(page: &Page, path: &Path, access: Access) -> Result<(), Error> {
             &format!("has format version {version} (header of {length} bytes); this program knows version {VERSION}"),
         ));
     }
-    let incompatible = u64_at(page, at::INCOMPATIBLE);
+    let incompatible = u64_at(page, at::INCOMPATIBLE) & !KNOWN_INCOMPATIBLE;
     if incompatible != 0 {
         return Err(unknown_format(
             path,
@@ -292,73 +328,4 @@ fn text_at(page: &Page, at: usize, length: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn header() -> Header {
-        let geometry = Geometry {
-            block_size: 4096,
-            blocks: 1 << 20,
-            zone_blocks: 1 << 12,
-            conventional_zones: 1,
-            max_open: None,
-        };
-        Header {
-            uuid: [7; 16],
-            created: 1_700_000_000,
-            layout: Layout::new(&geometry).unwrap(),
-            geometry,
-            identity: crate::random_identity(),
-        }
-    }
-
-    fn decode_with(at: usize, value: u64, access: Access) -> Result<Header, ErrorKind> {
-        let mut page = header().encode();
-        page[at..at + 8].copy_from_slice(&value.to_le_bytes());
-        seal(&mut page);
-        Header::decode(&page, Path::new("x"), access).map_err(|e| e.kind())
-    }
-
-    #[test]
-    fn says_what_it_was_told() {
-        let header = header();
-        let decoded = Header::decode(&header.encode(), Path::new("x"), Access::Write).unwrap();
-        assert!(decoded.geometry == header.geometry && decoded.layout == header.layout);
-        assert!(decoded.identity == header.identity);
-        assert_eq!(
-            (decoded.uuid, decoded.created),
-            (header.uuid, header.created)
-        );
-    }
-
-    #[test]
-    fn unknown_versions_and_features_are_refused() {
-        let version = Err(ErrorKind::Version);
-        let kind = |at, value, access| decode_with(at, value, access).map(|_| ());
-        assert_eq!(kind(at::VERSION, 2 | 4096 << 32, Access::Read), version);
-        assert_eq!(kind(at::VERSION, 1 | 8192 << 32, Access::Read), version);
-        assert_eq!(kind(at::INCOMPATIBLE, 1, Access::Read), version);
-        assert_eq!(kind(at::READ_ONLY_COMPATIBLE, 1, Access::Write), version);
-        assert_eq!(kind(at::READ_ONLY_COMPATIBLE, 1, Access::Read), Ok(()));
-        let compatible = at::INCOMPATIBLE - 8;
-        assert_eq!(kind(compatible, 1, Access::Write), Ok(()));
-    }
-
-    #[test]
-    fn areas_that_cannot_be_are_refused() {
-        let data = at::AREAS + 4 * 16;
-        for (at, value) in [
-            (at::AREAS, 0),           // the table on the header
-            (at::AREAS, 4096 + 8),    // not aligned
-            (at::AREAS + 8, 8),       // too small
-            (at::AREAS + 8, 8 << 20), // over the next area
-            (at::AREAS + 8, u64::MAX),
-            (data, u64::MAX - 4095),
-            (data + 8, 1),
-            (at::BLOCKS, 1),
-        ] {
-            let kind = decode_with(at, value, Access::Read).map(|_| ());
-            assert_eq!(kind, Err(ErrorKind::Corrupt), "{value} at {at}");
-        }
-    }
-}
+mod tests;

@@ -85,7 +85,7 @@ impl Disk {
 #[pymethods]
 impl Disk {
     #[staticmethod]
-    #[pyo3(signature = (path, *, size, block_size, zone_size, conventional, max_open=None, serial=None, wwn=None))]
+    #[pyo3(signature = (path, *, size, block_size, zone_size, conventional, max_open=None, urswrz=true, zone_capacity=None, serial=None, wwn=None))]
     #[allow(clippy::too_many_arguments)] // they are keywords in Python
     fn create(
         py: Python<'_>,
@@ -95,17 +95,28 @@ impl Disk {
         zone_size: u64,
         conventional: u32,
         max_open: Option<u32>,
+        urswrz: bool,
+        zone_capacity: Option<u64>,
         serial: Option<String>,
         wwn: Option<u64>,
     ) -> PyResult<()> {
-        let geometry = geometry(py, size, block_size, zone_size, conventional, max_open)?;
+        let geometry = geometry(
+            py,
+            size,
+            block_size,
+            zone_size,
+            zone_capacity,
+            conventional,
+            max_open,
+            urswrz,
+        )?;
         let identity = identity(serial, wwn);
         py.detach(|| image::Disk::create(&path, &geometry, &identity))
             .map_err(|e| from_image(py, &e))
     }
 
     #[staticmethod]
-    #[pyo3(signature = (directory, *, size, block_size, zone_size, conventional, max_open=None, serial=None, wwn=None, cache="host"))]
+    #[pyo3(signature = (directory, *, size, block_size, zone_size, conventional, max_open=None, urswrz=true, zone_capacity=None, serial=None, wwn=None, cache="host"))]
     #[allow(clippy::too_many_arguments)] // they are keywords in Python
     fn temporary(
         py: Python<'_>,
@@ -115,11 +126,22 @@ impl Disk {
         zone_size: u64,
         conventional: u32,
         max_open: Option<u32>,
+        urswrz: bool,
+        zone_capacity: Option<u64>,
         serial: Option<String>,
         wwn: Option<u64>,
         cache: &str,
     ) -> PyResult<Self> {
-        let geometry = geometry(py, size, block_size, zone_size, conventional, max_open)?;
+        let geometry = geometry(
+            py,
+            size,
+            block_size,
+            zone_size,
+            zone_capacity,
+            conventional,
+            max_open,
+            urswrz,
+        )?;
         let identity = identity(serial, wwn);
         let cache = named_cache(py, cache)?;
         py.detach(|| image::Disk::temporary(&directory, &geometry, &identity, cache))
@@ -284,13 +306,16 @@ fn named_cache(py: Python<'_>, name: &str) -> PyResult<Cache> {
 }
 
 /// Bytes to blocks; the model checks the rest.
+#[allow(clippy::too_many_arguments)] // as of its callers
 fn geometry(
     py: Python<'_>,
     size: u64,
     block_size: u32,
     zone_size: u64,
+    zone_capacity: Option<u64>,
     conventional_zones: u32,
     max_open: Option<u32>,
+    urswrz: bool,
 ) -> PyResult<Geometry> {
     let blocks = |name: &str, bytes: u64| {
         let block = u64::from(block_size.max(1));
@@ -305,8 +330,13 @@ fn geometry(
         block_size,
         blocks: blocks("size", size)?,
         zone_blocks: blocks("zone size", zone_size)?,
+        zone_capacity: zone_capacity
+            .filter(|&capacity| capacity != zone_size)
+            .map(|capacity| blocks("zone capacity", capacity))
+            .transpose()?,
         conventional_zones,
         max_open,
+        urswrz,
     })
 }
 

@@ -73,9 +73,14 @@ pub fn info<'py>(
         "zone_size",
         geometry.zone_blocks * u64::from(geometry.block_size),
     )?;
+    info.set_item(
+        "zone_capacity",
+        geometry.zone_capacity.unwrap_or(geometry.zone_blocks) * u64::from(geometry.block_size),
+    )?;
     info.set_item("zone_count", geometry.zones())?;
     info.set_item("conventional", geometry.conventional_zones)?;
     info.set_item("max_open", geometry.max_open)?;
+    info.set_item("urswrz", geometry.urswrz)?;
     info.set_item("vendor", &identity.vendor)?;
     info.set_item("product", &identity.product)?;
     info.set_item("revision", &identity.revision)?;

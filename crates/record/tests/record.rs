@@ -20,6 +20,8 @@ fn geometry() -> Geometry {
         zone_blocks: ZONE,
         conventional_zones: 1,
         max_open: Some(2),
+        zone_capacity: None,
+        urswrz: true,
     }
 }
 

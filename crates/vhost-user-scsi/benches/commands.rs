@@ -42,6 +42,8 @@ fn main() {
         zone_blocks: ZONE_BLOCKS,
         conventional_zones: 0,
         max_open: None,
+        zone_capacity: None,
+        urswrz: true,
     };
     let identity = Identity {
         vendor: "zonevm".into(),

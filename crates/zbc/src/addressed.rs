@@ -59,6 +59,8 @@ mod tests {
             zone_blocks: 64,
             conventional_zones: 0,
             max_open: None,
+            zone_capacity: None,
+            urswrz: true,
         };
         let mut padded = [0; 32];
         padded[..cdb.len()].copy_from_slice(cdb);

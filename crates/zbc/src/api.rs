@@ -16,10 +16,16 @@ pub struct Geometry {
     pub blocks: u64,
     /// Zone size: a power of two. The last zone may be smaller.
     pub zone_blocks: u64,
+    /// Blocks of a sequential zone, less than the zone size: a gap zone follows up to the next multiple of the
+    /// zone size. A multiple of the physical block. `None`: there are no gap zones.
+    pub zone_capacity: Option<u64>,
     /// Conventional zones, which come first; fewer than all zones.
     pub conventional_zones: u32,
     /// Most zones that may be open at a time; `None`: no limit.
     pub max_open: Option<u32>,
+    /// URSWRZ (ZBC-2, 6.5.2): reads of sequential zones are unrestricted. If not, they stay within a zone, and
+    /// below its write pointer.
+    pub urswrz: bool,
 }
 
 /// How the disk names itself in INQUIRY data.
@@ -223,7 +229,7 @@ pub enum Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Condition {
-    /// NOT WRITE POINTER: a conventional zone.
+    /// NOT WRITE POINTER: a conventional zone, or a gap zone.
     NotWritePointer = 0x0,
     /// EMPTY.
     Empty = 0x1,

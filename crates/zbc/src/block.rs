@@ -1,11 +1,10 @@
 //! The commands that read, write and verify logical blocks (SBC-4, with the rules of ZBC-2, 4.4).
 
-use std::ops::Range;
-
-use crate::api::{Condition, Extent, Op};
+use crate::api::{Condition, Extent, Geometry, Op};
 use crate::request::{Answer, Reply, Request};
 use crate::sense::Sense;
 use crate::unit::Unit;
+use crate::word::Word;
 use crate::zones::{writable, Hold};
 
 /// The most that one command may transfer, write the same to, or verify, in bytes: MAXIMUM TRANSFER LENGTH
@@ -129,15 +128,29 @@ fn force_unit_access(request: &Request<'_>) -> bool {
     request.cdb.len() > 6 && request.bit(1, 3)
 }
 
-/// Where the blocks come from, without a gap. What was not written since its zone was last reset reads as zeroes (URSWRZ is set).
+/// Where the blocks come from, without a gap. What was not written since its zone was last reset reads as zeroes.
+///
+/// Without URSWRZ a read of a sequential zone ends in that zone, and below its write pointer if it has one
+/// (ZBC-2, 4.4.3): a full zone can be read as a whole.
 fn extents(unit: &Unit<'_>, lba: u64, blocks: u64) -> Result<Vec<Extent>, Sense> {
     let mut extents = Vec::new();
     let end = lba + blocks;
+    if !unit.geometry.urswrz && crosses_into_sequential(unit.geometry, lba, end) {
+        return Err(Sense::READ_BOUNDARY);
+    }
     let mut at = lba;
     while at < end {
         let zone = unit.geometry.zone_of(at);
-        let stop = unit.geometry.span(zone).end.min(end);
-        let written_end = written(unit, zone)?.end.clamp(at, stop);
+        let gap = unit.geometry.gap(zone);
+        let stop = gap.end.min(end);
+        if stop > gap.start {
+            return Err(Sense::GAP_ZONE);
+        }
+        let word = unit.zones.word(zone);
+        let written_end = written(unit.geometry, zone, word)?.clamp(at, stop);
+        if !unit.geometry.urswrz && word.has_pointer() && written_end < stop {
+            return Err(Sense::READ_INVALID_DATA);
+        }
         let [from, split, to] = [at, written_end, stop].map(|lba| unit.geometry.to_bytes(lba));
         push_data(&mut extents, from, split - from);
         push_zeroes(&mut extents, split, to - split);
@@ -146,18 +159,22 @@ fn extents(unit: &Unit<'_>, lba: u64, blocks: u64) -> Result<Vec<Extent>, Sense>
     Ok(extents)
 }
 
-/// The LBAs of `zone` that hold data.
-fn written(unit: &Unit<'_>, zone: u32) -> Result<Range<u64>, Sense> {
-    let word = unit.zones.word(zone);
+/// Whether the blocks from `lba` to `end` lie in several zones, of which the last is a sequential one.
+fn crosses_into_sequential(geometry: &Geometry, lba: u64, end: u64) -> bool {
+    let last = geometry.zone_of(end.max(lba + 1) - 1);
+    geometry.zone_of(lba) < last && !geometry.is_conventional(last)
+}
+
+/// The LBA up to which `zone` holds data.
+fn written(geometry: &Geometry, zone: u32, word: Word) -> Result<u64, Sense> {
     if word.condition == Condition::Offline {
         return Err(Sense::ZONE_OFFLINE);
     }
-    let span = unit.geometry.span(zone);
-    if unit.geometry.is_conventional(zone) {
-        return Ok(span);
+    let span = geometry.span(zone);
+    if geometry.is_conventional(zone) {
+        return Ok(span.end);
     }
-    let blocks = u64::from(word.written) * u64::from(unit.geometry.physical_blocks());
-    Ok(span.start..span.start + blocks)
+    Ok(span.start + u64::from(word.written) * u64::from(geometry.physical_blocks()))
 }
 
 fn push_data(extents: &mut Vec<Extent>, offset: u64, more: u64) {
@@ -180,6 +197,9 @@ fn push_zeroes(extents: &mut Vec<Extent>, offset: u64, more: u64) {
 /// their zone words do not change, and the order of commands under way at once is the initiator's business.
 fn hold_for_write(unit: &Unit<'_>, lba: u64, blocks: u64) -> Result<Hold, Sense> {
     let zone = unit.geometry.zone_of(lba);
+    if unit.geometry.gap(zone).contains(&lba) {
+        return Err(Sense::GAP_ZONE);
+    }
     if !unit.geometry.is_conventional(zone) {
         return unit.zones.begin_write(lba, blocks);
     }

@@ -64,6 +64,14 @@ impl Geometry {
                 self.zone_blocks
             ));
         }
+        if let Some(capacity) = self.zone_capacity {
+            if capacity == 0 || capacity % physical != 0 || capacity >= self.zone_blocks {
+                return fail(format!(
+                    "zone capacity is {capacity} logical blocks; it must be a multiple of {physical} ({PHYSICAL_BLOCK} bytes) below the zone size of {}, or none",
+                    self.zone_blocks
+                ));
+            }
+        }
         let zones = self.blocks.div_ceil(self.zone_blocks);
         if zones > u64::from(u32::MAX) {
             return fail(format!(
@@ -103,15 +111,25 @@ impl Geometry {
         PHYSICAL_BLOCK / self.block_size
     }
 
-    /// The zone that `lba`, one of the disk's, lies in.
+    /// The zone that `lba`, one of the disk's, lies in, or whose gap zone it lies in.
     pub fn zone_of(&self, lba: u64) -> u32 {
         (lba / self.zone_blocks) as u32
     }
 
-    /// The LBAs of `zone`.
+    /// The LBAs of `zone`, without the gap zone after it.
     pub fn span(&self, zone: u32) -> Range<u64> {
         let start = u64::from(zone) * self.zone_blocks;
-        start..(start + self.zone_blocks).min(self.blocks)
+        let len = match self.zone_capacity {
+            Some(capacity) if !self.is_conventional(zone) => capacity,
+            _ => self.zone_blocks,
+        };
+        start..(start + len).min(self.blocks)
+    }
+
+    /// The LBAs of the gap zone after `zone`: none if there is no gap zone.
+    pub(crate) fn gap(&self, zone: u32) -> Range<u64> {
+        let next = (u64::from(zone) + 1) * self.zone_blocks;
+        self.span(zone).end..next.min(self.blocks)
     }
 
     /// Whether `zone` is a conventional one.

@@ -150,11 +150,19 @@ fn block_device_characteristics(_: &Unit<'_>) -> Vec<u8> {
 /// ZBC-2, 6.5.2.
 fn zoned_block_device_characteristics(unit: &Unit<'_>) -> Vec<u8> {
     const URSWRZ: u8 = 0x01;
+    /// A zone alignment method; the granularity follows.
+    const CONSTANT_ZONE_STARTING_LBA_OFFSETS: u8 = 0x08;
     let mut page = vec![0; 0x3C];
-    page[0] = URSWRZ;
+    if unit.geometry.urswrz {
+        page[0] = URSWRZ;
+    }
     let max_open = unit.geometry.max_open.unwrap_or(NOT_REPORTED);
     for (at, value) in [(4, NOT_REPORTED), (8, NOT_REPORTED), (12, max_open)] {
         page[at..at + 4].copy_from_slice(&value.to_be_bytes());
+    }
+    if unit.geometry.zone_capacity.is_some() {
+        page[19] = CONSTANT_ZONE_STARTING_LBA_OFFSETS;
+        page[20..28].copy_from_slice(&unit.geometry.zone_blocks.to_be_bytes());
     }
     page
 }

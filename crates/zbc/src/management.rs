@@ -50,7 +50,7 @@ fn manage(unit: &Unit<'_>, request: &Request<'_>, action: Action) -> Answer {
     Ok(Reply::Io(op, hold))
 }
 
-/// The zones that ZONE ID and ZONE COUNT (0: one zone) name.
+/// The sequential zones that ZONE ID and ZONE COUNT (0: one zone) name; gap zones between them do not count.
 fn some_zones(unit: &Unit<'_>, request: &Request<'_>) -> Result<Target, Sense> {
     const ZONE_ID: u16 = 2;
     const ZONE_COUNT: u16 = 12;
@@ -87,10 +87,11 @@ pub(crate) fn report(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
     let mut same = Same::default();
     let recommended = unit.zones.control.recommended.all();
     let mut matching: u32 = 0;
-    for number in unit.geometry.zone_of(lba)..unit.geometry.zones() {
-        let zone = describe(unit.geometry, number, unit.zones.word(number));
-        let reset = recommended.contains(&number);
-        if !wanted.includes(zone.condition, reset) {
+    let from = unit.geometry.zone_of(lba);
+    let listed = (from..unit.geometry.zones()).flat_map(|number| with_gap(unit, number));
+    for (kind, zone) in listed.skip_while(|(_, zone)| zone.start + zone.len <= lba) {
+        let reset = kind != GAP && recommended.contains(&unit.geometry.zone_of(zone.start));
+        if !wanted.includes(kind, zone.condition, reset) {
             continue;
         }
         let room = allocation_length.saturating_sub(data.len());
@@ -98,37 +99,54 @@ pub(crate) fn report(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
             break;
         }
         if room > 0 {
-            data.extend(descriptor(&zone, reset));
+            data.extend(descriptor(kind, &zone, reset));
         }
-        same.add(&zone);
+        same.add(kind, &zone);
         matching += 1;
     }
     let list_len = matching.saturating_mul(DESCRIPTOR as u32);
     data[0..4].copy_from_slice(&list_len.to_be_bytes());
     data[4] = same.code();
     data[8..16].copy_from_slice(&(unit.geometry.blocks - 1).to_be_bytes());
+    if unit.geometry.zone_capacity.is_some() {
+        data[16..24].copy_from_slice(&unit.geometry.zone_blocks.to_be_bytes());
+    }
     Reply::cut(data, allocation_length as u64)
 }
 
+/// Zone types (ZBC-2, 5.10).
+const CONVENTIONAL: u8 = 1;
+const SEQUENTIAL_WRITE_REQUIRED: u8 = 2;
+const GAP: u8 = 5;
+
+/// A zone, and the gap zone after it if there is one, each with its type. A gap zone has no state, and so no word.
+fn with_gap(unit: &Unit<'_>, number: u32) -> impl Iterator<Item = (u8, Zone)> {
+    let zone = describe(unit.geometry, number, unit.zones.word(number));
+    let kind = if zone.conventional {
+        CONVENTIONAL
+    } else {
+        SEQUENTIAL_WRITE_REQUIRED
+    };
+    let gap = unit.geometry.gap(number);
+    let gap = (!gap.is_empty()).then(|| Zone {
+        start: gap.start,
+        len: gap.end - gap.start,
+        conventional: false,
+        condition: Condition::NotWritePointer,
+        write_pointer: None,
+    });
+    std::iter::once((kind, zone)).chain(gap.map(|gap| (GAP, gap)))
+}
+
 /// A zone descriptor (ZBC-2, 5.10); `reset`: RWP recommended. A write pointer that means nothing is all ones.
-fn descriptor(zone: &Zone, reset: bool) -> [u8; DESCRIPTOR] {
+fn descriptor(kind: u8, zone: &Zone, reset: bool) -> [u8; DESCRIPTOR] {
     let mut bytes = [0; DESCRIPTOR];
-    bytes[0] = zone_type(zone);
+    bytes[0] = kind;
     bytes[1] = (zone.condition as u8) << 4 | u8::from(reset);
     bytes[8..16].copy_from_slice(&zone.len.to_be_bytes());
     bytes[16..24].copy_from_slice(&zone.start.to_be_bytes());
     bytes[24..32].copy_from_slice(&zone.write_pointer.unwrap_or(u64::MAX).to_be_bytes());
     bytes
-}
-
-fn zone_type(zone: &Zone) -> u8 {
-    const CONVENTIONAL: u8 = 1;
-    const SEQUENTIAL_WRITE_REQUIRED: u8 = 2;
-    if zone.conventional {
-        CONVENTIONAL
-    } else {
-        SEQUENTIAL_WRITE_REQUIRED
-    }
 }
 
 /// REPORTING OPTIONS.
@@ -137,6 +155,7 @@ enum Wanted {
     One(Condition),
     /// Zones whose RESET bit is set.
     ResetRecommended,
+    Gaps,
     /// Zones of a kind that the disk has none of.
     None,
 }
@@ -153,18 +172,20 @@ impl Wanted {
             0x06 => Wanted::One(Condition::ReadOnly),
             0x07 => Wanted::One(Condition::Offline),
             0x10 => Wanted::ResetRecommended,
-            // Non-sequential write resources active; gap zones.
-            0x11 | 0x3E => Wanted::None,
+            // Non-sequential write resources active.
+            0x11 => Wanted::None,
+            0x3E => Wanted::Gaps,
             0x3F => Wanted::One(Condition::NotWritePointer),
             _ => return Err(Sense::cdb_bit(14, 5)),
         })
     }
 
-    fn includes(&self, condition: Condition, reset: bool) -> bool {
+    fn includes(&self, kind: u8, condition: Condition, reset: bool) -> bool {
         match self {
             Wanted::All => true,
             Wanted::One(wanted) => *wanted == condition,
             Wanted::ResetRecommended => reset,
+            Wanted::Gaps => kind == GAP,
             Wanted::None => false,
         }
     }
@@ -192,9 +213,9 @@ impl Default for Same {
 }
 
 impl Same {
-    fn add(&mut self, zone: &Zone) {
-        let (first_type, first_len) = *self.first.get_or_insert((zone_type(zone), zone.len));
-        self.types &= zone_type(zone) == first_type;
+    fn add(&mut self, kind: u8, zone: &Zone) {
+        let (first_type, first_len) = *self.first.get_or_insert((kind, zone.len));
+        self.types &= kind == first_type;
         self.lengths_before_last &= self.last_length;
         self.last_length = zone.len == first_len;
     }

@@ -44,6 +44,11 @@ impl Sense {
     pub const LBA_OUT_OF_RANGE: Sense = Sense::new(ILLEGAL_REQUEST, 0x2100);
     pub const UNALIGNED_WRITE: Sense = Sense::new(ILLEGAL_REQUEST, 0x2104);
     pub const WRITE_BOUNDARY: Sense = Sense::new(ILLEGAL_REQUEST, 0x2105);
+    /// ATTEMPT TO READ INVALID DATA.
+    pub const READ_INVALID_DATA: Sense = Sense::new(ILLEGAL_REQUEST, 0x2106);
+    pub const READ_BOUNDARY: Sense = Sense::new(ILLEGAL_REQUEST, 0x2107);
+    /// ATTEMPT TO ACCESS GAP ZONE.
+    pub const GAP_ZONE: Sense = Sense::new(ILLEGAL_REQUEST, 0x2109);
     pub const NO_SUCH_UNIT: Sense = Sense::new(ILLEGAL_REQUEST, 0x2500);
     pub const SAVING_NOT_SUPPORTED: Sense = Sense::new(ILLEGAL_REQUEST, 0x3900);
     pub const POWER_ON: Sense = Sense::new(UNIT_ATTENTION, 0x2900);

@@ -90,6 +90,17 @@ impl Word {
         )
     }
 
+    /// Whether the write pointer means something. The whole zone can be read where it does not.
+    pub fn has_pointer(self) -> bool {
+        matches!(
+            self.condition,
+            Condition::Empty
+                | Condition::ImplicitlyOpen
+                | Condition::ExplicitlyOpen
+                | Condition::Closed
+        )
+    }
+
     /// What an open zone becomes when it is closed.
     pub fn closed(self) -> Word {
         if self.written == 0 {
@@ -238,19 +249,13 @@ pub fn decode(geometry: &Geometry, zone: u32, word: u64) -> Zone {
 
 pub(crate) fn describe(geometry: &Geometry, zone: u32, word: Word) -> Zone {
     let span = geometry.span(zone);
-    let has_pointer = matches!(
-        word.condition,
-        Condition::Empty
-            | Condition::ImplicitlyOpen
-            | Condition::ExplicitlyOpen
-            | Condition::Closed
-    );
     Zone {
         start: span.start,
         len: span.end - span.start,
         conventional: geometry.is_conventional(zone),
         condition: word.condition,
-        write_pointer: has_pointer
+        write_pointer: word
+            .has_pointer()
             .then(|| span.start + u64::from(word.written) * u64::from(geometry.physical_blocks())),
     }
 }

@@ -176,6 +176,8 @@ fn large_disk_of_4096_byte_blocks_without_conventional_zones() {
         zone_blocks: (256 << 20) / 4096,
         conventional_zones: 0,
         max_open: Some(128),
+        zone_capacity: None,
+        urswrz: true,
     };
     let zones = geometry.zones();
     assert_eq!(zones, 100 * 4096 + 1);
@@ -196,6 +198,8 @@ fn the_largest_zone_holds_its_write_pointer() {
         zone_blocks: TIB / 512,
         conventional_zones: 0,
         max_open: None,
+        zone_capacity: None,
+        urswrz: true,
     };
     let words = vec![std::sync::atomic::AtomicU64::new(
         word(zbc::Condition::Closed, (1 << 28) - 1).to_le(),

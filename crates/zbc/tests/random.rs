@@ -49,19 +49,25 @@ fn geometry() -> impl Strategy<Value = Geometry> {
         prop::bool::ANY,
         0..15u32,
         prop::option::of(1..6u32),
+        prop::bool::ANY,
+        prop::option::of(1..8u64),
         0..8u64,
     )
-        .prop_map(|(large_blocks, conventional_zones, max_open, short)| {
-            let (block_size, zone_blocks) = if large_blocks { (4096, 8) } else { (512, 64) };
-            let blocks = 16 * zone_blocks - short * zone_blocks / 8;
-            Geometry {
-                block_size,
-                blocks,
-                zone_blocks,
-                conventional_zones,
-                max_open,
-            }
-        })
+        .prop_map(
+            |(large_blocks, conventional_zones, max_open, urswrz, capacity, short)| {
+                let (block_size, zone_blocks) = if large_blocks { (4096, 8) } else { (512, 64) };
+                let blocks = 16 * zone_blocks - short * zone_blocks / 8;
+                Geometry {
+                    block_size,
+                    blocks,
+                    zone_blocks,
+                    conventional_zones,
+                    max_open,
+                    urswrz,
+                    zone_capacity: capacity.map(|eighths| eighths * zone_blocks / 8),
+                }
+            },
+        )
 }
 
 fn check_invariants(disk: &Disk) {

@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _SINCE = (7, 2)
-_FROM_IMAGE = ("size", "zone_size", "conventional", "block_size", "max_open", "serial", "wwn")
+_FROM_IMAGE = (
+    "size",
+    "zone_size",
+    "zone_capacity",
+    "conventional",
+    "block_size",
+    "max_open",
+    "urswrz",
+    "serial",
+    "wwn",
+)
 
 
 class VhostUserScsi(Attachment):

@@ -78,12 +78,13 @@ def info(file: Path, as_json: bool) -> None:
         )
         return
     user = image["user"]
-    size, zone_size = format_size(image["size"]), format_size(image["zone_size"])
+    size = format_size(image["size"])
     rows = {
         "size": f"{size} ({image['size']} bytes)",
-        "zones": f"{image['zone_count']} of {zone_size}, {image['conventional']} conventional",
+        "zones": _zones(image),
         "block size": f"{image['block_size']} bytes logical, 4096 physical",
         "max open": "no limit" if image["max_open"] is None else image["max_open"],
+        "reads": "unrestricted" if image["urswrz"] else "restricted (urswrz=off)",
         "identity": f"{image['vendor']} {image['product']} {image['revision']}".strip(),
         "serial": image["serial"],
         "wwn": _hex(image["wwn"]),
@@ -156,8 +157,13 @@ def _hex(wwn: int) -> str:
 
 
 def _title(file: Path, image: Inspection) -> str:
-    size, count, zone_size = about_size(image["size"]), image["zone_count"], format_size(image["zone_size"])
-    return f"{file}: {size}, {count} zones of {zone_size}, {image['conventional']} conventional"
+    return f"{file}: {about_size(image['size'])}, {_zones(image, 'zones ')}"
+
+
+def _zones(image: Inspection, what: str = "") -> str:
+    zone_size, capacity = format_size(image["zone_size"]), format_size(image["zone_capacity"])
+    less = "" if capacity == zone_size else f" (capacity {capacity})"
+    return f"{image['zone_count']} {what}of {zone_size}{less}, {image['conventional']} conventional"
 
 
 def _written(image: Inspection) -> str:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from zonevm.disks.disk import Disk
 from zonevm.disks.option import Option
-from zonevm.disks.value import Choice, Count, FilePath, Maybe, PowerOfTwo, Size, Text, Word, Wwn
+from zonevm.disks.value import Choice, Count, FilePath, Flag, Maybe, PowerOfTwo, Size, Text, Word, Wwn
 from zonevm.errors import DiskError
 from zonevm.units import format_size
 
@@ -68,6 +68,16 @@ class SmrDisk(Disk):
         "what is written and not flushed: host: kept by the host; volatile: lost in a power cut; "
         "lying: likewise, and flushes do nothing",
     )
+    urswrz: Option[bool | str, bool] = Option(
+        Flag(), True, "reads past a write pointer and across zones succeed; Linux refuses a disk without it"
+    )
+
+    zone_capacity: Option[int | str | None, int | None] = Option(
+        Maybe(Size(PHYSICAL_BLOCK)),
+        None,
+        "size of a sequential zone, where a gap zone follows it up to zone-size; default: zone-size",
+        aliases=("zone-cap",),
+    )
 
     @property
     def shares(self) -> str | None:
@@ -75,6 +85,7 @@ class SmrDisk(Disk):
         return self.controller
 
     def __post_init__(self) -> None:
+        self._check_capacity()
         if self.size is None:
             if self.file is None:
                 raise DiskError("an smr disk needs a size, or a file that exists", "Write smr,size=20G.")
@@ -97,4 +108,33 @@ class SmrDisk(Disk):
                 f"there are {zones} zones (size={format_size(self.size)}, "
                 f"zone-size={format_size(self.zone_size)}), and at least one has to be sequential",
                 f"conv is at most {zones - 1} here.",
+            )
+
+    def _check_capacity(self) -> None:
+        capacity = self.zone_capacity
+        if capacity is None:
+            return
+        if capacity % PHYSICAL_BLOCK:
+            nearest = format_size(-(-capacity // PHYSICAL_BLOCK) * PHYSICAL_BLOCK)
+            raise self.wrong(
+                "zone-capacity",
+                f"not a multiple of the physical block ({PHYSICAL_BLOCK} bytes)",
+                f"Write zone-capacity={nearest}.",
+            )
+        if self.size is None:
+            return
+        size, zone_size = format_size(self.size), format_size(self.zone_size)
+        if capacity > self.zone_size:
+            raise self.wrong(
+                "zone-capacity",
+                f"more than zone-size={zone_size}",
+                f"zone-capacity is at most {zone_size} here.",
+            )
+        if capacity < self.zone_size and self.size % self.zone_size:
+            whole = format_size(-(-self.size // self.zone_size) * self.zone_size)
+            raise self.wrong(
+                "zone-capacity",
+                f"size={size} is no multiple of zone-size={zone_size}, "
+                "and Linux refuses a disk with gap zones whose last zone is smaller",
+                f"Write size={whole}.",
             )

@@ -133,15 +133,16 @@ class Flag(Value[bool | str, bool]):
     """On or off."""
 
     allowed = "on or off"
-    _words = dict.fromkeys(("on", "yes", "true"), True) | dict.fromkeys(("off", "no", "false"), False)
+    _on = ("on", "yes", "true", "1")
+    _off = ("off", "no", "false", "0")
 
     def convert(self, given: bool | str) -> bool:
         """Return the flag."""
         if isinstance(given, bool):
             return given
-        if given not in self._words:
+        if given not in self._on + self._off:
             raise ValueError("neither on nor off")
-        return self._words[given]
+        return given in self._on
 
     def text(self, held: bool) -> str:
         """Return ``on`` or ``off``."""

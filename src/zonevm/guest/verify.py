@@ -106,8 +106,10 @@ def expected(disk: Disk) -> Facts:
 def _(disk: SmrDisk) -> Facts:
     shape = vars(disk) if disk.file is None else images.info(disk.file)
     serial = {} if shape["serial"] is None else {"serial": shape["serial"]}
+    has_gaps = shape["zone_capacity"] not in (None, shape["zone_size"])
     return {
         **_zoned(shape),
+        **({"zone capacity": shape["zone_capacity"]} if has_gaps else {}),
         "physical block size": PHYSICAL_BLOCK,
         "conventional zones": shape["conventional"],
         "max open zones": shape["max_open"] or 0,

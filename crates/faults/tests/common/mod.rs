@@ -21,6 +21,8 @@ pub fn disk() -> Faulty {
         zone_blocks: ZONE,
         conventional_zones: CONVENTIONAL as u32,
         max_open: Some(4),
+        zone_capacity: None,
+        urswrz: true,
     };
     let dir = std::env::temp_dir();
     let identity = image::random_identity();

@@ -12,6 +12,8 @@ pub fn geometry() -> Geometry {
         zone_blocks: 2048,
         conventional_zones: 2,
         max_open: Some(4),
+        zone_capacity: None,
+        urswrz: true,
     }
 }
 

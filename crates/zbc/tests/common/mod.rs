@@ -70,6 +70,8 @@ pub fn small() -> Geometry {
         zone_blocks: 64,
         conventional_zones: 4,
         max_open: Some(3),
+        zone_capacity: None,
+        urswrz: true,
     }
 }
 
