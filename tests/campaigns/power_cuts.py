@@ -84,18 +84,21 @@ def trial(guest: Guest, system: FileSystem, seed: int, device: str = "/dev/sda")
 def _write_until_the_cut(guest: Guest, system: FileSystem, seed: int, lines: int) -> Told:
     """Have the program write until it has said so many lines; what it said by the time of the cut."""
     reader, writer = os.pipe()
+    heard, answer = os.pipe()
     argv = [sys.executable, str(WRITER), system.writes, MOUNTED, str(seed)]
 
     def work() -> None:
         with contextlib.suppress(GuestError), os.fdopen(writer, "wb") as out:
-            guest.run(argv, stdout=out, stderr=2)
+            guest.run(argv, stdin=heard, stdout=out, stderr=2)
+        os.close(heard)
 
     thread = threading.Thread(target=work)
     thread.start()
     told: Told = {}
     with os.fdopen(reader, encoding="ascii") as said:
         for count, line in enumerate(said, 1):
-            _note(told, line)
+            if _note(told, line):
+                os.write(answer, b"\n")
             if count == lines:
                 guest.power_cut(seed=seed)
                 break
@@ -106,12 +109,15 @@ def _write_until_the_cut(guest: Guest, system: FileSystem, seed: int, lines: int
             if line.endswith("\n"):
                 _note(told, line)
     thread.join()
+    os.close(answer)
     return told
 
 
-def _note(told: Told, line: str) -> None:
+def _note(told: Told, line: str) -> bool:
+    """Take a line; return whether the writer waits for an answer to it."""
     name, size, digest = line.split()
     told[name] = (-1, "") if size == "-" else (int(size), digest)
+    return size == "-"
 
 
 def _compare(guest: Guest, system: FileSystem, told: Told) -> list[str]:
