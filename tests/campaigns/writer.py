@@ -1,9 +1,9 @@
 """Writes files in a guest, and says of each what is on stable storage, as soon as fsync said so.
 
 Usage: writer.py files|zones DIRECTORY SEED. Runs until it is killed. A line is NAME SIZE SHA256, or NAME - -
-before the file is replaced or emptied: it may then be anything until the next line for it. That is done only
-once a line came back, since the power cut may take a line on its way. `zones` appends to the files of a zonefs.
-Standard library only.
+before the file is replaced or emptied: it may then be anything until the next line for it. That is done
+only once a line came back, since the power cut may take a line on its way. `zones` appends to the files of a
+zonefs. Standard library only.
 """
 
 import hashlib

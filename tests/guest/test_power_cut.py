@@ -75,22 +75,29 @@ def test_the_command_line_lists_runs_and_cuts_their_power(
     script = "dd if=/dev/zero of=/dev/sda bs=1M seek=128 count=3 oflag=direct status=none; echo up; sleep 600"
     run = [*zonevm, "run", "--kernel", kernel, "--disk", disk, "--", "sh", "-c", script]
     with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        assert running.stdout and running.stderr
-        assert running.stdout.readline() == "up\n"
-        listed = json.loads(subprocess.check_output([*zonevm, "list", "--json"]))
-        assert [each for each in listed if each["run"] == running.pid] == [
-            {"run": running.pid, "disks": [disk], "command": shlex.join(["sh", "-c", script])}
-        ]
-        refused = subprocess.run([*zonevm, "power-cut", "1"], capture_output=True, text=True)
-        assert refused.returncode == 125
-        assert "you run no guest with the number 1" in refused.stderr
-        cut = [*zonevm, "power-cut", str(running.pid), "--loss", "all"]
-        assert subprocess.check_output(cut, text=True) == (
-            "disk 0: zone 2: 0 of 768 blocks are left, 0 were flushed\n"
-        )
-        assert running.wait(30) == 125
-        assert "power cut" in running.stderr.read()
+        try:
+            _cut(running, zonevm, {"run": running.pid, "disks": [disk], "command": shlex.join(run[-3:])})
+        finally:
+            running.kill()
     assert all(zone.condition != "closed" for zone in images.zones(image))
-    assert running.pid not in [
-        each["run"] for each in json.loads(subprocess.check_output([*zonevm, "list", "--json"]))
-    ]
+    assert running.pid not in [each["run"] for each in _listed(zonevm)]
+
+
+def _cut(running: subprocess.Popen[str], zonevm: list[str], listed: dict[str, object]) -> None:
+    assert running.stdout and running.stderr
+    assert running.stdout.readline() == "up\n"
+    assert [each for each in _listed(zonevm) if each["run"] == running.pid] == [listed]
+    refused = subprocess.run([*zonevm, "power-cut", "1"], capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert "you run no guest with the number 1" in refused.stderr
+    cut = [*zonevm, "power-cut", str(running.pid), "--loss", "all"]
+    assert subprocess.check_output(cut, text=True) == (
+        "disk 0: zone 2: 0 of 768 blocks are left, 0 were flushed\n"
+    )
+    assert running.wait(30) == 125
+    assert "power cut" in running.stderr.read()
+
+
+def _listed(zonevm: list[str]) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads(subprocess.check_output([*zonevm, "list", "--json"]))
+    return found
