@@ -295,7 +295,8 @@ class Guest:
     @property
     def faults(self) -> Faults:
         """The faults in force on the emulated SMR disks, and the way to inject and end some at once."""
-        self._running()
+        if self._machine is None:
+            raise UsageError("the guest is not running", "Use it in a with statement, or start it first.")
         return Faults(self._observed.live)
 
     # What can be known
