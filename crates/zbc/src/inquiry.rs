@@ -8,8 +8,6 @@ use crate::unit::Unit;
 
 /// Peripheral device type: host-managed zoned block device.
 const ZONED: u8 = 0x14;
-/// Peripheral qualifier 3 and device type 1Fh: no such logical unit.
-const ABSENT: u8 = 0x7F;
 /// Version: SPC-5.
 const SPC_5: u8 = 0x07;
 /// SAM-5, SPC-5, SBC-4 and ZBC, no version claimed.
@@ -64,17 +62,6 @@ fn standard(identity: &Identity) -> Vec<u8> {
     for (at, version) in VERSION_DESCRIPTORS.into_iter().enumerate() {
         data[58 + 2 * at..60 + 2 * at].copy_from_slice(&version.to_be_bytes());
     }
-    data
-}
-
-/// Standard INQUIRY data of a logical unit that is not there.
-pub(crate) fn absent() -> Vec<u8> {
-    let mut data = vec![0; 36];
-    data[0] = ABSENT;
-    data[2] = SPC_5;
-    data[3] = 2;
-    data[4] = 36 - 5;
-    data[8..36].fill(b' ');
     data
 }
 

@@ -29,7 +29,6 @@ pub use api::*;
 pub use commands::{command_name, command_names};
 pub use device::{Device, DeviceError, Plan};
 pub use geometry::{GeometryError, IdentityError};
-pub use luns::{absent_lun, report_luns, REPORT_LUNS};
 pub use word::{
     check_word, cut_back, decode, fresh_word, powered_off, word_of, written, WordError,
 };

@@ -49,7 +49,6 @@ impl Sense {
     pub const READ_BOUNDARY: Sense = Sense::new(ILLEGAL_REQUEST, 0x2107);
     /// ATTEMPT TO ACCESS GAP ZONE.
     pub const GAP_ZONE: Sense = Sense::new(ILLEGAL_REQUEST, 0x2109);
-    pub const NO_SUCH_UNIT: Sense = Sense::new(ILLEGAL_REQUEST, 0x2500);
     pub const SAVING_NOT_SUPPORTED: Sense = Sense::new(ILLEGAL_REQUEST, 0x3900);
     pub const POWER_ON: Sense = Sense::new(UNIT_ATTENTION, 0x2900);
     /// BUS DEVICE RESET FUNCTION OCCURRED.

@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use zbc::{absent_lun, command_name, report_luns, Geometry, Op, Status};
+use zbc::{command_name, Geometry, Op};
 
 fn vpd(disk: &Disk, page: u8) -> Vec<u8> {
     let data = disk.run(&[0x12, 1, page, 1, 0, 0]).good();
@@ -261,43 +261,13 @@ fn a_bit_that_the_usage_data_lacks_is_refused() {
 #[test]
 fn luns() {
     let disk = Disk::new(small());
-    let data = disk.run(&[0xA0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0]).good();
-    assert_eq!(data, [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    let mut cdb = [0xA0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0];
-    let (data, completion) = report_luns(&cdb, &[0, 255, 256]);
+    let report =
+        |select, allocated| disk.run(&[0xA0, 0, select, 0, 0, 0, 0, 0, 0, allocated, 0, 0]);
     assert_eq!(
-        (completion.status, data[3], data.len()),
-        (Status::Good, 24, 32)
+        report(0, 255).good(),
+        [0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
     );
-    assert_eq!(
-        (&data[16..18], &data[24..26]),
-        (&[0, 255][..], &[0x41, 0][..])
-    );
-    cdb[9] = 12;
-    cdb[8] = 0;
-    assert_eq!(report_luns(&cdb, &[0]).0.len(), 12);
-    cdb[2] = 1;
-    assert_eq!(
-        report_luns(&cdb, &[0]).0,
-        [0; 8],
-        "no well known logical units"
-    );
-    cdb[2] = 9;
-    assert_eq!(sense_of(&report_luns(&cdb, &[0]).1), "5/24/00");
-    assert_eq!(sense_of(&report_luns(&[0xA0], &[0]).1), "5/24/00");
-}
-
-#[test]
-fn absent_luns() {
-    let (data, completion) = absent_lun(&[0x12, 0, 0, 0, 36, 0]);
-    assert_eq!(
-        (completion.status, data[0], data.len()),
-        (Status::Good, 0x7F, 36)
-    );
-    let (data, completion) = absent_lun(&[0x03, 0, 0, 0, 18, 0]);
-    assert_eq!(completion.status, Status::Good);
-    assert_eq!((data[2], data[12]), (5, 0x25));
-    assert_eq!(sense_of(&absent_lun(&[0; 6]).1), "5/25/00");
-    assert_eq!(sense_of(&absent_lun(&read16(0, 1)).1), "5/25/00");
-    assert_eq!(sense_of(&absent_lun(&[]).1), "5/24/00");
+    assert_eq!(report(2, 12).good().len(), 12);
+    assert_eq!(report(1, 255).good(), [0; 8], "no well known logical units");
+    assert_eq!(report(9, 255).sense(), "5/24/00");
 }
