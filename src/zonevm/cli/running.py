@@ -46,11 +46,12 @@ def power_cut(run: int | None, loss: str, seed: int, as_json: bool) -> None:
     runs = control.runs()
     if run is None and len(runs) == 1:
         (run,) = runs
+    if not runs:
+        raise UsageError("you run no guest", "Start one: zonevm run --disk smr,size=4G,cache=volatile")
     if run not in runs:
-        there = ", ".join(map(str, runs)) or "none"
         raise UsageError(
             "say which guest" if run is None else f"you run no guest with the number {run}",
-            f"Those that run: {there}. See: zonevm list",
+            f"Those that run: {', '.join(map(str, runs))}. See: zonevm list",
         )
     cuts: dict[str, Any] = control.ask(runs[run], "power-cut", loss=loss, seed=seed)["answer"]
     if as_json:
