@@ -449,3 +449,15 @@ def test_start_up_is_quick() -> None:
         subprocess.run([*ZONEVM, "--version"], check=True, stdout=subprocess.DEVNULL)
         took.append(time.perf_counter() - start)
     assert min(took) < 0.5
+
+
+def test_where_no_guest_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    assert execute(["list"]) == 0
+    assert execute(["list", "--json"]) == 0
+    assert execute(["power-cut"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "[]\n"
+    assert err.count("you run no guest") == 2
