@@ -5,9 +5,10 @@
 //! what the disk had promised. `ZONEVM_CRASH_SEEDS` workloads are run, from number
 //! `ZONEVM_CRASH_FIRST` on.
 
-use std::io;
+mod recorder;
+
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use vm_memory::VolatileSlice;
 use zbc::{written, Condition, Geometry, Status};
@@ -17,12 +18,11 @@ use crate::header::Header;
 use crate::layout::{Area, Layout, PAGE};
 use crate::live::Boot;
 use crate::random::{identity, Sequence};
-use crate::slices::Cursor;
 use crate::state::{fill, recover};
-use crate::store::{Punched, Store};
+use crate::store::Store;
 use crate::table::Table;
+use recorder::{Crashing, Event, Order, Recorder};
 
-const SECTOR: usize = 512;
 const BLOCK: u32 = 4096;
 /// Physical blocks of a zone.
 const ZONE: u32 = 8;
@@ -30,137 +30,6 @@ const ZONES: u32 = 6;
 const CONVENTIONAL: u32 = 1;
 const COMMANDS: usize = 40;
 const CRASHES_A_PREFIX: usize = 6;
-
-/// What was done to a store.
-#[derive(Clone)]
-enum Event {
-    Write(u64, Vec<u8>),
-    Stable(u64, Vec<u8>),
-    Sync,
-}
-
-/// How a store takes its orders.
-#[derive(Clone, Copy, PartialEq)]
-enum Order {
-    Right,
-    /// A sync comes after the stable write that has to come after it.
-    Swapped,
-}
-
-/// A store that remembers all that was done to it.
-struct Recorder {
-    order: Order,
-    state: Mutex<(Vec<u8>, Vec<Event>, bool)>,
-}
-
-impl Recorder {
-    fn new(bytes: Vec<u8>, order: Order) -> Self {
-        Self {
-            order,
-            state: Mutex::new((bytes, Vec::new(), false)),
-        }
-    }
-
-    fn events(&self) -> Vec<Event> {
-        self.state.lock().unwrap().1.clone()
-    }
-}
-
-impl Store for Recorder {
-    fn read_some(&self, offset: u64, into: &Cursor<'_>, length: u64) -> io::Result<u64> {
-        let bytes = &self.state.lock().unwrap().0;
-        let from = &bytes[offset as usize..(offset + length) as usize];
-        Ok({ *into }.write(from) as u64)
-    }
-
-    fn write_some(&self, offset: u64, from: &Cursor<'_>, length: u64) -> io::Result<u64> {
-        let mut data = vec![0; length as usize];
-        let count = { *from }.read(&mut data);
-        self.write_at(offset, &data[..count])?;
-        Ok(count as u64)
-    }
-
-    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
-        let offset = offset as usize;
-        into.copy_from_slice(&self.state.lock().unwrap().0[offset..offset + into.len()]);
-        Ok(())
-    }
-
-    fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let (bytes, events, _) = &mut *self.state.lock().unwrap();
-        bytes[offset as usize..offset as usize + data.len()].copy_from_slice(data);
-        events.push(Event::Write(offset, data.to_vec()));
-        Ok(())
-    }
-
-    fn write_stable(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let (bytes, events, owed) = &mut *self.state.lock().unwrap();
-        bytes[offset as usize..offset as usize + data.len()].copy_from_slice(data);
-        events.push(Event::Stable(offset, data.to_vec()));
-        if std::mem::take(owed) {
-            events.push(Event::Sync);
-        }
-        Ok(())
-    }
-
-    fn punch(&self, offset: u64, length: u64) -> io::Result<Punched> {
-        self.write_at(offset, &vec![0; length as usize])?;
-        Ok(Punched::Yes)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        let (_, events, owed) = &mut *self.state.lock().unwrap();
-        match self.order {
-            Order::Right => events.push(Event::Sync),
-            Order::Swapped => *owed = true,
-        }
-        Ok(())
-    }
-}
-
-/// A store's bytes at some point of its history, were the host to crash.
-#[derive(Clone)]
-struct Crashing {
-    stable: Vec<u8>,
-    pending: Vec<(u64, Vec<u8>)>,
-}
-
-impl Crashing {
-    fn apply(&mut self, event: &Event) {
-        match event {
-            Event::Write(offset, data) => self.pending.push((*offset, data.clone())),
-            Event::Stable(offset, data) => put(&mut self.stable, *offset, data),
-            Event::Sync => {
-                for (offset, data) in std::mem::take(&mut self.pending) {
-                    put(&mut self.stable, offset, &data);
-                }
-            }
-        }
-    }
-
-    /// What is there after a crash while `next` is under way: of each sector that is not stable, chance decides.
-    fn crash(&self, next: Option<&Event>, chance: &mut Sequence) -> Vec<u8> {
-        let mut bytes = self.stable.clone();
-        let bias = chance.next() % 5;
-        let under_way = next.and_then(|event| match event {
-            Event::Stable(offset, data) => Some((*offset, data)),
-            Event::Write(..) | Event::Sync => None,
-        });
-        let pending = self.pending.iter().map(|(offset, data)| (*offset, data));
-        for (offset, data) in pending.chain(under_way) {
-            for (at, sector) in (offset..).step_by(SECTOR).zip(data.chunks(SECTOR)) {
-                if chance.next() % 4 < bias {
-                    put(&mut bytes, at, sector);
-                }
-            }
-        }
-        bytes
-    }
-}
-
-fn put(bytes: &mut [u8], offset: u64, data: &[u8]) {
-    bytes[offset as usize..offset as usize + data.len()].copy_from_slice(data);
-}
 
 /// What a zone may be after a crash: this many blocks of what was written since this reset.
 #[derive(Clone, Copy, Debug)]

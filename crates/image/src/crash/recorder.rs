@@ -1,0 +1,141 @@
+//! A store that remembers what was written and when it became stable, and what a crash of its host leaves.
+
+use std::io;
+use std::sync::Mutex;
+
+use crate::random::Sequence;
+use crate::slices::Cursor;
+use crate::store::{Punched, Store};
+
+const SECTOR: usize = 512;
+
+/// What was done to a store.
+#[derive(Clone)]
+pub(super) enum Event {
+    Write(u64, Vec<u8>),
+    Stable(u64, Vec<u8>),
+    Sync,
+}
+
+/// How a store takes its orders.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Order {
+    Right,
+    /// A sync comes after the stable write that has to come after it.
+    Swapped,
+}
+
+/// A store that remembers all that was done to it.
+pub(super) struct Recorder {
+    order: Order,
+    pub state: Mutex<(Vec<u8>, Vec<Event>, bool)>,
+}
+
+impl Recorder {
+    pub fn new(bytes: Vec<u8>, order: Order) -> Self {
+        Self {
+            order,
+            state: Mutex::new((bytes, Vec::new(), false)),
+        }
+    }
+
+    pub fn events(&self) -> Vec<Event> {
+        self.state.lock().unwrap().1.clone()
+    }
+}
+
+impl Store for Recorder {
+    fn read_some(&self, offset: u64, into: &Cursor<'_>, length: u64) -> io::Result<u64> {
+        let bytes = &self.state.lock().unwrap().0;
+        let from = &bytes[offset as usize..(offset + length) as usize];
+        Ok({ *into }.write(from) as u64)
+    }
+
+    fn write_some(&self, offset: u64, from: &Cursor<'_>, length: u64) -> io::Result<u64> {
+        let mut data = vec![0; length as usize];
+        let count = { *from }.read(&mut data);
+        self.write_at(offset, &data[..count])?;
+        Ok(count as u64)
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        let offset = offset as usize;
+        into.copy_from_slice(&self.state.lock().unwrap().0[offset..offset + into.len()]);
+        Ok(())
+    }
+
+    fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let (bytes, events, _) = &mut *self.state.lock().unwrap();
+        bytes[offset as usize..offset as usize + data.len()].copy_from_slice(data);
+        events.push(Event::Write(offset, data.to_vec()));
+        Ok(())
+    }
+
+    fn write_stable(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let (bytes, events, owed) = &mut *self.state.lock().unwrap();
+        bytes[offset as usize..offset as usize + data.len()].copy_from_slice(data);
+        events.push(Event::Stable(offset, data.to_vec()));
+        if std::mem::take(owed) {
+            events.push(Event::Sync);
+        }
+        Ok(())
+    }
+
+    fn punch(&self, offset: u64, length: u64) -> io::Result<Punched> {
+        self.write_at(offset, &vec![0; length as usize])?;
+        Ok(Punched::Yes)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let (_, events, owed) = &mut *self.state.lock().unwrap();
+        match self.order {
+            Order::Right => events.push(Event::Sync),
+            Order::Swapped => *owed = true,
+        }
+        Ok(())
+    }
+}
+
+/// A store's bytes at some point of its history, were the host to crash.
+#[derive(Clone)]
+pub(super) struct Crashing {
+    pub stable: Vec<u8>,
+    pub pending: Vec<(u64, Vec<u8>)>,
+}
+
+impl Crashing {
+    pub fn apply(&mut self, event: &Event) {
+        match event {
+            Event::Write(offset, data) => self.pending.push((*offset, data.clone())),
+            Event::Stable(offset, data) => put(&mut self.stable, *offset, data),
+            Event::Sync => {
+                for (offset, data) in std::mem::take(&mut self.pending) {
+                    put(&mut self.stable, offset, &data);
+                }
+            }
+        }
+    }
+
+    /// What is there after a crash while `next` is under way: of each sector that is not stable, chance decides.
+    pub fn crash(&self, next: Option<&Event>, chance: &mut Sequence) -> Vec<u8> {
+        let mut bytes = self.stable.clone();
+        let bias = chance.next() % 5;
+        let under_way = next.and_then(|event| match event {
+            Event::Stable(offset, data) => Some((*offset, data)),
+            Event::Write(..) | Event::Sync => None,
+        });
+        let pending = self.pending.iter().map(|(offset, data)| (*offset, data));
+        for (offset, data) in pending.chain(under_way) {
+            for (at, sector) in (offset..).step_by(SECTOR).zip(data.chunks(SECTOR)) {
+                if chance.next() % 4 < bias {
+                    put(&mut bytes, at, sector);
+                }
+            }
+        }
+        bytes
+    }
+}
+
+pub(super) fn put(bytes: &mut [u8], offset: u64, data: &[u8]) {
+    bytes[offset as usize..offset as usize + data.len()].copy_from_slice(data);
+}
