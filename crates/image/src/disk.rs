@@ -43,7 +43,7 @@ pub struct Disk {
     medium: Medium,
     durability: Durability,
     store: Arc<dyn Store>,
-    /// Commands run; a power cut waits for them, and they for it.
+    /// Commands run; a power cut waits for them, and they for it. Not taken where there can be none.
     running: RwLock<()>,
     undo: Option<Arc<Undo>>,
     cache: Cache,
@@ -208,7 +208,8 @@ impl Disk {
         out: &[VolatileSlice<'_>],
         into: &[VolatileSlice<'_>],
     ) -> Outcome {
-        let _running = self.running.read().unwrap_or_else(PoisonError::into_inner);
+        let read = || self.running.read().unwrap_or_else(PoisonError::into_inner);
+        let _running = self.undo.is_some().then(read);
         match self.device.begin(cdb, &Out(out), total(into)) {
             Step::Done { data, completion } => Outcome {
                 completion,

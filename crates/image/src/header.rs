@@ -39,6 +39,7 @@ use std::path::Path;
 use crc32c::crc32c;
 use zbc::{Geometry, Identity};
 
+use crate::bytes::{u32_at, u64_at};
 use crate::layout::{Area, Layout, PAGE};
 use crate::{Error, ErrorKind};
 
@@ -311,14 +312,6 @@ fn unknown_format(path: &Path, what: &str) -> Error {
         format!("the image '{}' {what}", path.display()),
         "the file was left as it is; open it with the zonevm that made it, or a newer one",
     )
-}
-
-fn u32_at(page: &Page, at: usize) -> u32 {
-    u32::from_le_bytes(page[at..at + 4].try_into().expect("4 bytes"))
-}
-
-fn u64_at(page: &Page, at: usize) -> u64 {
-    u64::from_le_bytes(page[at..at + 8].try_into().expect("8 bytes"))
 }
 
 fn text_at(page: &Page, at: usize, length: usize) -> String {

@@ -31,6 +31,7 @@ use std::io;
 use crc32c::{crc32c, crc32c_append};
 use zbc::{check_word, Geometry};
 
+use crate::bytes::{u32_at, u64_at};
 use crate::layout::{Area, Layout, PAGE};
 use crate::store::Store;
 
@@ -81,15 +82,7 @@ impl Journal {
         words: Vec<u64>,
         generation: u64,
     ) -> io::Result<Self> {
-        let mut journal = Self {
-            words,
-            generation,
-            sequence: 0,
-            at: 0,
-            area: records(layout),
-            checkpoints: layout.checkpoints,
-            broken: false,
-        };
+        let mut journal = Self::new(layout, words, generation);
         journal.checkpoint(store)?;
         Ok(journal)
     }
@@ -109,7 +102,17 @@ impl Journal {
             let what = "neither copy of its zone table can be read";
             return Err(Unreadable::Damaged(what.to_owned()));
         };
-        let mut journal = Self {
+        let mut journal = Self::new(layout, words, generation);
+        journal.replay(store)?;
+        for (zone, &word) in (0..).zip(&journal.words) {
+            check_word(geometry, zone, word).map_err(|e| Unreadable::Damaged(e.to_string()))?;
+        }
+        Ok(journal)
+    }
+
+    /// A journal of which no record was read yet.
+    fn new(layout: &Layout, words: Vec<u64>, generation: u64) -> Self {
+        Self {
             words,
             generation,
             sequence: 0,
@@ -117,12 +120,7 @@ impl Journal {
             area: records(layout),
             checkpoints: layout.checkpoints,
             broken: false,
-        };
-        journal.replay(store)?;
-        for (zone, &word) in (0..).zip(&journal.words) {
-            check_word(geometry, zone, word).map_err(|e| Unreadable::Damaged(e.to_string()))?;
         }
-        Ok(journal)
     }
 
     /// The zone words.
@@ -319,12 +317,4 @@ impl<'a> Record<'a> {
         let entries = self.entries.chunks_exact(ENTRY);
         entries.map(|entry| (u32_at(entry, 0), u64_at(entry, 8)))
     }
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes"))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes"))
 }

@@ -8,6 +8,7 @@
 //! RESET WRITE POINTER made stable survives a crash of the host too, and after one no write pointer is above
 //! stable data.
 
+mod bytes;
 mod check;
 mod conditions;
 mod copying;
