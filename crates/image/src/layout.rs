@@ -167,6 +167,7 @@ impl Layout {
             && areas.iter().all(|area| area.offset % PAGE == 0)
             && self.table.size >= table_bytes(geometry)
             && self.journal.size > PAGE
+            && self.journal.size % PAGE == 0
             && self.journal.size <= MAX_JOURNAL
             && self
                 .checkpoints

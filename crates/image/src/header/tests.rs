@@ -93,6 +93,7 @@ fn areas_that_cannot_be_are_refused() {
         (at::AREAS + 8, 8),       // too small
         (at::AREAS + 8, 8 << 20), // over the next area
         (at::AREAS + 8, u64::MAX),
+        (at::AREAS + 16 + 8, 4096 + 832), // a journal whose last record would end outside
         (data, u64::MAX - 4095),
         (data + 8, 1),
         (at::BLOCKS, 1),
