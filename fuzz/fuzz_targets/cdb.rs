@@ -29,14 +29,17 @@ fn geometry(shape: u8) -> Geometry {
     let block_size = if shape & 1 == 0 { 512 } else { 4096 };
     let zone_blocks = 16 * 4096 / u64::from(block_size);
     let short = u64::from(shape >> 1 & 1) * zone_blocks / 2;
+    // Gap zones and restricted reads together mean a host-aware disk, which has neither.
+    let host_aware = shape >> 6 == 3;
     Geometry {
         block_size,
         blocks: 16 * zone_blocks - short,
         zone_blocks,
         conventional_zones: u32::from(shape >> 2 & 3),
-        zone_capacity: (shape >> 6 & 1 != 0).then_some(zone_blocks / 4 * 3),
+        zone_capacity: (shape >> 6 == 1).then_some(zone_blocks / 4 * 3),
         max_open: (shape >> 4 & 3 != 0).then_some(u32::from(shape >> 4 & 3)),
-        urswrz: shape >> 7 == 0,
+        urswrz: shape >> 6 != 2,
+        host_aware,
     }
 }
 
@@ -79,7 +82,10 @@ fn run(device: &Device<Vec<AtomicU64>>, command: &[u8]) {
 fn check_op(geometry: &Geometry, op: &Op) {
     let inside = |offset: u64, len: u64| assert!(offset + len <= geometry.bytes());
     match op {
-        Op::Write { offset, len, .. } | Op::WriteSame { offset, len, .. } => inside(*offset, *len),
+        Op::Write { offset, len, skipped, .. } | Op::WriteSame { offset, len, skipped, .. } => {
+            assert!(skipped <= offset);
+            inside(*offset, *len);
+        }
         Op::Discard { ranges, .. } => ranges.iter().for_each(|&(offset, len)| inside(offset, len)),
         Op::Read { .. } | Op::Verify { .. } | Op::Flush => {}
     }
@@ -93,5 +99,5 @@ fn check(device: &Device<Vec<AtomicU64>>) {
     }
     let open = [Condition::ImplicitlyOpen, Condition::ExplicitlyOpen];
     let open = device.zones().filter(|zone| open.contains(&zone.condition)).count();
-    assert!(geometry.max_open.is_none_or(|limit| open <= limit as usize));
+    assert!(geometry.open_limit().is_none_or(|limit| open <= limit as usize));
 }

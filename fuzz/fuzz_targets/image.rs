@@ -40,6 +40,7 @@ fn base() -> &'static (PathBuf, Vec<u8>, u64) {
             max_open: Some(2),
             zone_capacity: None,
             urswrz: true,
+            host_aware: false,
         };
         Disk::create(&path, &geometry, &random_identity()).unwrap();
         let whole = fs::read(&path).unwrap();

@@ -91,9 +91,11 @@ class Info(TypedDict):
     conventional: int
     """Conventional zones, which come first."""
     max_open: int | None
-    """Most zones open at a time; ``None``: no limit."""
+    """Most zones open at a time, of a host-aware disk the optimal number; ``None``: no limit."""
     urswrz: bool
     """Reads of sequential zones are unrestricted."""
+    model: Literal["host-managed", "host-aware"]
+    """The zoned model."""
     vendor: str
     product: str
     revision: str
@@ -125,7 +127,10 @@ class Inspection(Info):
 
 @type_check_only
 class LostZone(TypedDict):
-    """What a sequential zone lost: write pointers, in physical blocks from the zone's start."""
+    """What a sequential zone lost: write pointers, in blocks from the zone's start.
+
+    The blocks are physical ones; of a host-aware disk logical ones.
+    """
 
     zone: int
     """The zone's number."""
@@ -143,7 +148,7 @@ class PowerCut(TypedDict):
     zones: list[LostZone]
     """Sequential zones that lost data."""
     blocks: list[int]
-    """Physical blocks of conventional zones, by number, that are as they were before."""
+    """Physical blocks of conventional zones, or of a host-aware disk, that are as they were, by number."""
 
 @type_check_only
 class Finding(TypedDict):
@@ -171,7 +176,11 @@ class Zone:
 
     @property
     def conventional(self) -> bool:
-        """Whether it can be written anywhere."""
+        """Whether it has no write pointer."""
+
+    @property
+    def non_sequential(self) -> bool:
+        """NON_SEQ: written elsewhere than at its write pointer since its last reset."""
 
     @property
     def condition(self) -> _Condition:
@@ -299,6 +308,7 @@ class Disk:
         conventional: int,
         max_open: int | None = None,
         urswrz: bool = True,
+        host_aware: bool = False,
         zone_capacity: int | None = None,
         serial: str | None = None,
         wwn: int | None = None,
@@ -320,6 +330,7 @@ class Disk:
         conventional: int,
         max_open: int | None = None,
         urswrz: bool = True,
+        host_aware: bool = False,
         zone_capacity: int | None = None,
         serial: str | None = None,
         wwn: int | None = None,
@@ -369,7 +380,8 @@ class Disk:
 
         What was not made stable is lost in part (``random``, by ``seed``, 0 to 2**64 - 1), wholly (``all``)
         or not (``none``). In a sequential zone that is the end of what was written, down to a physical
-        block; in conventional zones it is any physical block. CoreError ``invalid``: there is no such cache.
+        block; in conventional zones, and on a host-aware disk, it is any physical block. CoreError
+        ``invalid``: there is no such cache.
         """
 
     def close(self) -> None:

@@ -61,6 +61,7 @@ def create(
     block_size: int | str = 512,
     max_open: int | str | None = 128,
     urswrz: bool | str = True,
+    model: str = "host-managed",
     zone_capacity: int | str | None = None,
     serial: str | None = None,
     wwn: int | str | None = None,
@@ -78,6 +79,7 @@ def create(
         serial=serial,
         wwn=wwn,
         urswrz=urswrz,
+        model=model,
         zone_capacity=zone_capacity,
     )
     with _errors():
@@ -215,6 +217,7 @@ class _Shape(TypedDict):
     block_size: int
     max_open: int | None
     urswrz: bool
+    host_aware: bool
     zone_capacity: int | None
     serial: str | None
     wwn: int | None
@@ -229,6 +232,7 @@ def _shape(disk: SmrDisk) -> _Shape:
         block_size=disk.block_size,
         max_open=disk.max_open,
         urswrz=disk.urswrz,
+        host_aware=disk.model == "host-aware",
         zone_capacity=disk.zone_capacity,
         serial=disk.serial,
         wwn=disk.wwn,

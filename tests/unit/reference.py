@@ -1,4 +1,4 @@
-"""An independent, simple model of a host-managed ZBC disk, to compare the real one with.
+"""An independent, simple model of a host-managed or host-aware ZBC disk, to compare the real one with.
 
 Written from ZBC-2 and SBC-4. Where the standards leave a choice, so does the model: a command with several
 errors may answer any of them, and ``Model.execute`` is told which implicitly open zones the disk closed to
@@ -52,6 +52,8 @@ CODES = {
 }
 RECOMMENDED = 0x10
 """The reporting option for zones with the RESET bit."""
+NON_SEQUENTIAL = 0x11
+"""The reporting option for zones with the NON_SEQ bit."""
 UNUSABLE = {Condition.READ_ONLY: ZONE_READ_ONLY, Condition.OFFLINE: ZONE_OFFLINE}
 """What writing or managing a zone gets in these conditions."""
 REPORTED: dict[int, set[Condition]] = {
@@ -64,7 +66,7 @@ REPORTED: dict[int, set[Condition]] = {
     0x06: {Condition.READ_ONLY},
     0x07: {Condition.OFFLINE},
     RECOMMENDED: set(Condition),
-    0x11: set(),  # non-sequential resources
+    NON_SEQUENTIAL: set(Condition),
     0x3E: set(),  # gap: by type, not by condition
     0x3F: {Condition.NOT_WRITE_POINTER},
 }
@@ -81,6 +83,12 @@ class Shape:
     max_open: int | None
     urswrz: bool = True
     zone_capacity: int | None = None
+    host_aware: bool = False
+
+    @property
+    def open_limit(self) -> int | None:
+        """How many zones can be open. A host-aware disk has an optimal number only."""
+        return None if self.host_aware else self.max_open
 
 
 @dataclass
@@ -91,6 +99,7 @@ class Zone:
     pointer: int
     conventional: bool
     recommended: bool = False
+    non_sequential: bool = False
 
     @property
     def end(self) -> int:
@@ -211,7 +220,9 @@ class Model:
         first, last = self.zone_at(lba), self.zone_at(lba + count - 1)
         if self.in_gap(lba):
             raise CheckConditionError(GAP_ZONE)
-        if first.conventional:
+        if self.shape.host_aware:
+            self.write_anywhere(lba, count)
+        elif first.conventional:
             if not last.conventional:
                 raise CheckConditionError(WRITE_BOUNDARY)
             self.check_usable(self.zones_at(lba, count))
@@ -224,6 +235,20 @@ class Model:
         size = self.shape.block_size
         for i in range(count):
             self.data[lba + i] = data[i * size : (i + 1) * size]
+
+    def write_anywhere(self, lba: int, count: int) -> None:
+        zones = self.zones_at(lba, count)
+        self.check_usable(zones)
+        for zone in zones:
+            if zone.conventional:
+                continue
+            if zone.condition is Condition.FULL or max(lba, zone.start) != zone.pointer:
+                zone.non_sequential = True
+            if zone.condition in (Condition.EMPTY, Condition.CLOSED):
+                zone.condition = Condition.IMPLICIT
+            zone.pointer = max(zone.pointer, min(lba + count, zone.end))
+            if zone.pointer == zone.end:
+                zone.condition = Condition.FULL
 
     def check_sequential(self, lba: int, count: int, first: Zone) -> None:
         errors: set[Sense] = set()
@@ -253,22 +278,22 @@ class Model:
 
     def lacks_room(self, *zones: Zone) -> bool:
         """Whether opening these is more than can be open, even if all implicitly open zones were closed."""
-        if self.shape.max_open is None:
+        if self.shape.open_limit is None:
             return False
         new = sum(not zone.open for zone in zones)
         if not new:
             return False
         kept = sum(zone.condition is Condition.IMPLICIT for zone in zones)
-        return self.count(Condition.EXPLICIT) + kept + new > self.shape.max_open
+        return self.count(Condition.EXPLICIT) + kept + new > self.shape.open_limit
 
     def make_room(self, opening: list[Zone], closed: Iterable[int]) -> None:
         """Close as many implicitly open zones as needed: those whose numbers the disk chose."""
-        if self.shape.max_open is None:
+        if self.shape.open_limit is None:
             return
         new = sum(not zone.open for zone in opening)
         if not new:
             return
-        excess = sum(zone.open for zone in self.zones) + new - self.shape.max_open
+        excess = sum(zone.open for zone in self.zones) + new - self.shape.open_limit
         candidates = [self.zones[i] for i in closed]
         victims = [z for z in candidates if z.condition is Condition.IMPLICIT and z not in opening]
         assert len(victims) >= excess, f"{excess} implicitly open zones had to be closed, {len(victims)} were"
@@ -321,6 +346,7 @@ class Model:
         for zone in self.chosen(zone_id, count, some):
             zone.condition = Condition.EMPTY
             zone.pointer = zone.start
+            zone.non_sequential = False
             for lba in range(zone.start, zone.end):
                 self.data.pop(lba, None)
         for zone in self.chosen(zone_id, count, set(Condition) - set(UNUSABLE)):
@@ -333,7 +359,8 @@ class Model:
             raise CheckConditionError(INVALID_FIELD)
         listed = []
         for zone in self.zones:
-            listed.append((zone, 1 if zone.conventional else 2))
+            sequential = 3 if self.shape.host_aware else 2
+            listed.append((zone, 1 if zone.conventional else sequential))
             if (gap := self.gap_after(zone)) is not None:
                 listed.append((gap, 5))
         return [
@@ -342,6 +369,7 @@ class Model:
             if zone.end > lba
             and (kind == 5 if option == 0x3E else zone.condition in REPORTED[option])
             and (zone.recommended or option != RECOMMENDED)
+            and (zone.non_sequential or option != NON_SEQUENTIAL)
         ]
 
 
@@ -349,7 +377,8 @@ def descriptor(zone: Zone, kind: int) -> bytes:
     """A zone descriptor (ZBC-2, REPORT ZONES parameter data)."""
     pointer = NO_POINTER if zone.told_pointer is None else zone.told_pointer
     numbers = b"".join(number.to_bytes(8, "big") for number in (zone.length, zone.start, pointer))
-    return bytes([kind, CODES[zone.condition] << 4 | zone.recommended]).ljust(8, b"\0") + numbers + bytes(32)
+    bits = CODES[zone.condition] << 4 | zone.non_sequential << 1 | zone.recommended
+    return bytes([kind, bits]).ljust(8, b"\0") + numbers + bytes(32)
 
 
 def same_holds(same: int, descriptors: list[bytes]) -> bool:

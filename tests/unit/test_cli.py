@@ -281,6 +281,7 @@ def test_zones_are_shown_as_a_map_a_list_json_and_svg(
         "zone": 2,
         "type": "sequential write required",
         "condition": "empty",
+        "non_sequential": False,
         "start": 4096,
         "length": 2048,
         "write_pointer": 4096,

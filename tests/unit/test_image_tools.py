@@ -194,7 +194,7 @@ def test_a_zone_cannot_be_what_it_never_is(image: Path, capsys: pytest.CaptureFi
         (["0", "empty"], 125, "zone 0 cannot be set: a conventional zone cannot be in this condition"),
         (["5", "closed"], 125, "a closed zone holds data"),
         (["5", "closed", "--written", "1M"], 125, "not inside the zone"),
-        (["5", "closed", "--written", "512"], 125, "not whole physical blocks"),
+        (["5", "closed", "--written", "512"], 125, "in blocks of 4096 bytes"),
         (["all", "full"], 125, "zone 0 cannot be set"),
         (["5", "open"], 2, "open"),
         (["5-99", "full"], 2, "the disk has 16"),

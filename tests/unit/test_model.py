@@ -35,6 +35,8 @@ SHAPES = [
     Shape(512, 9 * 64 + 56, 64, 2, 3, zone_capacity=48),
     Shape(4096, 9 * 8, 8, 1, 3, zone_capacity=3),
     Shape(512, 10 * 32, 32, 1, 4, urswrz=False, zone_capacity=24),
+    Shape(512, 10 * 32 + 8, 32, 2, 3, host_aware=True),
+    Shape(4096, 9 * 8 + 3, 8, 0, None, host_aware=True),
 ]
 
 
@@ -82,9 +84,12 @@ class Pair:
             assert response.sense == b""
             if data is not None:
                 assert response.data == data, cdb.hex()
-        seen = [(z.start, z.length, z.conventional, z.condition, z.write_pointer) for z in zones]
+        seen = [
+            (z.start, z.length, z.conventional, z.condition, z.write_pointer, z.non_sequential) for z in zones
+        ]
         expected = [
-            (z.start, z.length, z.conventional, z.condition, z.told_pointer) for z in self.model.zones
+            (z.start, z.length, z.conventional, z.condition, z.told_pointer, z.non_sequential)
+            for z in self.model.zones
         ]
         assert seen == expected, cdb.hex()
         return response
@@ -365,6 +370,7 @@ def test_the_disk_does_as_the_model(shape: Shape, sequence: list[Command]) -> No
         conventional=shape.conventional,
         max_open=shape.max_open,
         urswrz=shape.urswrz,
+        host_aware=shape.host_aware,
         zone_capacity=None if shape.zone_capacity is None else shape.zone_capacity * shape.block_size,
     ) as disk:
         while disk.execute(cdbs.TEST_UNIT_READY).status:

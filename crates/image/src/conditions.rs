@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use rustix::fs::OFlags;
-use zbc::{powered_off, written, Condition, Geometry, PHYSICAL_BLOCK};
+use zbc::{powered_off, written, Condition, Geometry};
 
 use crate::file::open_regular;
 use crate::header::{Access, Header};
@@ -20,12 +20,13 @@ const CHUNK: u64 = 1 << 20;
 
 /// Brings `zones` of the image at `path` into `condition`, with their first `bytes` bytes written.
 ///
-/// Without `bytes` a zone holds what it holds now. What was not written before reads as zeroes. All is stable
+/// Without `bytes` a zone holds what it holds now. `bytes` are whole physical blocks, on a host-aware disk whole logical
+/// blocks. What was not written before reads as zeroes. All is stable
 /// when this returns.
 ///
 /// # Errors
 /// `Invalid` for zones that the disk does not have, a condition that a zone cannot be in, or `bytes` that are
-/// not whole physical blocks inside the zone; nothing is changed then. `InUse`, `NotAnImage`, `Version`,
+/// not whole blocks inside the zone; nothing is changed then. `InUse`, `NotAnImage`, `Version`,
 /// `Corrupt`, `Truncated`, `NotFound`, `Permission`, `NoSpace`, `Io`.
 pub fn set_zones(
     path: &Path,
@@ -49,7 +50,7 @@ pub fn set_zones(
     let mut changes = Vec::new();
     for zone in zones {
         let before = words[zone as usize];
-        let left = blocks(bytes, condition, before)?;
+        let left = units(geometry, bytes, condition, before)?;
         let after = zbc::word_of(geometry, zone, condition, left).map_err(|e| {
             invalid(
                 format!("zone {zone} cannot be set: {}", e.reason()),
@@ -96,18 +97,18 @@ pub fn set_zones(
 /// What becomes of a zone.
 struct Change {
     zone: u32,
-    /// Physical blocks written.
+    /// How much was written, in [`Geometry::write_unit`]s.
     before: u32,
     /// The new word.
     after: u64,
 }
 
 impl Change {
-    /// The place in the file, and the length, of physical blocks `from` to `to`; nothing if that is backwards.
+    /// The place in the file, and the length, of write units `from` to `to`; nothing if that is backwards.
     fn stretch(&self, header: &Header, from: u32, to: u32) -> (u64, u64) {
         let geometry = &header.geometry;
         let zone = u64::from(self.zone) * geometry.zone_blocks * u64::from(geometry.block_size);
-        let size = u64::from(PHYSICAL_BLOCK);
+        let size = u64::from(geometry.write_unit());
         let offset = header.layout.data.offset + zone + u64::from(from) * size;
         (offset, u64::from(to.saturating_sub(from)) * size)
     }
@@ -129,16 +130,21 @@ fn check_range(geometry: &Geometry, zones: &RangeInclusive<u32>) -> Result<(), E
     Ok(())
 }
 
-/// How many physical blocks the zone is to hold.
-fn blocks(bytes: Option<u64>, condition: Condition, before: u64) -> Result<u32, Error> {
-    let size = u64::from(PHYSICAL_BLOCK);
+/// How many write units the zone is to hold.
+fn units(
+    geometry: &Geometry,
+    bytes: Option<u64>,
+    condition: Condition,
+    before: u64,
+) -> Result<u32, Error> {
+    let size = u64::from(geometry.write_unit());
     match bytes {
         None if condition == Condition::Empty => Ok(0),
         None => Ok(written(before)),
         Some(bytes) => match u32::try_from(bytes / size) {
             Ok(blocks) if bytes % size == 0 => Ok(blocks),
             _ => Err(invalid(
-                format!("{bytes} bytes written: they are not whole physical blocks"),
+                format!("{bytes} bytes written: zones are written in blocks of {size} bytes"),
                 format!("give a multiple of {size}, less than a zone"),
             )),
         },

@@ -3,7 +3,7 @@
 //! A random workload runs once. Then, for each prefix of what it did to the store, the host crashes: of what was
 //! not stable, any 512-byte sectors are there and any are not. The image is opened as after a boot, and holds
 //! what the disk had promised. `ZONEVM_CRASH_SEEDS` workloads are run, from number
-//! `ZONEVM_CRASH_FIRST` on.
+//! `ZONEVM_CRASH_FIRST` on; those with an odd number on a host-aware disk.
 
 mod recorder;
 
@@ -27,7 +27,8 @@ const BLOCK: u32 = 4096;
 /// Physical blocks of a zone.
 const ZONE: u32 = 8;
 const ZONES: u32 = 6;
-const CONVENTIONAL: u32 = 1;
+/// Zones, the first ones, that are overwritten anywhere: conventional ones, or sequential write preferred ones.
+const OVERWRITTEN: u32 = 1;
 const COMMANDS: usize = 40;
 const CRASHES_A_PREFIX: usize = 6;
 
@@ -43,27 +44,28 @@ struct Allowed {
 
 #[derive(Clone, Debug)]
 struct Promise {
-    /// One or, while a reset is under way, two for each sequential zone.
+    /// One or, while a reset is under way, two for each zone that is written sequentially.
     zones: Vec<Vec<Allowed>>,
-    /// For each block of the conventional zone, the versions that it may have, sector by sector.
+    /// For each block of the zone that is overwritten, the versions that it may have, sector by sector; 0: zeroes.
     blocks: Vec<Vec<u64>>,
 }
 
-fn geometry() -> Geometry {
+fn geometry(host_aware: bool) -> Geometry {
     Geometry {
         block_size: BLOCK,
         blocks: u64::from(ZONES * ZONE),
         zone_blocks: ZONE.into(),
-        conventional_zones: CONVENTIONAL,
+        conventional_zones: if host_aware { 0 } else { OVERWRITTEN },
         max_open: Some(3),
         zone_capacity: None,
         urswrz: true,
+        host_aware,
     }
 }
 
 /// An image with a journal so short that it is often begun anew.
-fn header() -> Header {
-    let geometry = geometry();
+fn header(host_aware: bool) -> Header {
+    let geometry = geometry(host_aware);
     let area = |offset: u64, size: u64| Area { offset, size };
     let layout = Layout {
         table: area(PAGE, PAGE),
@@ -78,6 +80,11 @@ fn header() -> Header {
         identity: identity(),
         layout,
     }
+}
+
+/// Whether a workload runs on a host-aware disk.
+fn is_host_aware(seed: u64) -> bool {
+    seed % 2 == 1
 }
 
 /// The data of a block: in each sector what it is, so that a mixture shows.
@@ -99,12 +106,13 @@ struct Workload {
 
 impl Workload {
     fn new(seed: u64, order: Order) -> Self {
-        let header = header();
+        let host_aware = is_host_aware(seed);
+        let header = header(host_aware);
         let empty = Recorder::new(vec![0; header.layout.file_length() as usize], Order::Right);
         fill(&empty, &header).unwrap();
         let image = empty.state.into_inner().unwrap().0;
         let store = Arc::new(Recorder::new(image, order));
-        let disk = open(Arc::clone(&store) as Arc<dyn Store>, 1).expect("a new image");
+        let disk = open(Arc::clone(&store) as Arc<dyn Store>, host_aware, 1).expect("a new image");
         let none = Allowed {
             resets: 0,
             least: 0,
@@ -117,7 +125,7 @@ impl Workload {
             chance: Sequence::new(seed),
             promise: Promise {
                 zones: vec![vec![none]; ZONES as usize],
-                blocks: vec![vec![0]; (CONVENTIONAL * ZONE) as usize],
+                blocks: vec![vec![0]; (OVERWRITTEN * ZONE) as usize],
             },
             promises: Vec::new(),
             resets: vec![0; ZONES as usize],
@@ -138,14 +146,14 @@ impl Workload {
     fn run(mut self) -> (Vec<Event>, Vec<(usize, Promise)>) {
         self.note();
         for _ in 0..COMMANDS {
-            let zone = CONVENTIONAL + self.below(ZONES - CONVENTIONAL);
+            let zone = OVERWRITTEN + self.below(ZONES - OVERWRITTEN);
             match self.below(12) {
                 0..=5 => self.write(zone),
                 6 | 7 => self.overwrite(),
                 8 => self.flush(),
                 9 => self.finish(zone),
                 10 => self.reset(zone..zone + 1, false),
-                _ => self.reset(CONVENTIONAL..ZONES, true),
+                _ => self.reset_all(),
             }
             self.note();
         }
@@ -181,8 +189,8 @@ impl Workload {
     }
 
     fn overwrite(&mut self) {
-        let at = self.below(CONVENTIONAL * ZONE);
-        let count = 1 + self.below(CONVENTIONAL * ZONE - at);
+        let at = self.below(OVERWRITTEN * ZONE);
+        let count = 1 + self.below(OVERWRITTEN * ZONE - at);
         self.version += 1;
         let lbas = u64::from(at)..u64::from(at + count);
         let data: Vec<u8> = lbas
@@ -210,6 +218,20 @@ impl Workload {
         self.all_stable();
     }
 
+    /// RESET WRITE POINTER with ALL, which on a host-aware disk empties the overwritten zones, too.
+    fn reset_all(&mut self) {
+        if !self.disk.geometry().host_aware {
+            return self.reset(OVERWRITTEN..ZONES, true);
+        }
+        for versions in &mut self.promise.blocks {
+            versions.push(0);
+        }
+        self.reset(OVERWRITTEN..ZONES, true);
+        for versions in &mut self.promise.blocks {
+            *versions = vec![0];
+        }
+    }
+
     fn reset(&mut self, zones: std::ops::Range<u32>, all: bool) {
         for zone in zones.clone() {
             self.resets[zone as usize] += 1;
@@ -231,7 +253,7 @@ impl Workload {
     }
 
     fn all_stable(&mut self) {
-        for zone in CONVENTIONAL..ZONES {
+        for zone in OVERWRITTEN..ZONES {
             self.promise.zones[zone as usize][0].least = self.pointer(zone);
         }
         for versions in &mut self.promise.blocks {
@@ -260,8 +282,8 @@ fn cdb(opcode: u8, flags: u8, lba: u64, blocks: u32) -> [u8; 16] {
 }
 
 /// Opens the image on a store in the host's `boot`-th boot.
-fn open(store: Arc<dyn Store>, boot: u8) -> Result<Disk, String> {
-    let header = header();
+fn open(store: Arc<dyn Store>, host_aware: bool, boot: u8) -> Result<Disk, String> {
+    let header = header(host_aware);
     let path = Path::new("simulated");
     let journal = recover(&*store, &header, Some(Boot::number(boot)), path);
     let journal = journal.map_err(|error| format!("it cannot be opened: {error}"))?;
@@ -291,7 +313,7 @@ fn check(disk: &Disk, promise: &Promise) -> Result<(), String> {
             return Err(format!("block {lba} has none of the versions {versions:?}"));
         }
     }
-    for zone in CONVENTIONAL..ZONES {
+    for zone in OVERWRITTEN..ZONES {
         let word = disk.word(zone);
         let full = disk.zones()[zone as usize].condition == Condition::Full;
         let start = u64::from(zone * ZONE);
@@ -337,7 +359,7 @@ fn campaign(seed: u64, order: Order) -> Result<usize, String> {
         for _ in 0..CRASHES_A_PREFIX {
             crashes += 1;
             let bytes = state.crash(events.get(count), &mut chance);
-            survive(bytes, promise, &mut chance)
+            survive(bytes, is_host_aware(seed), promise, &mut chance)
                 .map_err(|why| format!("seed {seed}, crash after event {count}: {why}"))?;
         }
     }
@@ -345,9 +367,14 @@ fn campaign(seed: u64, order: Order) -> Result<usize, String> {
 }
 
 /// Opens what a crash left, and once more after another crash during that.
-fn survive(bytes: Vec<u8>, promise: &Promise, chance: &mut Sequence) -> Result<(), String> {
+fn survive(
+    bytes: Vec<u8>,
+    host_aware: bool,
+    promise: &Promise,
+    chance: &mut Sequence,
+) -> Result<(), String> {
     let store = Arc::new(Recorder::new(bytes.clone(), Order::Right));
-    let disk = open(Arc::clone(&store) as Arc<dyn Store>, 2)?;
+    let disk = open(Arc::clone(&store) as Arc<dyn Store>, host_aware, 2)?;
     check(&disk, promise)?;
     let events = store.events();
     let mut state = Crashing {
@@ -357,7 +384,7 @@ fn survive(bytes: Vec<u8>, promise: &Promise, chance: &mut Sequence) -> Result<(
     let count = chance.next() as usize % events.len();
     events[..count].iter().for_each(|event| state.apply(event));
     let bytes = state.crash(events.get(count), chance);
-    let disk = open(Arc::new(Recorder::new(bytes, Order::Right)), 3)?;
+    let disk = open(Arc::new(Recorder::new(bytes, Order::Right)), host_aware, 3)?;
     check(&disk, promise).map_err(|why| format!("after a second crash: {why}"))
 }
 

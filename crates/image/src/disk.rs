@@ -22,7 +22,7 @@ use crate::slices::{total, Cursor, Out};
 use crate::state::{allocate, fill, recover};
 use crate::store::{FileStore, Store};
 use crate::table::Table;
-use crate::undo::Undo;
+use crate::undo::{clear_unwritten, Undo};
 use crate::{random, Error, ErrorKind, Outcome};
 
 /// What becomes of what was written and not made stable.
@@ -141,14 +141,18 @@ impl Disk {
         let device = Device::new(geometry.clone(), header.identity.clone(), table)
             .map_err(|e| corrupt(path, &e.to_string()))?;
         let conventional = u64::from(geometry.conventional_zones) * geometry.zone_blocks;
-        let conventional_end = conventional * u64::from(geometry.block_size);
+        let overwritable = if geometry.host_aware {
+            geometry.blocks
+        } else {
+            conventional
+        };
         let undo = (cache != Cache::Host).then(|| Arc::new(Undo::default()));
         Ok(Self {
             device,
             medium: Medium::new(
                 Arc::clone(&store),
                 header.layout.data.offset,
-                conventional_end,
+                overwritable * u64::from(geometry.block_size),
                 undo.clone(),
             ),
             durability: Durability::new(Arc::clone(&store), journal, undo.clone()),
@@ -272,7 +276,8 @@ impl Disk {
     /// Takes from the disk what a power cut may take, and powers it on again. Waits for commands under way.
     ///
     /// In each sequential zone the write pointer ends up between where it was stable and where it is, on a
-    /// physical block; in conventional zones, physical blocks that were not stable are what they were before.
+    /// [`Geometry::write_unit`]; where blocks can be overwritten, physical blocks that were not stable are what they were
+    /// before.
     ///
     /// # Errors
     /// `Invalid` for a disk without a volatile cache; `NoSpace`, `Io`.
@@ -288,9 +293,10 @@ impl Disk {
         let mut chance = Chance::new(loss);
         let mut old = undo.take();
         old.retain(|_, _| chance.takes());
+        let stable = self.durability.words();
+        clear_unwritten(&mut old, self.geometry(), &stable);
         let failed = |e| Error::io("cut back", &self.path, e);
         self.medium.restore(&old).map_err(failed)?;
-        let stable = self.durability.words();
         let lost = Mutex::new((chance, Vec::new()));
         self.device.power_cycle(|zone, word| {
             let (stable, before) = (written(stable[zone as usize]), written(word));

@@ -18,7 +18,7 @@ use crate::undo::Undo;
 pub(crate) struct Durability {
     store: Arc<dyn Store>,
     journal: Mutex<Journal>,
-    /// What conventional zones held before what is not stable yet; `None`: not kept.
+    /// What was there before what is not stable yet; `None`: not kept.
     undo: Option<Arc<Undo>>,
 }
 

@@ -104,6 +104,10 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::with(false)
+    }
+
+    fn with(host_aware: bool) -> Self {
         let geometry = Geometry {
             block_size: BLOCK as u32,
             blocks: 8 * ZONE,
@@ -112,6 +116,7 @@ impl Bench {
             max_open: None,
             zone_capacity: None,
             urswrz: true,
+            host_aware,
         };
         let header = Header {
             uuid: [0; 16],
@@ -294,4 +299,19 @@ fn a_read_that_fails_is_told() {
     assert_eq!(bench.sense(READ, 3 * ZONE, 2, &[]), GOOD);
     bench.trouble.set(Part::Read, 0);
     assert_eq!(bench.command(READ, 2 * ZONE, 2, &[], 2 * BLOCK).1, data);
+}
+
+#[test]
+fn what_a_write_skips_is_zeroes_also_where_space_was_not_given_back() {
+    let bench = Bench::with(true);
+    let start = 2 * ZONE;
+    assert_eq!(bench.sense(WRITE, start, 8, &[7; 8 * BLOCK]), GOOD);
+    bench.trouble.set(Part::Punch, libc::EIO);
+    assert_eq!(bench.sense(RESET, start, 0, &[]), GOOD);
+    assert_eq!(bench.sense(WRITE, start + 3, 1, &[8; BLOCK]), WRITE_ERROR);
+    assert_eq!(bench.pointer(2), 0);
+    bench.trouble.set(Part::Punch, 0);
+    assert_eq!(bench.sense(WRITE, start + 3, 1, &[8; BLOCK]), GOOD);
+    let (_, data) = bench.command(READ, start, 4, &[], 4 * BLOCK);
+    assert!(data[..3 * BLOCK] == [0; 3 * BLOCK] && data[3 * BLOCK..] == [8; BLOCK]);
 }

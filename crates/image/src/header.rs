@@ -10,6 +10,7 @@
 //! |---|---|
 //! | 0 | restricted reads: the disk's URSWRZ is zero |
 //! | 1 | gap zones: the zone capacity means something |
+//! | 2 | the disk is host-aware |
 //!
 //! | byte | length | field |
 //! |---|---|---|
@@ -81,7 +82,8 @@ const SERIAL: usize = 32;
 /// Incompatible features.
 const RESTRICTED_READS: u64 = 1 << 0;
 const GAP_ZONES: u64 = 1 << 1;
-const KNOWN_INCOMPATIBLE: u64 = RESTRICTED_READS | GAP_ZONES;
+const HOST_AWARE: u64 = 1 << 2;
+const KNOWN_INCOMPATIBLE: u64 = RESTRICTED_READS | GAP_ZONES | HOST_AWARE;
 
 /// Stands for no limit of open zones.
 const NO_LIMIT: u32 = u32::MAX;
@@ -184,6 +186,7 @@ impl Header {
             max_open: (max_open != NO_LIMIT).then_some(max_open),
             zone_capacity: (features & GAP_ZONES != 0).then(|| u64_at(page, at::ZONE_CAPACITY)),
             urswrz: features & RESTRICTED_READS == 0,
+            host_aware: features & HOST_AWARE != 0,
         };
         geometry
             .validate()
@@ -225,6 +228,7 @@ fn incompatible(geometry: &Geometry) -> u64 {
     let needs = [
         (!geometry.urswrz, RESTRICTED_READS),
         (geometry.zone_capacity.is_some(), GAP_ZONES),
+        (geometry.host_aware, HOST_AWARE),
     ];
     needs
         .iter()

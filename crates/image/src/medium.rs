@@ -17,9 +17,9 @@ pub(crate) struct Medium {
     store: Arc<dyn Store>,
     /// The store's offset of the medium's first byte.
     base: u64,
-    /// The medium's first byte after the conventional zones.
-    conventional_end: u64,
-    /// Keeps what is overwritten in conventional zones, if anything does.
+    /// The medium's first byte after what can be overwritten: the conventional zones, or all of a host-aware disk.
+    overwritable_end: u64,
+    /// Keeps what is overwritten, if anything does.
     undo: Option<Arc<Undo>>,
 }
 
@@ -36,18 +36,18 @@ impl Medium {
     pub fn new(
         store: Arc<dyn Store>,
         base: u64,
-        conventional_end: u64,
+        overwritable_end: u64,
         undo: Option<Arc<Undo>>,
     ) -> Self {
         Self {
             store,
             base,
-            conventional_end,
+            overwritable_end,
             undo,
         }
     }
 
-    /// Puts blocks of conventional zones back.
+    /// Puts blocks back that were overwritten.
     pub fn restore(&self, blocks: &Blocks) -> std::io::Result<()> {
         blocks.iter().try_for_each(|(number, data)| {
             self.store
@@ -64,14 +64,24 @@ impl Medium {
         };
         done.result = match op {
             Op::Read { extents, .. } => self.read(extents, Cursor::new(into), &mut done.written),
-            Op::Write { offset, len, .. } => {
-                self.write(*offset, *len, Cursor::new(out), &mut done.consumed)
-            }
+            Op::Write {
+                offset,
+                len,
+                skipped,
+                ..
+            } => self
+                .skip(*offset, *skipped)
+                .and_then(|()| self.write(*offset, *len, Cursor::new(out), &mut done.consumed)),
             Op::WriteSame {
-                offset, len, block, ..
+                offset,
+                len,
+                skipped,
+                block,
+                ..
             } => {
                 done.consumed = block.len() as u64;
-                self.write_same(*offset, *len, block)
+                self.skip(*offset, *skipped)
+                    .and_then(|()| self.write_same(*offset, *len, block))
             }
             Op::Verify {
                 extents,
@@ -129,10 +139,18 @@ impl Medium {
         })
     }
 
+    /// Makes what a write at `offset` skips read as zeroes: a write that failed may have left anything there.
+    fn skip(&self, offset: u64, skipped: u64) -> Result<(), Fault> {
+        if skipped == 0 {
+            return Ok(());
+        }
+        self.zero(offset - skipped, skipped)
+    }
+
     /// Keeps what a write takes the place of.
     fn keep(&self, offset: u64, len: u64) -> Result<(), Fault> {
         match &self.undo {
-            Some(undo) if offset < self.conventional_end => undo
+            Some(undo) if offset < self.overwritable_end => undo
                 .keep(&*self.store, self.base, offset, len)
                 .map_err(|_| Fault::Write { offset }),
             _ => Ok(()),

@@ -21,11 +21,12 @@ pub enum Loss {
 pub struct Cut {
     /// Sequential zones that lost data.
     pub zones: Vec<CutZone>,
-    /// Physical blocks in conventional zones, by number, that are what they were before.
+    /// Physical blocks that can be overwritten, by number, that are what they were before: in conventional zones, and in
+    /// those of a host-aware disk, where a block at or above the stable write pointer was zeroes before.
     pub blocks: Vec<u64>,
 }
 
-/// What a sequential zone lost, in physical blocks from its start.
+/// What a sequential zone lost, in [`zbc::Geometry::write_unit`]s from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CutZone {
     /// The zone's number.

@@ -1,13 +1,13 @@
-//! What conventional zones hold on stable storage below writes that are not stable yet, for a power cut.
+//! What a disk holds on stable storage below writes that are not stable yet, for a power cut.
 //!
-//! In sequential zones the write pointer says it all: above it nothing is read. In a conventional zone a write
-//! takes the place of what was there, so that is kept until the next flush.
+//! In sequential write required zones the write pointer says it all: above it nothing is read. Elsewhere a write takes
+//! the place of what was there, so that is kept until the next flush.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use zbc::PHYSICAL_BLOCK;
+use zbc::{written, Geometry, PHYSICAL_BLOCK};
 
 use crate::store::Store;
 
@@ -17,6 +17,22 @@ pub(crate) type Blocks = BTreeMap<u64, Vec<u8>>;
 /// The blocks that were overwritten since the last flush, as they were before.
 #[derive(Default)]
 pub(crate) struct Undo(Mutex<Blocks>);
+
+/// Makes zeroes of what lies above the write pointers that `stable`, a word a zone, speaks of.
+pub(crate) fn clear_unwritten(blocks: &mut Blocks, geometry: &Geometry, stable: &[u64]) {
+    let block_size = u64::from(geometry.block_size);
+    for (number, data) in blocks {
+        let offset = number * u64::from(PHYSICAL_BLOCK);
+        let zone = geometry.zone_of(offset / block_size);
+        if geometry.is_conventional(zone) {
+            continue;
+        }
+        let length = u64::from(written(stable[zone as usize])) * u64::from(geometry.write_unit());
+        let pointer = geometry.span(zone).start * block_size + length;
+        let from = pointer.saturating_sub(offset).min(data.len() as u64) as usize;
+        data[from..].fill(0);
+    }
+}
 
 impl Undo {
     /// Keeps what the store has where a write of `length` bytes at byte `offset` of the medium goes; the medium

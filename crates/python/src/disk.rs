@@ -85,7 +85,7 @@ impl Disk {
 #[pymethods]
 impl Disk {
     #[staticmethod]
-    #[pyo3(signature = (path, *, size, block_size, zone_size, conventional, max_open=None, urswrz=true, zone_capacity=None, serial=None, wwn=None))]
+    #[pyo3(signature = (path, *, size, block_size, zone_size, conventional, max_open=None, urswrz=true, host_aware=false, zone_capacity=None, serial=None, wwn=None))]
     #[allow(clippy::too_many_arguments)] // they are keywords in Python
     fn create(
         py: Python<'_>,
@@ -96,6 +96,7 @@ impl Disk {
         conventional: u32,
         max_open: Option<u32>,
         urswrz: bool,
+        host_aware: bool,
         zone_capacity: Option<u64>,
         serial: Option<String>,
         wwn: Option<u64>,
@@ -109,6 +110,7 @@ impl Disk {
             conventional,
             max_open,
             urswrz,
+            host_aware,
         )?;
         let identity = identity(serial, wwn);
         py.detach(|| image::Disk::create(&path, &geometry, &identity))
@@ -116,7 +118,7 @@ impl Disk {
     }
 
     #[staticmethod]
-    #[pyo3(signature = (directory, *, size, block_size, zone_size, conventional, max_open=None, urswrz=true, zone_capacity=None, serial=None, wwn=None, cache="host"))]
+    #[pyo3(signature = (directory, *, size, block_size, zone_size, conventional, max_open=None, urswrz=true, host_aware=false, zone_capacity=None, serial=None, wwn=None, cache="host"))]
     #[allow(clippy::too_many_arguments)] // they are keywords in Python
     fn temporary(
         py: Python<'_>,
@@ -127,6 +129,7 @@ impl Disk {
         conventional: u32,
         max_open: Option<u32>,
         urswrz: bool,
+        host_aware: bool,
         zone_capacity: Option<u64>,
         serial: Option<String>,
         wwn: Option<u64>,
@@ -141,6 +144,7 @@ impl Disk {
             conventional,
             max_open,
             urswrz,
+            host_aware,
         )?;
         let identity = identity(serial, wwn);
         let cache = named_cache(py, cache)?;
@@ -316,6 +320,7 @@ fn geometry(
     conventional_zones: u32,
     max_open: Option<u32>,
     urswrz: bool,
+    host_aware: bool,
 ) -> PyResult<Geometry> {
     let blocks = |name: &str, bytes: u64| {
         let block = u64::from(block_size.max(1));
@@ -337,6 +342,7 @@ fn geometry(
         conventional_zones,
         max_open,
         urswrz,
+        host_aware,
     })
 }
 

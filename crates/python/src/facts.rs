@@ -18,6 +18,8 @@ pub struct Zone {
     #[pyo3(get)]
     conventional: bool,
     #[pyo3(get)]
+    non_sequential: bool,
+    #[pyo3(get)]
     condition: &'static str,
     #[pyo3(get)]
     write_pointer: Option<u64>,
@@ -29,10 +31,14 @@ impl Zone {
         let pointer = self
             .write_pointer
             .map_or("None".to_owned(), |lba| lba.to_string());
-        let conventional = if self.conventional { "True" } else { "False" };
+        let truth = |value| if value { "True" } else { "False" };
         format!(
-            "Zone(start={}, length={}, conventional={conventional}, condition='{}', write_pointer={pointer})",
-            self.start, self.length, self.condition,
+            "Zone(start={}, length={}, conventional={}, non_sequential={}, condition='{}', write_pointer={pointer})",
+            self.start,
+            self.length,
+            truth(self.conventional),
+            truth(self.non_sequential),
+            self.condition,
         )
     }
 }
@@ -43,6 +49,7 @@ impl From<zbc::Zone> for Zone {
             start: zone.start,
             length: zone.len,
             conventional: zone.conventional,
+            non_sequential: zone.non_sequential,
             condition: match zone.condition {
                 Condition::NotWritePointer => "not write pointer",
                 Condition::Empty => "empty",
@@ -81,6 +88,7 @@ pub fn info<'py>(
     info.set_item("conventional", geometry.conventional_zones)?;
     info.set_item("max_open", geometry.max_open)?;
     info.set_item("urswrz", geometry.urswrz)?;
+    info.set_item("model", zoned_model(geometry))?;
     info.set_item("vendor", &identity.vendor)?;
     info.set_item("product", &identity.product)?;
     info.set_item("revision", &identity.revision)?;
@@ -89,6 +97,14 @@ pub fn info<'py>(
     info.set_item("uuid", hyphenated(uuid))?;
     info.set_item("created", created)?;
     Ok(info)
+}
+
+fn zoned_model(geometry: &Geometry) -> &'static str {
+    if geometry.host_aware {
+        "host-aware"
+    } else {
+        "host-managed"
+    }
 }
 
 fn hyphenated(uuid: [u8; 16]) -> String {

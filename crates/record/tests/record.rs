@@ -22,6 +22,7 @@ fn geometry() -> Geometry {
         max_open: Some(2),
         zone_capacity: None,
         urswrz: true,
+        host_aware: false,
     }
 }
 

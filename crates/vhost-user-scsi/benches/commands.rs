@@ -44,6 +44,7 @@ fn main() {
         max_open: None,
         zone_capacity: None,
         urswrz: true,
+        host_aware: false,
     };
     let identity = Identity {
         vendor: "zonevm".into(),

@@ -61,6 +61,7 @@ mod tests {
             max_open: None,
             zone_capacity: None,
             urswrz: true,
+            host_aware: false,
         };
         let mut padded = [0; 32];
         padded[..cdb.len()].copy_from_slice(cdb);

@@ -21,11 +21,15 @@ pub struct Geometry {
     pub zone_capacity: Option<u64>,
     /// Conventional zones, which come first; fewer than all zones.
     pub conventional_zones: u32,
-    /// Most zones that may be open at a time; `None`: no limit.
+    /// Most zones that may be open at a time; `None`: no limit. Of a host-aware disk the optimal number, which it
+    /// tells and does not insist on.
     pub max_open: Option<u32>,
     /// URSWRZ (ZBC-2, 6.5.2): reads of sequential zones are unrestricted. If not, they stay within a zone, and
     /// below its write pointer.
     pub urswrz: bool,
+    /// Host-aware (ZBC-2, 4.3): the sequential zones are sequential write preferred ones, which may be written
+    /// anywhere. If not, the disk is host-managed, and they are sequential write required ones.
+    pub host_aware: bool,
 }
 
 /// How the disk names itself in INQUIRY data.
@@ -168,6 +172,8 @@ pub enum Op {
         offset: u64,
         /// Bytes.
         len: u64,
+        /// Bytes just before `offset` that were skipped: they have to read as zeroes from now on.
+        skipped: u64,
         /// FUA, or the write cache is off: stable before the answer.
         durable: bool,
     },
@@ -177,6 +183,8 @@ pub enum Op {
         offset: u64,
         /// Bytes.
         len: u64,
+        /// As of a write.
+        skipped: u64,
         /// One logical block; empty means zeroes.
         block: Vec<u8>,
         /// Stable before the answer.
@@ -256,6 +264,9 @@ pub struct Zone {
     pub len: u64,
     /// Conventional zones have no write pointer.
     pub conventional: bool,
+    /// NON_SEQ: a sequential write preferred zone that was written elsewhere than at its write pointer since its
+    /// last reset.
+    pub non_sequential: bool,
     /// Condition.
     pub condition: Condition,
     /// The LBA of the next write; `None` where it means nothing (conventional, full, read-only, offline).

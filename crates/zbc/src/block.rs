@@ -36,10 +36,11 @@ pub(crate) fn write(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
     if blocks == 0 {
         return Reply::GOOD;
     }
-    let hold = hold_for_write(unit, lba, blocks)?;
+    let (hold, skipped) = hold_for_write(unit, lba, blocks)?;
     let op = Op::Write {
         offset: unit.geometry.to_bytes(lba),
         len,
+        skipped: unit.geometry.to_bytes(skipped),
         durable: force_unit_access(request) || unit.state.writes_through(),
     };
     Ok(Reply::Io(op, hold))
@@ -61,10 +62,11 @@ pub(crate) fn write_same(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
             Err(overrun) => return Ok(overrun),
         }
     };
-    let hold = hold_for_write(unit, lba, blocks)?;
+    let (hold, skipped) = hold_for_write(unit, lba, blocks)?;
     let op = Op::WriteSame {
         offset: unit.geometry.to_bytes(lba),
         len: unit.geometry.to_bytes(blocks),
+        skipped: unit.geometry.to_bytes(skipped),
         block,
         durable: unit.state.writes_through(),
     };
@@ -174,7 +176,7 @@ fn written(geometry: &Geometry, zone: u32, word: Word) -> Result<u64, Sense> {
     if geometry.is_conventional(zone) {
         return Ok(span.end);
     }
-    Ok(span.start + u64::from(word.written) * u64::from(geometry.physical_blocks()))
+    Ok(span.start + u64::from(word.written) * geometry.write_unit_blocks())
 }
 
 fn push_data(extents: &mut Vec<Extent>, offset: u64, more: u64) {
@@ -193,20 +195,25 @@ fn push_zeroes(extents: &mut Vec<Extent>, offset: u64, more: u64) {
     }
 }
 
-/// Takes what a write of `blocks` at `lba`, more than none, needs. Writes to conventional zones need no hold:
-/// their zone words do not change, and the order of commands under way at once is the initiator's business.
-fn hold_for_write(unit: &Unit<'_>, lba: u64, blocks: u64) -> Result<Hold, Sense> {
+/// Takes what a write of `blocks` at `lba`, more than none, needs; and tells how many blocks before it are skipped.
+///
+/// Writes to conventional zones need no hold: their zone words do not change, and the order of commands under way at
+/// once is the initiator's business.
+fn hold_for_write(unit: &Unit<'_>, lba: u64, blocks: u64) -> Result<(Hold, u64), Sense> {
+    if unit.geometry.host_aware {
+        return unit.zones.begin_write_anywhere(lba, blocks);
+    }
     let zone = unit.geometry.zone_of(lba);
     if unit.geometry.gap(zone).contains(&lba) {
         return Err(Sense::GAP_ZONE);
     }
     if !unit.geometry.is_conventional(zone) {
-        return unit.zones.begin_write(lba, blocks);
+        return Ok((unit.zones.begin_write(lba, blocks)?, 0));
     }
     if lba + blocks > unit.geometry.conventional_end() {
         return Err(Sense::WRITE_BOUNDARY);
     }
     let last = unit.geometry.zone_of(lba + blocks - 1);
     (zone..=last).try_for_each(|zone| writable(unit.zones.word(zone)))?;
-    Ok(Hold::Nothing)
+    Ok((Hold::Nothing, 0))
 }

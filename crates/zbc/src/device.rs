@@ -50,7 +50,7 @@ impl fmt::Display for DeviceError {
 
 impl std::error::Error for DeviceError {}
 
-/// A host-managed zoned block device: one logical unit.
+/// A host-managed or host-aware zoned block device: one logical unit.
 ///
 /// Any number of threads may run commands on it at a time.
 pub struct Device<Z: ZoneTable> {

@@ -72,6 +72,9 @@ impl Geometry {
                 ));
             }
         }
+        if self.host_aware && (self.zone_capacity.is_some() || !self.urswrz) {
+            return fail("a host-aware disk has no gap zones and no restricted reads".to_owned());
+        }
         let zones = self.blocks.div_ceil(self.zone_blocks);
         if zones > u64::from(u32::MAX) {
             return fail(format!(
@@ -109,6 +112,26 @@ impl Geometry {
     /// Logical blocks in a physical block: 1 or 8.
     pub(crate) fn physical_blocks(&self) -> u32 {
         PHYSICAL_BLOCK / self.block_size
+    }
+
+    /// What the words of sequential zones count in, in bytes: a write to a sequential write required zone begins and
+    /// ends on a physical block (ZBC-2, 4.4), one to a sequential write preferred zone on a logical block.
+    pub fn write_unit(&self) -> u32 {
+        if self.host_aware {
+            self.block_size
+        } else {
+            PHYSICAL_BLOCK
+        }
+    }
+
+    /// The same in logical blocks.
+    pub(crate) fn write_unit_blocks(&self) -> u64 {
+        u64::from(self.write_unit() / self.block_size)
+    }
+
+    /// How many zones may be open at a time, if there is a limit.
+    pub fn open_limit(&self) -> Option<u32> {
+        self.max_open.filter(|_| !self.host_aware)
     }
 
     /// The zone that `lba`, one of the disk's, lies in, or whose gap zone it lies in.

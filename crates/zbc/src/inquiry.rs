@@ -6,8 +6,10 @@ use crate::request::{Answer, Reply, Request};
 use crate::sense::Sense;
 use crate::unit::Unit;
 
-/// Peripheral device type: host-managed zoned block device.
-const ZONED: u8 = 0x14;
+/// Peripheral device types (SPC-5): direct access block device, which a host-aware disk is; and host-managed zoned
+/// block device.
+const DIRECT_ACCESS: u8 = 0x00;
+const HOST_MANAGED: u8 = 0x14;
 /// Version: SPC-5.
 const SPC_5: u8 = 0x07;
 /// SAM-5, SPC-5, SBC-4 and ZBC, no version claimed.
@@ -36,29 +38,37 @@ pub(crate) fn inquiry(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
         let page = PAGES.iter().find(|page| page.0 == code);
         let (_, body) = page.ok_or(Sense::cdb_field(2))?;
         let body = body(unit);
-        let mut data = vec![ZONED, code];
+        let mut data = vec![device_type(unit), code];
         data.extend((body.len() as u16).to_be_bytes());
         data.extend(body);
         data
     } else if code == 0 {
-        standard(unit.identity)
+        standard(unit)
     } else {
         return Err(Sense::cdb_field(2));
     };
     Reply::cut(data, request.be16(3))
 }
 
+fn device_type(unit: &Unit<'_>) -> u8 {
+    if unit.geometry.host_aware {
+        DIRECT_ACCESS
+    } else {
+        HOST_MANAGED
+    }
+}
+
 /// Standard INQUIRY data.
-fn standard(identity: &Identity) -> Vec<u8> {
+fn standard(unit: &Unit<'_>) -> Vec<u8> {
     const HISUP: u8 = 0x10;
     const CMDQUE: u8 = 0x02;
     let mut data = vec![0; 96];
-    data[0] = ZONED;
+    data[0] = device_type(unit);
     data[2] = SPC_5;
     data[3] = HISUP | 2;
     data[4] = 96 - 5;
     data[7] = CMDQUE;
-    data[8..36].copy_from_slice(&names(identity));
+    data[8..36].copy_from_slice(&names(unit.identity));
     for (at, version) in VERSION_DESCRIPTORS.into_iter().enumerate() {
         data[58 + 2 * at..60 + 2 * at].copy_from_slice(&version.to_be_bytes());
     }
@@ -124,17 +134,22 @@ fn block_limits(unit: &Unit<'_>) -> Vec<u8> {
     page
 }
 
-/// SBC-4, 6.6.2. ZONED is zero: the peripheral device type says it.
-fn block_device_characteristics(_: &Unit<'_>) -> Vec<u8> {
+/// SBC-4, 6.6.2. ZONED says that a disk is host-aware; that it is host-managed, the peripheral device type says.
+fn block_device_characteristics(unit: &Unit<'_>) -> Vec<u8> {
+    const HOST_AWARE: u8 = 1 << 4;
     const ROTATIONS_A_MINUTE: u16 = 7200;
     const FORM_FACTOR_3_5_INCHES: u8 = 2;
     let mut page = vec![0; 0x3C];
     page[0..2].copy_from_slice(&ROTATIONS_A_MINUTE.to_be_bytes());
     page[3] = FORM_FACTOR_3_5_INCHES;
+    if unit.geometry.host_aware {
+        page[4] = HOST_AWARE;
+    }
     page
 }
 
-/// ZBC-2, 6.5.2.
+/// ZBC-2, 6.5.2. The limit on open zones is one of sequential write required zones; for sequential write preferred
+/// ones there is an optimal number.
 fn zoned_block_device_characteristics(unit: &Unit<'_>) -> Vec<u8> {
     const URSWRZ: u8 = 0x01;
     /// A zone alignment method; the granularity follows.
@@ -144,9 +159,9 @@ fn zoned_block_device_characteristics(unit: &Unit<'_>) -> Vec<u8> {
         page[0] = URSWRZ;
     }
     let max_open = unit.geometry.max_open.unwrap_or(NOT_REPORTED);
-    for (at, value) in [(4, NOT_REPORTED), (8, NOT_REPORTED), (12, max_open)] {
-        page[at..at + 4].copy_from_slice(&value.to_be_bytes());
-    }
+    page[4..16].fill(0xFF);
+    let at = if unit.geometry.host_aware { 4 } else { 12 };
+    page[at..at + 4].copy_from_slice(&max_open.to_be_bytes());
     if unit.geometry.zone_capacity.is_some() {
         page[19] = CONSTANT_ZONE_STARTING_LBA_OFFSETS;
         page[20..28].copy_from_slice(&unit.geometry.zone_blocks.to_be_bytes());

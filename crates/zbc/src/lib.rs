@@ -1,4 +1,4 @@
-//! A model of a host-managed zoned block device (SCSI ZBC).
+//! A model of a host-managed or host-aware zoned block device (SCSI ZBC).
 //!
 //! The model decides and never does I/O. In: a CDB and the lengths of the data buffers. Out: a
 //! [`Step`], which is either a finished answer or an I/O [`Op`] that the caller carries out on the

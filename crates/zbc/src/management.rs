@@ -91,7 +91,7 @@ pub(crate) fn report(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
     let listed = (from..unit.geometry.zones()).flat_map(|number| with_gap(unit, number));
     for (kind, zone) in listed.skip_while(|(_, zone)| zone.start + zone.len <= lba) {
         let reset = kind != GAP && recommended.contains(&unit.geometry.zone_of(zone.start));
-        if !wanted.includes(kind, zone.condition, reset) {
+        if !wanted.includes(kind, &zone, reset) {
             continue;
         }
         let room = allocation_length.saturating_sub(data.len());
@@ -117,6 +117,7 @@ pub(crate) fn report(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
 /// Zone types (ZBC-2, 5.10).
 const CONVENTIONAL: u8 = 1;
 const SEQUENTIAL_WRITE_REQUIRED: u8 = 2;
+const SEQUENTIAL_WRITE_PREFERRED: u8 = 3;
 const GAP: u8 = 5;
 
 /// A zone, and the gap zone after it if there is one, each with its type. A gap zone has no state, and so no word.
@@ -124,6 +125,8 @@ fn with_gap(unit: &Unit<'_>, number: u32) -> impl Iterator<Item = (u8, Zone)> {
     let zone = describe(unit.geometry, number, unit.zones.word(number));
     let kind = if zone.conventional {
         CONVENTIONAL
+    } else if unit.geometry.host_aware {
+        SEQUENTIAL_WRITE_PREFERRED
     } else {
         SEQUENTIAL_WRITE_REQUIRED
     };
@@ -132,6 +135,7 @@ fn with_gap(unit: &Unit<'_>, number: u32) -> impl Iterator<Item = (u8, Zone)> {
         start: gap.start,
         len: gap.end - gap.start,
         conventional: false,
+        non_sequential: false,
         condition: Condition::NotWritePointer,
         write_pointer: None,
     });
@@ -142,7 +146,8 @@ fn with_gap(unit: &Unit<'_>, number: u32) -> impl Iterator<Item = (u8, Zone)> {
 fn descriptor(kind: u8, zone: &Zone, reset: bool) -> [u8; DESCRIPTOR] {
     let mut bytes = [0; DESCRIPTOR];
     bytes[0] = kind;
-    bytes[1] = (zone.condition as u8) << 4 | u8::from(reset);
+    let non_sequential = u8::from(zone.non_sequential) << 1;
+    bytes[1] = (zone.condition as u8) << 4 | non_sequential | u8::from(reset);
     bytes[8..16].copy_from_slice(&zone.len.to_be_bytes());
     bytes[16..24].copy_from_slice(&zone.start.to_be_bytes());
     bytes[24..32].copy_from_slice(&zone.write_pointer.unwrap_or(u64::MAX).to_be_bytes());
@@ -155,9 +160,9 @@ enum Wanted {
     One(Condition),
     /// Zones whose RESET bit is set.
     ResetRecommended,
+    /// Zones whose NON_SEQ bit is set.
+    NonSequential,
     Gaps,
-    /// Zones of a kind that the disk has none of.
-    None,
 }
 
 impl Wanted {
@@ -172,21 +177,20 @@ impl Wanted {
             0x06 => Wanted::One(Condition::ReadOnly),
             0x07 => Wanted::One(Condition::Offline),
             0x10 => Wanted::ResetRecommended,
-            // Non-sequential write resources active.
-            0x11 => Wanted::None,
+            0x11 => Wanted::NonSequential,
             0x3E => Wanted::Gaps,
             0x3F => Wanted::One(Condition::NotWritePointer),
             _ => return Err(Sense::cdb_bit(14, 5)),
         })
     }
 
-    fn includes(&self, kind: u8, condition: Condition, reset: bool) -> bool {
+    fn includes(&self, kind: u8, zone: &Zone, reset: bool) -> bool {
         match self {
             Wanted::All => true,
-            Wanted::One(wanted) => *wanted == condition,
+            Wanted::One(wanted) => *wanted == zone.condition,
             Wanted::ResetRecommended => reset,
+            Wanted::NonSequential => zone.non_sequential,
             Wanted::Gaps => kind == GAP,
-            Wanted::None => false,
         }
     }
 }

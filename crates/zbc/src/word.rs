@@ -5,8 +5,9 @@
 //! | bits | meaning |
 //! |---|---|
 //! | 0-3 | the [`Condition`]'s code |
-//! | 4-7 | zero |
-//! | 8-39 | written: physical blocks from the zone's start that hold data |
+//! | 4 | NON_SEQ, host-aware disks only: written elsewhere than at the write pointer since the last reset |
+//! | 5-7 | zero |
+//! | 8-39 | written: how much from the zone's start holds data, in [`Geometry::write_unit`]s |
 //! | 40-63 | zero |
 //!
 //! `written` is the write pointer of the conditions that have one. A full or read-only zone keeps it
@@ -23,7 +24,8 @@ use crate::api::{Condition, Geometry, Zone};
 const WRITTEN_SHIFT: u32 = 8;
 const WRITTEN_BITS: u32 = 32;
 const CONDITION_MASK: u64 = 0xF;
-const UNUSED: u64 = !(CONDITION_MASK | ((1 << WRITTEN_BITS) - 1) << WRITTEN_SHIFT);
+const NON_SEQUENTIAL: u64 = 1 << 4;
+const UNUSED: u64 = !(CONDITION_MASK | NON_SEQUENTIAL | ((1 << WRITTEN_BITS) - 1) << WRITTEN_SHIFT);
 
 /// Why a word cannot be a zone's: it was not written by this model for this geometry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,22 +58,28 @@ impl std::error::Error for WordError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Word {
     pub condition: Condition,
-    /// Physical blocks from the zone's start that hold data.
+    /// How much from the zone's start holds data, in [`Geometry::write_unit`]s.
     pub written: u32,
+    /// NON_SEQ.
+    pub non_sequential: bool,
 }
 
 impl Word {
     pub const EMPTY: Word = Word {
         condition: Condition::Empty,
+        ..Word::UNWRITTEN
+    };
+
+    /// No zone's word as it is.
+    const UNWRITTEN: Word = Word {
+        condition: Condition::Offline,
         written: 0,
+        non_sequential: false,
     };
 
     /// Reads one word of a table whose words passed [`check_word`].
     pub fn load(cell: &AtomicU64) -> Word {
-        Word::from_value(value_of(cell)).unwrap_or(Word {
-            condition: Condition::Offline,
-            written: 0,
-        })
+        Word::from_value(value_of(cell)).unwrap_or(Word::UNWRITTEN)
     }
 
     /// Release order: whoever sees the word sees the data that it speaks of.
@@ -111,7 +119,12 @@ impl Word {
     }
 
     fn value(self) -> u64 {
-        self.condition as u64 | u64::from(self.written) << WRITTEN_SHIFT
+        let non_sequential = if self.non_sequential {
+            NON_SEQUENTIAL
+        } else {
+            0
+        };
+        self.condition as u64 | non_sequential | u64::from(self.written) << WRITTEN_SHIFT
     }
 
     fn from_value(value: u64) -> Option<Word> {
@@ -129,6 +142,7 @@ impl Word {
         Some(Word {
             condition,
             written: (value >> WRITTEN_SHIFT) as u32,
+            non_sequential: value & NON_SEQUENTIAL != 0,
         })
     }
 }
@@ -141,11 +155,7 @@ pub(crate) fn value_of(cell: &AtomicU64) -> u64 {
 /// The word of `zone` on a new disk: an empty zone, or a conventional one.
 pub fn fresh_word(geometry: &Geometry, zone: u32) -> u64 {
     if geometry.is_conventional(zone) {
-        Word {
-            condition: Condition::NotWritePointer,
-            written: 0,
-        }
-        .value()
+        Word::UNWRITTEN.with(Condition::NotWritePointer).value()
     } else {
         Word::EMPTY.value()
     }
@@ -160,11 +170,19 @@ pub fn check_word(geometry: &Geometry, zone: u32, word: u64) -> Result<(), WordE
     if word & UNUSED != 0 {
         return fail("bits that must be zero are set");
     }
-    let Some(Word { condition, written }) = Word::from_value(word) else {
+    let Some(Word {
+        condition,
+        written,
+        non_sequential,
+    }) = Word::from_value(word)
+    else {
         return fail("there is no such zone condition");
     };
+    if non_sequential && !(geometry.host_aware && written > 0) {
+        return fail("nothing of it can have been written out of sequence");
+    }
     let span = geometry.span(zone);
-    let len = (span.end - span.start) / u64::from(geometry.physical_blocks());
+    let len = (span.end - span.start) / geometry.write_unit_blocks();
     if geometry.is_conventional(zone) {
         return match (condition, written) {
             (Condition::NotWritePointer | Condition::ReadOnly | Condition::Offline, 0) => Ok(()),
@@ -189,7 +207,7 @@ pub fn check_word(geometry: &Geometry, zone: u32, word: u64) -> Result<(), WordE
     }
 }
 
-/// The word of `zone` in `condition` when its first `written` physical blocks hold data.
+/// The word of `zone` in `condition` when its first `written` [`Geometry::write_unit`]s hold data.
 ///
 /// # Errors
 /// [`WordError`] for what the zone can never be.
@@ -199,7 +217,12 @@ pub fn word_of(
     condition: Condition,
     written: u32,
 ) -> Result<u64, WordError> {
-    let word = Word { condition, written }.value();
+    let word = Word {
+        condition,
+        written,
+        non_sequential: false,
+    }
+    .value();
     check_word(geometry, zone, word).map(|()| word)
 }
 
@@ -211,23 +234,23 @@ pub fn powered_off(word: u64) -> u64 {
     }
 }
 
-/// How many physical blocks of a zone hold data when its word is `word`.
+/// How many [`Geometry::write_unit`]s of a zone hold data when its word is `word`.
 pub fn written(word: u64) -> u32 {
     (word >> WRITTEN_SHIFT) as u32
 }
 
-/// What a zone's `word` is when the zone keeps no more than its first `left` physical blocks.
+/// What a zone's `word` is when the zone keeps no more than its first `left` [`Geometry::write_unit`]s.
 ///
 /// Only full and closed zones lose any.
 pub fn cut_back(word: u64, left: u32) -> u64 {
     match Word::from_value(word) {
-        Some(Word { condition, written })
-            if matches!(condition, Condition::Closed | Condition::Full) && left < written =>
+        Some(word)
+            if matches!(word.condition, Condition::Closed | Condition::Full)
+                && left < word.written =>
         {
-            let condition = Condition::Closed;
             let less = Word {
-                condition,
                 written: left,
+                ..word
             };
             less.closed().value()
         }
@@ -240,10 +263,7 @@ pub fn decode(geometry: &Geometry, zone: u32, word: u64) -> Zone {
     describe(
         geometry,
         zone,
-        Word::from_value(word).unwrap_or(Word {
-            condition: Condition::Offline,
-            written: 0,
-        }),
+        Word::from_value(word).unwrap_or(Word::UNWRITTEN),
     )
 }
 
@@ -253,9 +273,10 @@ pub(crate) fn describe(geometry: &Geometry, zone: u32, word: Word) -> Zone {
         start: span.start,
         len: span.end - span.start,
         conventional: geometry.is_conventional(zone),
+        non_sequential: word.non_sequential,
         condition: word.condition,
         write_pointer: word
             .has_pointer()
-            .then(|| span.start + u64::from(word.written) * u64::from(geometry.physical_blocks())),
+            .then(|| span.start + u64::from(word.written) * geometry.write_unit_blocks()),
     }
 }

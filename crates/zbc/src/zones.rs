@@ -11,6 +11,7 @@
 //! Knows nothing of CDBs.
 
 mod manage;
+mod preferred;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -54,11 +55,9 @@ pub(crate) enum Hold {
     /// Nothing: reads, and all I/O on conventional zones.
     Nothing,
     /// A sequential zone that is being written.
-    Write {
-        zone: u32,
-        before: Word,
-        after: Word,
-    },
+    Write(Write),
+    /// Sequential write preferred zones that are being written by one command.
+    Writes(Vec<Write>),
     /// Zones that were reset, and whose space is being given back.
     Emptied {
         /// What they were.
@@ -68,12 +67,20 @@ pub(crate) enum Hold {
     },
 }
 
+/// A write to a zone: its words before and after.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Write {
+    zone: u32,
+    before: Word,
+    after: Word,
+}
+
 impl Hold {
     /// The zones that were reset.
     pub fn emptied(&self) -> impl Iterator<Item = u32> + '_ {
         let before = match self {
             Hold::Emptied { before, .. } => &before[..],
-            Hold::Nothing | Hold::Write { .. } => &[],
+            Hold::Nothing | Hold::Write(_) | Hold::Writes(_) => &[],
         };
         before.iter().map(|&(zone, _)| zone)
     }
@@ -129,36 +136,36 @@ impl<'a> Zones<'a> {
                         written,
                         ..self.word(zone)
                     };
-                    return Ok(Hold::Write {
+                    return Ok(Hold::Write(Write {
                         zone,
                         before,
                         after,
-                    });
+                    }));
                 }
             }
             state = self.wait(state);
         }
     }
 
-    /// How much of `zone` is written after a write, in physical blocks; or why it may not be.
+    /// How much of `zone` is written after a write, in write units; or why it may not be.
     fn written_after(&self, zone: u32, word: Word, lba: u64, blocks: u64) -> Result<u32, Sense> {
         writable(word)?;
         if word.condition == Condition::Full {
             return Err(Sense::cdb_field(2));
         }
         let span = self.geometry.span(zone);
-        let physical = u64::from(self.geometry.physical_blocks());
-        if lba != span.start + u64::from(word.written) * physical {
+        let unit = self.geometry.write_unit_blocks();
+        if lba != span.start + u64::from(word.written) * unit {
             return Err(Sense::UNALIGNED_WRITE);
         }
         let end = lba + blocks;
         if end > span.end {
             return Err(Sense::WRITE_BOUNDARY);
         }
-        if (end - span.start) % physical != 0 {
+        if (end - span.start) % unit != 0 {
             return Err(Sense::UNALIGNED_WRITE);
         }
-        Ok(((end - span.start) / physical) as u32)
+        Ok(((end - span.start) / unit) as u32)
     }
 
     fn open_for_write(&self, state: &mut State, zone: u32, word: Word) -> Result<Turn<()>, Sense> {
@@ -176,7 +183,7 @@ impl<'a> Zones<'a> {
     /// Sees to it that one more zone may be open: closes the lowest implicitly open zone that is not busy
     /// if it must.
     fn make_room(&self, state: &mut State) -> Result<Turn<()>, Sense> {
-        let Some(limit) = self.geometry.max_open else {
+        let Some(limit) = self.geometry.open_limit() else {
             return Ok(Turn::Done(()));
         };
         if state.explicit >= limit {
@@ -231,26 +238,34 @@ impl<'a> Zones<'a> {
                     }
                 }
             }
-            &Hold::Write {
-                zone,
-                before,
-                after,
-            } => {
-                state.busy.retain(|&busy| busy != zone);
-                let span = self.geometry.span(zone);
-                let len = (span.end - span.start) / u64::from(self.geometry.physical_blocks());
-                let word = match moved {
-                    false => before,
-                    true if u64::from(after.written) == len => after.with(Condition::Full),
-                    true => after,
-                };
-                if !word.is_open() {
-                    state.forget(zone, after);
+            Hold::Write(write) => self.end_write(&mut state, write, moved),
+            Hold::Writes(writes) => {
+                for write in writes {
+                    self.end_write(&mut state, write, moved);
                 }
-                self.set(zone, word);
             }
         }
         self.wake(&state);
+    }
+
+    fn end_write(&self, state: &mut State, write: &Write, moved: bool) {
+        let &Write {
+            zone,
+            before,
+            after,
+        } = write;
+        state.busy.retain(|&busy| busy != zone);
+        let span = self.geometry.span(zone);
+        let len = (span.end - span.start) / self.geometry.write_unit_blocks();
+        let word = match moved {
+            false => before,
+            true if u64::from(after.written) == len => after.with(Condition::Full),
+            true => after,
+        };
+        if !word.is_open() {
+            state.forget(zone, after);
+        }
+        self.set(zone, word);
     }
 
     /// Power off and on: waits until no zone is busy, closes all zones, then changes each word by `change`.

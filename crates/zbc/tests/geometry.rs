@@ -178,6 +178,7 @@ fn large_disk_of_4096_byte_blocks_without_conventional_zones() {
         max_open: Some(128),
         zone_capacity: None,
         urswrz: true,
+        host_aware: false,
     };
     let zones = geometry.zones();
     assert_eq!(zones, 100 * 4096 + 1);
@@ -200,6 +201,7 @@ fn the_largest_zone_holds_its_write_pointer() {
         max_open: None,
         zone_capacity: None,
         urswrz: true,
+        host_aware: false,
     };
     let words = vec![std::sync::atomic::AtomicU64::new(
         word(zbc::Condition::Closed, (1 << 28) - 1).to_le(),

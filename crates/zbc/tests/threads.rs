@@ -201,3 +201,36 @@ fn step(disk: &Disk, random: &mut Random) {
         "{sense}"
     );
 }
+
+#[test]
+fn writes_across_zones_and_resets_get_along() {
+    within_a_minute(|| {
+        let disk = Disk::new(zbc::Geometry {
+            host_aware: true,
+            ..small()
+        });
+        thread::scope(|scope| {
+            for number in 1..=4 {
+                let disk = &disk;
+                scope.spawn(move || {
+                    let mut random = Random(number);
+                    for _ in 0..2000 {
+                        let zone = 4 + random.below(11);
+                        if random.below(8) == 0 {
+                            disk.run(&zone_out(RESET, zone * 64)).good();
+                        } else {
+                            let lba = zone * 64 + random.below(64);
+                            let blocks = 1 + random.below(96.min(15 * 64 + 32 - lba));
+                            disk.write_blocks(lba, blocks as u32, number as u8).good();
+                        }
+                    }
+                });
+            }
+        });
+        disk.run(&zone_out_all(CLOSE)).good();
+        assert_eq!(disk.open_zones(), 0);
+        for zone in 4..16 {
+            disk.run(&zone_out(OPEN, zone * 64)).good();
+        }
+    });
+}

@@ -32,6 +32,7 @@ _FROM_IMAGE = (
     "block_size",
     "max_open",
     "urswrz",
+    "model",
     "serial",
     "wwn",
 )

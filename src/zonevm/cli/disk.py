@@ -83,6 +83,7 @@ def info(file: Path, as_json: bool) -> None:
         "size": f"{size} ({image['size']} bytes)",
         "zones": _zones(image),
         "block size": f"{image['block_size']} bytes logical, 4096 physical",
+        "model": image["model"],
         "max open": "no limit" if image["max_open"] is None else image["max_open"],
         "reads": "unrestricted" if image["urswrz"] else "restricted (urswrz=off)",
         "identity": f"{image['vendor']} {image['product']} {image['revision']}".strip(),
@@ -114,7 +115,8 @@ def zones(file: Path, as_json: bool, as_list: bool, drawing: Path | None) -> Non
             raise click.FileError(str(drawing), error.strerror) from error
         say(f"drew {drawing}")
     if as_json:
-        print_json([_as_dict(number, zone) for number, zone in enumerate(image["zones"])])
+        rule = "preferred" if image["model"] == "host-aware" else "required"
+        print_json([_as_dict(number, zone, rule) for number, zone in enumerate(image["zones"])])
     elif as_list:
         for line in listing(image["zones"]):
             click.echo(line)
@@ -171,11 +173,12 @@ def _written(image: Inspection) -> str:
     return f"{about_size(blocks * image['block_size'])} in sequential zones"
 
 
-def _as_dict(number: int, zone: images.Zone) -> dict[str, object]:
+def _as_dict(number: int, zone: images.Zone, rule: str) -> dict[str, object]:
     return {
         "zone": number,
-        "type": "conventional" if zone.conventional else "sequential write required",
+        "type": "conventional" if zone.conventional else f"sequential write {rule}",
         "condition": zone.condition,
+        "non_sequential": zone.non_sequential,
         "start": zone.start,
         "length": zone.length,
         "write_pointer": zone.write_pointer,

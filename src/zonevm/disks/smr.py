@@ -1,4 +1,4 @@
-"""An emulated host-managed SMR disk (SCSI ZBC), kept in an image file."""
+"""An emulated SMR disk (SCSI ZBC), kept in an image file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST_ZONES = 2**32 - 1
 
 @dataclass(frozen=True)
 class SmrDisk(Disk):
-    """An emulated host-managed SMR disk: all but its conventional zones are written sequentially.
+    """An emulated SMR disk: all but its conventional zones have to be written sequentially, or had better be.
 
     With ``file`` naming an existing image the geometry comes from the image, and options that are given have
     to agree with it; a ``file`` that does not exist is created with ``size``. Without ``file`` the disk is
@@ -29,7 +29,7 @@ class SmrDisk(Disk):
     """
 
     kind: ClassVar[str] = "smr"
-    summary: ClassVar[str] = "an emulated host-managed SMR disk (SCSI ZBC)"
+    summary: ClassVar[str] = "an emulated SMR disk (SCSI ZBC), host-managed or host-aware"
 
     size: Option[int | str | None, int | None] = Option(
         Maybe(Size(PHYSICAL_BLOCK)), None, "capacity; the last zone may be smaller than the others"
@@ -46,7 +46,9 @@ class SmrDisk(Disk):
         Choice(512, 4096), 512, "logical block size in bytes; the physical block is always 4096"
     )
     max_open: Option[int | str | None, int | None] = Option(
-        Maybe(Count(1, _MOST_ZONES - 1), none="none"), 128, "zones that may be open at a time; none: no limit"
+        Maybe(Count(1, _MOST_ZONES - 1), none="none"),
+        128,
+        "zones that may be open at a time, host-aware: the optimal number; none: no limit",
     )
     file: Option[str | os.PathLike[str] | None, Path | None] = Option(
         Maybe(FilePath()), None, "image that holds data and zone state; created if there is none"
@@ -78,6 +80,11 @@ class SmrDisk(Disk):
         "size of a sequential zone, where a gap zone follows it up to zone-size; default: zone-size",
         aliases=("zone-cap",),
     )
+    model: Option[str, str] = Option(
+        Word("host-managed", "host-aware"),
+        "host-managed",
+        "host-aware: sequential zones may be written anywhere; Linux since 6.8 sees an ordinary disk",
+    )
 
     @property
     def shares(self) -> str | None:
@@ -85,6 +92,7 @@ class SmrDisk(Disk):
         return self.controller
 
     def __post_init__(self) -> None:
+        self._check_model()
         self._check_capacity()
         if self.size is None:
             if self.file is None:
@@ -108,6 +116,16 @@ class SmrDisk(Disk):
                 f"there are {zones} zones (size={format_size(self.size)}, "
                 f"zone-size={format_size(self.zone_size)}), and at least one has to be sequential",
                 f"conv is at most {zones - 1} here.",
+            )
+
+    def _check_model(self) -> None:
+        if self.model == "host-managed":
+            return
+        if not self.urswrz:
+            raise self.wrong("urswrz", "reads of a host-aware disk are unrestricted", "Leave urswrz out.")
+        if self.zone_capacity is not None and self.zone_capacity != self.zone_size:
+            raise self.wrong(
+                "zone-capacity", "a host-aware disk has no gap zones", "Leave zone-capacity out."
             )
 
     def _check_capacity(self) -> None:

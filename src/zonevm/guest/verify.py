@@ -75,6 +75,11 @@ def compare(disk: Disk, seen: Facts) -> list[Check]:
     if not seen:
         return [there]
     wanted = expected(disk)
+    if wanted["zoned model"] == "host-aware" and seen.get("zoned model") == "none":
+        # Since 6.8 Linux takes a host-aware disk for an ordinary one (sd_read_block_characteristics).
+        wanted = {fact: value for fact, value in wanted.items() if "zone" not in fact} | {
+            "zoned model": "none"
+        }
     sequential = int(wanted.get("zone count", 0)) - int(wanted.get("conventional zones", 0))
     checks = [there]
     for fact, value in wanted.items():
@@ -107,12 +112,16 @@ def _(disk: SmrDisk) -> Facts:
     shape = vars(disk) if disk.file is None else images.info(disk.file)
     serial = {} if shape["serial"] is None else {"serial": shape["serial"]}
     has_gaps = shape["zone_capacity"] not in (None, shape["zone_size"])
+    model = shape["model"]
+    # A host-aware disk has no limit, only an optimal number, of which Linux does not tell.
+    limit = {"max open zones": shape["max_open"] or 0} if model == "host-managed" else {}
     return {
         **_zoned(shape),
+        "zoned model": model,
         **({"zone capacity": shape["zone_capacity"]} if has_gaps else {}),
         "physical block size": PHYSICAL_BLOCK,
         "conventional zones": shape["conventional"],
-        "max open zones": shape["max_open"] or 0,
+        **limit,
         **serial,
     }
 

@@ -23,6 +23,7 @@ pub fn disk() -> Faulty {
         max_open: Some(4),
         zone_capacity: None,
         urswrz: true,
+        host_aware: false,
     };
     let dir = std::env::temp_dir();
     let identity = image::random_identity();

@@ -11,6 +11,7 @@ fn header() -> Header {
         max_open: None,
         zone_capacity: None,
         urswrz: true,
+        host_aware: false,
     };
     Header {
         uuid: [7; 16],
@@ -82,6 +83,19 @@ fn gap_zones_are_an_incompatible_feature() {
     assert!(decoded.geometry == header.geometry);
     let no_capacity = decode_with(at::INCOMPATIBLE, GAP_ZONES, Access::Read);
     assert_eq!(no_capacity.map(|_| ()), Err(ErrorKind::Corrupt));
+}
+
+#[test]
+fn host_aware_is_an_incompatible_feature() {
+    let mut header = header();
+    let plain = header.encode();
+    header.geometry.host_aware = true;
+    let host_aware = header.encode();
+    assert_eq!(u64_at(&host_aware, at::INCOMPATIBLE), 4);
+    let changed = (0..at::CRC).filter(|&at| plain[at] != host_aware[at]);
+    assert_eq!(changed.collect::<Vec<_>>(), [at::INCOMPATIBLE]);
+    let decoded = Header::decode(&host_aware, Path::new("x"), Access::Write).unwrap();
+    assert!(decoded.geometry == header.geometry);
 }
 
 #[test]

@@ -14,6 +14,16 @@ pub fn geometry() -> Geometry {
         max_open: Some(4),
         zone_capacity: None,
         urswrz: true,
+        host_aware: false,
+    }
+}
+
+/// The same, host-aware.
+#[allow(dead_code)] // not every test needs one
+pub fn host_aware() -> Geometry {
+    Geometry {
+        host_aware: true,
+        ..geometry()
     }
 }
 

@@ -78,7 +78,7 @@ impl Zones<'_> {
     fn open(&self, state: &mut State, zones: &[u32]) -> Result<Turn<()>, Sense> {
         let limit = self
             .geometry
-            .max_open
+            .open_limit()
             .map_or(usize::MAX, |limit| limit as usize);
         if state.explicit as usize + zones.len() > limit {
             return Err(Sense::INSUFFICIENT_ZONE_RESOURCES);

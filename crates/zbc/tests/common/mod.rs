@@ -72,6 +72,7 @@ pub fn small() -> Geometry {
         max_open: Some(3),
         zone_capacity: None,
         urswrz: true,
+        host_aware: false,
     }
 }
 
@@ -159,14 +160,25 @@ impl Disk {
                     }
                 }
             }
-            Op::Write { offset, len, .. } => {
+            Op::Write {
+                offset,
+                len,
+                skipped,
+                ..
+            } => {
+                self.write(offset - skipped, &vec![0; *skipped as usize]);
                 let mut bytes = vec![0; *len as usize];
                 out.read(0, &mut bytes);
                 self.write(*offset, &bytes);
             }
             Op::WriteSame {
-                offset, len, block, ..
+                offset,
+                len,
+                skipped,
+                block,
+                ..
             } => {
+                self.write(offset - skipped, &vec![0; *skipped as usize]);
                 let zeroes = [0; SECTOR as usize];
                 let block = if block.is_empty() { &zeroes[..] } else { block };
                 let bytes: Vec<u8> = block.iter().copied().cycle().take(*len as usize).collect();
