@@ -1,6 +1,7 @@
 """The emulated disk against the reference model, command by command.
 
-Whatever commands are sent, status, sense, data and the state of every zone are those of the model.
+Whatever commands are sent, status, sense, data and the state of every zone are those of the model. A command
+that a fault strikes fails as the fault says, and changes nothing.
 """
 
 from __future__ import annotations
@@ -40,12 +41,24 @@ SHAPES = [
 ]
 
 
+STRUCK: dict[str, tuple[int, Sense | None]] = {
+    "read-error": (2, (0x3, 0x11, 0x00)),
+    "write-error": (2, (0x3, 0x03, 0x00)),
+    "aborted": (2, (0xB, 0x00, 0x00)),
+    "busy": (8, None),
+    "unit-attention": (2, (0x6, 0x29, 0x00)),
+    "no-zone-resources": (2, (0x7, 0x55, 0x0E)),
+}
+"""Status and sense of a command that a fault of this kind ends."""
+
+
 @dataclass
 class Pair:
     """The disk and its model, side by side."""
 
     disk: Disk
     model: Model
+    faults: Faults
     writes: int = field(default=0)
 
     def fresh(self, blocks: int) -> bytes:
@@ -71,11 +84,18 @@ class Pair:
         closed = [i for i, zone in enumerate(zones) if zone.condition == "closed"]
         refused: set[Sense] = set()
         data = None
+        struck = next((each.fault.kind for each in self.faults if each.fired), None)
         try:
-            data = expect(closed)
+            if struck is None:
+                data = expect(closed)
         except CheckConditionError as error:
             refused = error.senses
-        if refused:
+        if struck is not None:
+            status, sense = STRUCK[struck]
+            assert response.status == status, cdb.hex()
+            assert response.data == b""
+            assert sense is None or cdbs.sense_code(response.sense) == sense, cdb.hex()
+        elif refused:
             assert response.status == 2, f"{cdb.hex()}: expected {refused}"
             assert cdbs.sense_code(response.sense) in refused, cdb.hex()
             assert response.data == b""
@@ -292,8 +312,24 @@ class Fail:
             zone.recommended = True
         else:
             model.fail(number, Condition(self.kind))
-        Faults({0: pair.disk}).inject(Fault(self.kind, zone=number))
+        pair.faults.inject(Fault(self.kind, zone=number)).remove()
         pair.run(lambda closed: b"", cdbs.TEST_UNIT_READY)
+
+
+@dataclass(frozen=True)
+class Struck:
+    """A command that a fault may strike."""
+
+    kind: str
+    place: Place | None
+    command: Command
+
+    def apply(self, pair: Pair) -> None:
+        shape = pair.model.shape
+        zone = None if self.place is None else self.place.lba(pair.model) // shape.zone_blocks
+        fault = pair.faults.inject(Fault(self.kind, zone=zone, count=1))
+        self.command.apply(pair)
+        fault.remove()
 
 
 def places(*where: str) -> st.SearchStrategy[Place]:
@@ -352,7 +388,10 @@ commands: st.SearchStrategy[Command] = st.one_of(
 failures: st.SearchStrategy[Command] = st.builds(
     Fail, st.sampled_from(["read-only", "offline", "reset-recommended", "reset-recommended"]), at_starts
 )
-few_failures = st.integers(0, 9).flatmap(lambda chance: failures if chance == 9 else commands)
+struck: st.SearchStrategy[Command] = st.builds(
+    Struck, st.sampled_from(sorted(STRUCK)), st.none() | st.none() | at_starts, commands
+)
+few_failures = st.integers(0, 9).flatmap(lambda chance: {9: failures, 8: struck}.get(chance, commands))
 
 
 @settings(
@@ -375,7 +414,7 @@ def test_the_disk_does_as_the_model(shape: Shape, sequence: list[Command]) -> No
     ) as disk:
         while disk.execute(cdbs.TEST_UNIT_READY).status:
             pass
-        pair = Pair(disk, Model(shape))
+        pair = Pair(disk, Model(shape), Faults({0: disk}))
         for command in sequence:
             command.apply(pair)
         pair.read(0, shape.blocks)
