@@ -51,6 +51,7 @@ lint: $(VENV)/.built
 	$(BIN)/mypy
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
+	$(CARGO) metadata --manifest-path fuzz/Cargo.toml --locked --format-version 1 >/dev/null
 
 rust: $(VENV)/.built
 	$(CARGO) test --workspace --quiet
