@@ -1,4 +1,4 @@
-//! Any sequence of CDBs, with any outcome of the I/O: the device model neither panics nor gets its zones
+//! Any sequence of CDBs with data, with any outcome of the I/O: the device model neither panics nor gets its zones
 //! into a state that it would refuse at the next start.
 #![no_main]
 
@@ -8,6 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use zbc::{check_word, fresh_word, Condition, Device, Fault, Geometry, Identity, Op, Step};
 
 /// A command takes this many bytes of input: one for the outcome, two for buffer sizes, and the CDB.
+/// Its data are what follows, although that is the next commands, too.
 const COMMAND: usize = 3 + 16;
 
 fuzz_target!(|input: &[u8]| {
@@ -19,8 +20,9 @@ fuzz_target!(|input: &[u8]| {
         .map(|zone| AtomicU64::new(fresh_word(&geometry, zone).to_le()))
         .collect();
     let device = Device::new(geometry, identity(), words).expect("the geometry is valid");
-    for command in input.chunks(COMMAND).take(200) {
-        run(&device, command);
+    for start in (0..input.len()).step_by(COMMAND).take(200) {
+        let (command, data) = input[start..].split_at(COMMAND.min(input.len() - start));
+        run(&device, command, data);
         check(&device);
     }
 });
@@ -53,10 +55,12 @@ fn identity() -> Identity {
     }
 }
 
-fn run(device: &Device<Vec<AtomicU64>>, command: &[u8]) {
+fn run(device: &Device<Vec<AtomicU64>>, command: &[u8], data: &[u8]) {
     let (head, cdb) = command.split_at(command.len().min(3));
     let byte = |at: usize| head.get(at).copied().unwrap_or(0);
-    let out = vec![byte(0); usize::from(byte(1)) << 10];
+    let mut out = vec![0; usize::from(byte(1)) << 10];
+    let given = data.len().min(out.len());
+    out[..given].copy_from_slice(&data[..given]);
     let in_len = u64::from(byte(2)) << 10;
     match device.begin(cdb, &out.as_slice(), in_len) {
         Step::Done { data, completion } => {
