@@ -8,7 +8,7 @@ RUST    := $(shell find crates -name '*.rs' -o -name Cargo.toml) Cargo.toml Carg
 PYTEST  := $(BIN)/pytest
 export PATH := $(CURDIR)/$(BIN):$(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup build demo test check lint unit rust guest nested bench fuzz soak clean
+.PHONY: help setup build demo test check lint unit rust fuzztest guest nested bench fuzz soak clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -41,7 +41,7 @@ $(VENV)/.kernels: $(VENV)/.built
 demo: $(VENV)/.built ## boot a Debian kernel with an SMR disk and a ZNS namespace, and use them
 	tools/demo
 
-test: check guest nested ## the tests: without a guest first, then in real guests, then in guests of guests
+test: check fuzztest guest nested ## the tests: without a guest first, then in real guests, then in guests of guests
 
 check: lint rust unit ## everything that needs no guest
 
@@ -59,6 +59,9 @@ rust: $(VENV)/.built
 unit: $(VENV)/.tests
 	$(PYTEST) tests/unit
 
+fuzztest: $(VENV)/.tests ## each fuzz target over its seeds, and five seconds from there
+	fuzz/test
+
 guest: $(VENV)/.kernels $(VENV)/.tests
 	$(PYTEST) tests/guest
 
@@ -70,7 +73,7 @@ bench: $(VENV)/.kernels ## how fast the emulated disk and the boot are, as ratio
 	$(CARGO) bench --quiet -p zonevm-vhost-user-scsi
 	$(BIN)/python benches/boot.py
 
-fuzz: $(VENV)/.built ## ten minutes of each fuzz target
+fuzz: $(VENV)/.tests ## ten minutes of each fuzz target
 	fuzz/run cdb 600
 	fuzz/run virtq 600
 	fuzz/run image 600
