@@ -1,8 +1,8 @@
 """`make soak`: the long campaigns, one after the other. Stop it at any time: it goes on where it was.
 
 Usage: python -m tests.campaigns.soak [--scale PERCENT] [CAMPAIGN ...]. What was done is kept in
-.soak/results.jsonl; remove it to begin anew. The report at the end says what was tried and what was found;
-exit code 1 if anything was.
+.soak/results.jsonl; remove it to begin anew. The report at the end says how much was tried, for how long, and
+what was found; exit code 1 if anything was.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import argparse
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.campaigns import kills
@@ -26,46 +27,68 @@ from zonevm.guest import installed
 
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / ".soak/results.jsonl"
+WORKLOADS = 100
 SEEDS_A_GUEST = 5
 FUZZ_SECONDS = 300
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """What came of one piece of work: how often it tried, and what it found wrong."""
+
+    tries: int
+    found: list[str]
+
+
+@dataclass(frozen=True)
 class Campaign:
-    """``units`` pieces of work; ``run`` does the n-th and yields what it found wrong: nothing, or texts."""
+    """``units`` pieces of work; ``run`` does the n-th."""
 
     name: str
     units: int
     what: str
-    run: Callable[[int], Iterator[str]]
+    run: Callable[[int], Outcome]
 
 
-def crashes(unit: int) -> Iterator[str]:
-    """A hundred simulated workloads, with a crash at each step."""
-    environment = {**os.environ, "ZONEVM_CRASH_FIRST": str(unit * 100), "ZONEVM_CRASH_SEEDS": "100"}
+@dataclass(frozen=True)
+class Result:
+    """A piece of work that was done, as it is kept."""
+
+    campaign: str
+    unit: int
+    seconds: float
+    tries: int
+    found: list[str]
+
+
+def crashes(unit: int) -> Outcome:
+    """Simulated workloads, with a crash at each step."""
+    first, seeds = str(unit * WORKLOADS), str(WORKLOADS)
+    environment = {**os.environ, "ZONEVM_CRASH_FIRST": first, "ZONEVM_CRASH_SEEDS": seeds}
     test = ["cargo", "test", "--release", "--quiet", "-p", "zonevm-image", "no_crash_breaks_a_promise"]
     done = subprocess.run(test, cwd=ROOT, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        yield done.stdout[-2000:]
+    return Outcome(WORKLOADS, [done.stdout[-2000:]] if done.returncode else [])
 
 
-def power_cuts(name: str, cache: str) -> Callable[[int], Iterator[str]]:
+def power_cuts(name: str, cache: str) -> Callable[[int], Outcome]:
     """Seeds on one file system; on a disk that lies, what is wrong is that nothing is."""
     system = FILE_SYSTEMS[name]
 
-    def run(unit: int) -> Iterator[str]:
+    def run(unit: int) -> Outcome:
+        found: list[str] = []
         with Guest(disks=[system.disk(cache)], kernel=_kernel()) as guest:
             for seed in range(unit * SEEDS_A_GUEST, (unit + 1) * SEEDS_A_GUEST):
                 result = trial(guest, system, seed)
                 if cache != "lying":
-                    yield from (f"seed {seed}: {wrong}" for wrong in result.wrong)
+                    found += [f"seed {seed}: {wrong}" for wrong in result.wrong]
                 elif not result.wrong:
-                    yield f"seed {seed}: the lie was not found"
+                    found.append(f"seed {seed}: the lie was not found")
+        return Outcome(SEEDS_A_GUEST, found)
 
     return run
 
 
-def kill(unit: int) -> Iterator[str]:
+def kill(unit: int) -> Outcome:
     """One kill -9 at a random moment."""
     at_least = random.Random(unit).randrange(1, 64) * 2**20
     with tempfile.TemporaryDirectory() as directory:
@@ -74,18 +97,18 @@ def kill(unit: int) -> Iterator[str]:
         try:
             kills.kill(image, _kernel(), [str(Path(sys.executable).with_name("zonevm"))], at_least)
         except AssertionError as error:
-            yield f"after {at_least} bytes: {error}"
+            return Outcome(1, [f"after {at_least} bytes: {error}"])
+    return Outcome(1, [])
 
 
-def fuzz(target: str) -> Callable[[int], Iterator[str]]:
-    """Five minutes of a fuzz target."""
+def fuzz(target: str) -> Callable[[int], Outcome]:
+    """Five minutes of a fuzz target; a try is a run of it with one input."""
+    command = ["fuzz/run", target, str(FUZZ_SECONDS), "-print_final_stats=1"]
 
-    def run(_: int) -> Iterator[str]:
-        done = subprocess.run(
-            ["fuzz/run", target, str(FUZZ_SECONDS)], cwd=ROOT, capture_output=True, text=True
-        )
-        if done.returncode:
-            yield done.stderr[-2000:]
+    def run(_: int) -> Outcome:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        runs = re.search(r"^stat::number_of_executed_units: *(\d+)$", done.stderr, re.MULTILINE)
+        return Outcome(int(runs[1]) if runs else 0, [done.stderr[-2000:]] if done.returncode else [])
 
     return run
 
@@ -97,7 +120,7 @@ def fuzz_targets() -> list[str]:
 
 def campaigns() -> list[Campaign]:
     """All of them."""
-    found = [Campaign("crashes", 50, "100 workloads, a host crash at each step", crashes)]
+    found = [Campaign("crashes", 50, f"{WORKLOADS} workloads, a host crash at each step", crashes)]
     for name in FILE_SYSTEMS:
         seeds = f"{SEEDS_A_GUEST} power cuts under {name}"
         found.append(Campaign(f"power-cuts-{name}", 10, seeds, power_cuts(name, "volatile")))
@@ -129,40 +152,38 @@ def _units(campaign: Campaign, scale: int) -> int:
     return max(1, campaign.units * scale // 100)
 
 
-def _done() -> dict[tuple[str, int], list[str]]:
+def _done() -> dict[tuple[str, int], Result]:
     if not KEPT.exists():
         return {}
-    results = map(json.loads, KEPT.read_text().splitlines())
-    return {(each["campaign"], each["unit"]): each["found"] for each in results}
+    results = [Result(**json.loads(line)) for line in KEPT.read_text().splitlines()]
+    return {(each.campaign, each.unit): each for each in results}
 
 
-def _run(campaign: Campaign, unit: int) -> list[str]:
+def _run(campaign: Campaign, unit: int) -> Result:
     print(f"{campaign.name} {unit + 1}/{campaign.units}: {campaign.what}", flush=True)
     begin = time.monotonic()
-    found = list(campaign.run(unit))
-    result = {
-        "campaign": campaign.name,
-        "unit": unit,
-        "seconds": round(time.monotonic() - begin, 1),
-        "found": found,
-    }
+    outcome = campaign.run(unit)
+    seconds = round(time.monotonic() - begin, 1)
+    result = Result(campaign.name, unit, seconds, outcome.tries, outcome.found)
     KEPT.parent.mkdir(exist_ok=True)
     with KEPT.open("a") as kept:
-        kept.write(json.dumps(result) + "\n")
-    for each in found:
+        kept.write(json.dumps(asdict(result)) + "\n")
+    for each in result.found:
         print(f"  FOUND {each}", flush=True)
-    return found
+    return result
 
 
-def _report(chosen: list[Campaign], done: dict[tuple[str, int], list[str]], scale: int) -> int:
-    print("\ncampaign             done  found  a unit is")
+def _report(chosen: list[Campaign], done: dict[tuple[str, int], Result], scale: int) -> int:
+    print("\ncampaign             done        tries  hours  found  a unit is")
     total = 0
     for campaign in chosen:
-        results = [found for (name, _), found in done.items() if name == campaign.name]
-        found = sum(map(len, results))
+        results = [each for each in done.values() if each.campaign == campaign.name]
+        found = sum(len(each.found) for each in results)
         total += found
         count = f"{len(results)}/{_units(campaign, scale)}"
-        print(f"{campaign.name:<18} {count:>6} {found:>6}  {campaign.what}")
+        tries = sum(each.tries for each in results)
+        hours = sum(each.seconds for each in results) / 3600
+        print(f"{campaign.name:<18} {count:>6} {tries:>12,} {hours:>6.1f} {found:>6}  {campaign.what}")
     return 1 if total else 0
 
 
