@@ -86,7 +86,18 @@ fn run(device: &Device<Vec<AtomicU64>>, command: &[u8], data: &[u8]) {
 fn check_op(geometry: &Geometry, op: &Op) {
     let inside = |offset: u64, len: u64| assert!(offset + len <= geometry.bytes());
     match op {
-        Op::Write { offset, len, skipped, .. } | Op::WriteSame { offset, len, skipped, .. } => {
+        Op::Write {
+            offset,
+            len,
+            skipped,
+            ..
+        }
+        | Op::WriteSame {
+            offset,
+            len,
+            skipped,
+            ..
+        } => {
             assert!(skipped <= offset);
             inside(*offset, *len);
         }
@@ -102,6 +113,11 @@ fn check(device: &Device<Vec<AtomicU64>>) {
         check_word(geometry, zone, word).expect("the model keeps its words valid");
     }
     let open = [Condition::ImplicitlyOpen, Condition::ExplicitlyOpen];
-    let open = device.zones().filter(|zone| open.contains(&zone.condition)).count();
-    assert!(geometry.open_limit().is_none_or(|limit| open <= limit as usize));
+    let open = device
+        .zones()
+        .filter(|zone| open.contains(&zone.condition))
+        .count();
+    assert!(geometry
+        .open_limit()
+        .is_none_or(|limit| open <= limit as usize));
 }

@@ -95,7 +95,11 @@ fuzz_target!(|input: (u8, u32, Vec<(u16, u8, u64)>)| {
         let at = match shift % 8 {
             0 => usize::from(at) % STATE,
             1 => usize::from(at) % 256,
-            page => usize::from(at) % 80 + PAGE * (usize::from(page) - 2) + shift as usize / 128 * 5 * PAGE,
+            page => {
+                usize::from(at) % 80
+                    + PAGE * (usize::from(page) - 2)
+                    + shift as usize / 128 * 5 * PAGE
+            }
         };
         put(&mut state, at.min(STATE - 8), value);
     }
@@ -108,7 +112,11 @@ fuzz_target!(|input: (u8, u32, Vec<(u16, u8, u64)>)| {
     if sealed & STABLE != 0 {
         seal_stable(&mut state);
     }
-    let length = if length % 4 == 0 { u64::from(length / 4) } else { *whole };
+    let length = if length % 4 == 0 {
+        u64::from(length / 4)
+    } else {
+        *whole
+    };
     let file = File::create(path).unwrap();
     file.write_all_at(&state, 0).unwrap();
     file.set_len(length).unwrap();

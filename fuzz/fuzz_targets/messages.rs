@@ -47,14 +47,22 @@ fuzz_target!(|input: (bool, Vec<Step<'_>>)| {
     let (set_up, steps) = input;
     let mut messages: Vec<(Vec<u8>, u8, bool)> = Vec::new();
     if set_up {
-        messages.push((message(SET_FEATURES, 0, &(1u64 << 32).to_le_bytes()), 0, false));
+        messages.push((
+            message(SET_FEATURES, 0, &(1u64 << 32).to_le_bytes()),
+            0,
+            false,
+        ));
         let region = [0, SHARED, 0, 0].map(u64::to_le_bytes).concat();
         let table = [&[1, 0, 0, 0, 0, 0, 0, 0][..], &region].concat();
         messages.push((message(SET_MEM_TABLE, 0, &table), 1, false));
     }
     for (request, bend, payload) in steps.into_iter().take(64) {
         let payload = &payload[..payload.len().min(300)];
-        messages.push((message(request % 48, bend, payload), bend >> 4 & 7, bend >> 7 == 1));
+        messages.push((
+            message(request % 48, bend, payload),
+            bend >> 4 & 7,
+            bend >> 7 == 1,
+        ));
     }
     let messages: Vec<Message<'_>> = messages
         .iter()
@@ -71,6 +79,8 @@ fuzz_target!(|input: (bool, Vec<Step<'_>>)| {
 fn message(request: u8, bend: u8, payload: &[u8]) -> Vec<u8> {
     let flags = VERSION | if bend & 1 == 1 { NEED_REPLY } else { 0 };
     let size = payload.len() as u32 + if bend & 6 == 6 { 1 } else { 0 };
-    let header = [u32::from(request), flags, size].map(u32::to_le_bytes).concat();
+    let header = [u32::from(request), flags, size]
+        .map(u32::to_le_bytes)
+        .concat();
     [header, payload.to_vec()].concat()
 }

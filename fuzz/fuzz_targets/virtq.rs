@@ -33,7 +33,10 @@ impl Lun for Greedy {
             return None;
         }
         let mut buffer = [0; 0x2000];
-        let consumed = out.iter().map(|slice| slice.copy_to(&mut buffer) as u64).sum();
+        let consumed = out
+            .iter()
+            .map(|slice| slice.copy_to(&mut buffer) as u64)
+            .sum();
         for slice in into {
             slice.copy_from(&buffer);
         }
@@ -41,7 +44,11 @@ impl Lun for Greedy {
         let check = cdb[0] & 1 == 1;
         Some(Outcome {
             completion: Completion {
-                status: if check { Status::CheckCondition } else { Status::Good },
+                status: if check {
+                    Status::CheckCondition
+                } else {
+                    Status::Good
+                },
                 sense: vec![cdb[2]; cdb[3].into()],
             },
             written,
@@ -76,7 +83,10 @@ fuzz_target!(|input: (u8, u16, [u16; 3], &[u8])| {
     GUEST.with_borrow(|guest| {
         for (start, len) in REGIONS {
             let zeroes = vec![0; len as usize];
-            guest.memory().write_slice(&zeroes, GuestAddress(start)).unwrap();
+            guest
+                .memory()
+                .write_slice(&zeroes, GuestAddress(start))
+                .unwrap();
         }
         let bytes = &bytes[..bytes.len().min(0x4000)];
         guest.memory().write_slice(bytes, GuestAddress(0)).unwrap();
