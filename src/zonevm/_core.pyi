@@ -452,7 +452,8 @@ class Faults:
         """Put a rule in force behind the others; return its number. ``label``: what :meth:`list` tells of it.
 
         The rest is as for :class:`zonevm.Fault`; ``code`` is a unit attention's additional sense code and
-        qualifier. Raises CoreError ``invalid`` for a rule that cannot be on this disk.
+        qualifier. Raises CoreError ``invalid`` for a rule that cannot be on this disk, and another kind where
+        zones failed and that could not be made stable.
         """
 
     def remove(self, number: int) -> bool:

@@ -12,6 +12,10 @@ use crate::kinds::Fault;
 use crate::rule::Active;
 use crate::{Rule, RuleError};
 
+/// What a command gets before which a zone failed, where that could not be made stable.
+const MEDIUM_ERROR: u8 = 0x3;
+const WRITE_ERROR: u16 = 0x0c00;
+
 /// A disk, and the rules by which it fails.
 pub struct Faulty {
     disk: Arc<Disk>,
@@ -61,7 +65,8 @@ impl Faulty {
     /// A fault of a zone whose rule waits for no command comes about now.
     ///
     /// # Errors
-    /// [`RuleError`] for a rule that cannot be, on this disk or at all; nothing changes then.
+    /// [`RuleError`] for a rule that cannot be, on this disk or at all; nothing changes then. `NotStable` for what
+    /// came about and could not be made stable; the rule is not in force then.
     pub fn add(&self, rule: &Rule) -> Result<u64, RuleError> {
         let rule = Arc::new(Active::new(rule, &self.disk)?);
         let number = self.next.fetch_add(1, Ordering::Relaxed);
@@ -123,7 +128,11 @@ fn run(rules: &[Numbered], command: &Command<'_>) -> Option<Outcome> {
                 let rest = |command: &Command<'_>| run(&rules[place + 1..], command);
                 return fault.run(&strike, command, &rest);
             }
-            Fault::OnZone { inflict, .. } => rule.each_zone(command.disk, *inflict),
+            Fault::OnZone { inflict, .. } => {
+                if rule.inflict(command.disk, *inflict).is_err() {
+                    return command.check(MEDIUM_ERROR, WRITE_ERROR, None);
+                }
+            }
         }
     }
     Some(command.disk.execute(command.cdb, command.out, command.into))

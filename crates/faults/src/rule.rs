@@ -8,7 +8,7 @@ use image::Disk;
 use zbc::Geometry;
 
 use crate::command::Command;
-use crate::kinds::Fault;
+use crate::kinds::{Fault, Inflict};
 use crate::random::Random;
 use crate::{Kind, Selector};
 
@@ -134,7 +134,9 @@ impl Active {
             }),
         };
         if let (Fault::OnZone { inflict, .. }, true) = (&active.fault, rule.is_immediate()) {
-            active.each_zone(disk, *inflict);
+            active
+                .inflict(disk, *inflict)
+                .map_err(RuleError::NotStable)?;
             active.tally(|tally| tally.fired = 1);
         }
         Ok(active)
@@ -145,9 +147,9 @@ impl Active {
         self.tally(|tally| (tally.matched, tally.fired))
     }
 
-    /// Does `change` to each zone of the rule's place.
-    pub fn each_zone(&self, disk: &Disk, change: fn(&Disk, u32)) {
-        self.zones.clone().for_each(|zone| change(disk, zone));
+    /// Has the zones of the rule's place fail in this way.
+    pub fn inflict(&self, disk: &Disk, fail: Inflict) -> Result<(), image::Error> {
+        fail(disk, self.zones.clone())
     }
 
     /// Whether it strikes this command now.
@@ -203,7 +205,7 @@ fn blocks(place: &Place, geometry: &Geometry) -> Result<Option<Range<u64>>, Rule
 }
 
 /// Why a rule cannot be: as it is, or on this disk.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum RuleError {
     /// The disk has no such zone.
@@ -228,6 +230,8 @@ pub enum RuleError {
     Never(Selector),
     /// Not above 0 and up to 1.
     Probability(f64),
+    /// Zones failed, and the image could not be told for good.
+    NotStable(image::Error),
 }
 
 impl fmt::Display for RuleError {
@@ -253,17 +257,19 @@ impl fmt::Display for RuleError {
             RuleError::Probability(probability) => {
                 write!(f, "probability {probability} is not above 0 and up to 1")
             }
+            RuleError::NotStable(error) => error.fmt(f),
         }
     }
 }
 
 impl RuleError {
     /// What to do about it, or nothing where the message says that already.
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> &str {
         match self {
             RuleError::NoPlace => "Give a zone, or LBAs.",
             RuleError::Conventional(_) => "Take a sequential zone.",
             RuleError::Never(_) => "Leave the command out: the fault has commands of its own.",
+            RuleError::NotStable(error) => error.hint(),
             RuleError::Zone { .. } | RuleError::Blocks { .. } | RuleError::Probability(_) => "",
         }
     }

@@ -1,8 +1,9 @@
 //! Crashes of the host, simulated: an image on a store that records what is written and when it becomes stable.
 //!
 //! A random workload runs once. Then, for each prefix of what it did to the store, the host crashes: of what was
-//! not stable, any 512-byte sectors are there and any are not. The image is opened as after a boot, and holds
-//! what the disk had promised. `ZONEVM_CRASH_SEEDS` workloads are run, from number
+//! not stable, any 512-byte sectors are there and any are not. Of the image's state that is every subset of them; each
+//! with some of the data, by chance, which is enough: the state decides alone what of the data is read, and each sector
+//! of these is looked at by itself. The image is opened as after a boot, and holds what the disk had promised. `ZONEVM_CRASH_SEEDS` workloads are run, from number
 //! `ZONEVM_CRASH_FIRST` on; those with an odd number on a host-aware disk.
 
 mod recorder;
@@ -30,7 +31,8 @@ const ZONES: u32 = 6;
 /// Zones, the first ones, that are overwritten anywhere: conventional ones, or sequential write preferred ones.
 const OVERWRITTEN: u32 = 1;
 const COMMANDS: usize = 40;
-const CRASHES_A_PREFIX: usize = 6;
+/// How often each subset of the state's sectors is tried.
+const CRASHES_A_SUBSET: usize = 4;
 
 /// What a zone may be after a crash: this many blocks of what was written since this reset.
 #[derive(Clone, Copy, Debug)]
@@ -38,8 +40,8 @@ struct Allowed {
     resets: u64,
     least: u32,
     most: u32,
-    /// It must have been finished.
-    full: bool,
+    /// It must be in this condition.
+    condition: Option<Condition>,
 }
 
 #[derive(Clone, Debug)]
@@ -117,7 +119,7 @@ impl Workload {
             resets: 0,
             least: 0,
             most: 0,
-            full: false,
+            condition: None,
         };
         Self {
             disk,
@@ -147,12 +149,13 @@ impl Workload {
         self.note();
         for _ in 0..COMMANDS {
             let zone = OVERWRITTEN + self.below(ZONES - OVERWRITTEN);
-            match self.below(12) {
+            match self.below(13) {
                 0..=5 => self.write(zone),
                 6 | 7 => self.overwrite(),
                 8 => self.flush(),
                 9 => self.finish(zone),
                 10 => self.reset(zone..zone + 1, false),
+                11 => self.fail(zone),
                 _ => self.reset_all(),
             }
             self.note();
@@ -160,8 +163,12 @@ impl Workload {
         (self.store.events(), self.promises)
     }
 
-    fn is_full(&self, zone: u32) -> bool {
-        self.disk.zones()[zone as usize].condition == Condition::Full
+    fn condition(&self, zone: u32) -> Condition {
+        self.disk.zone(zone).condition
+    }
+
+    fn takes_writes(&self, zone: u32) -> bool {
+        ![Condition::Full, Condition::ReadOnly].contains(&self.condition(zone))
     }
 
     fn pointer(&self, zone: u32) -> u32 {
@@ -170,7 +177,7 @@ impl Workload {
 
     fn write(&mut self, zone: u32) {
         let from = self.pointer(zone);
-        if self.is_full(zone) {
+        if !self.takes_writes(zone) {
             return;
         }
         let count = 1 + self.below(ZONE - from);
@@ -210,11 +217,11 @@ impl Workload {
     }
 
     fn finish(&mut self, zone: u32) {
-        if self.is_full(zone) {
+        if !self.takes_writes(zone) {
             return;
         }
         self.command(0x94, 2, u64::from(zone * ZONE), 0, &[]);
-        self.promise.zones[zone as usize][0].full = true;
+        self.promise.zones[zone as usize][0].condition = Some(Condition::Full);
         self.all_stable();
     }
 
@@ -232,14 +239,28 @@ impl Workload {
         }
     }
 
+    /// Never the last zone, so that one always works.
+    fn fail(&mut self, zone: u32) {
+        let zone = zone.min(ZONES - 2);
+        self.promise.zones[zone as usize][0].condition = None;
+        self.note();
+        self.disk.make_read_only(zone..zone + 1).unwrap();
+        self.promise.zones[zone as usize][0].condition = Some(Condition::ReadOnly);
+    }
+
     fn reset(&mut self, zones: std::ops::Range<u32>, all: bool) {
-        for zone in zones.clone() {
+        let resettable = |zone: &u32| self.condition(*zone) != Condition::ReadOnly;
+        let reset: Vec<u32> = zones.clone().filter(resettable).collect();
+        if reset.is_empty() {
+            return;
+        }
+        for &zone in &reset {
             self.resets[zone as usize] += 1;
             let empty = Allowed {
                 resets: self.resets[zone as usize],
                 least: 0,
                 most: 0,
-                full: false,
+                condition: None,
             };
             self.promise.zones[zone as usize].push(empty);
         }
@@ -247,7 +268,7 @@ impl Workload {
         let mut cdb = cdb(0x94, 4, u64::from(zones.start * ZONE), 0);
         cdb[14] = u8::from(all);
         self.execute(&cdb, &[]);
-        for zone in zones {
+        for zone in reset {
             self.promise.zones[zone as usize].remove(0);
         }
     }
@@ -315,11 +336,11 @@ fn check(disk: &Disk, promise: &Promise) -> Result<(), String> {
     }
     for zone in OVERWRITTEN..ZONES {
         let word = disk.word(zone);
-        let full = disk.zones()[zone as usize].condition == Condition::Full;
+        let condition = disk.zone(zone).condition;
         let start = u64::from(zone * ZONE);
         let holds = |allowed: &Allowed| {
             (allowed.least..=allowed.most).contains(&written(word))
-                && (full || !allowed.full)
+                && allowed.condition.is_none_or(|must| must == condition)
                 && (start..start + u64::from(written(word))).all(|lba| {
                     let expected = block(lba, allowed.resets);
                     sectors(lba).all(|piece| piece == &expected[..16])
@@ -329,7 +350,7 @@ fn check(disk: &Disk, promise: &Promise) -> Result<(), String> {
         if !promised.iter().any(holds) {
             let seen = written(word);
             return Err(format!(
-                "zone {zone} has {seen} blocks, promised: {promised:?}"
+                "zone {zone}, {condition:?}, has {seen} blocks, promised: {promised:?}"
             ));
         }
     }
@@ -346,6 +367,7 @@ fn campaign(seed: u64, order: Order) -> Result<usize, String> {
         pending: Vec::new(),
     };
     let (events, promises) = workload.run();
+    let data = header(is_host_aware(seed)).layout.data.offset;
     let mut chance = Sequence::new(!seed);
     let mut crashes = 0;
     for count in begun..=events.len() {
@@ -356,9 +378,16 @@ fn campaign(seed: u64, order: Order) -> Result<usize, String> {
             .iter()
             .rfind(|(from, _)| *from <= count)
             .expect("one");
-        for _ in 0..CRASHES_A_PREFIX {
+        let next = events.get(count);
+        let undecided = state.undecided(next, data);
+        let subsets = 0..1usize << undecided.len();
+        for subset in subsets.flat_map(|subset| [subset; CRASHES_A_SUBSET]) {
             crashes += 1;
-            let bytes = state.crash(events.get(count), &mut chance);
+            let there = |at| {
+                let bit = undecided.iter().position(|&place| place == at)?;
+                Some(subset >> bit & 1 == 1)
+            };
+            let bytes = state.crash_with(next, &mut chance, there);
             survive(bytes, is_host_aware(seed), promise, &mut chance)
                 .map_err(|why| format!("seed {seed}, crash after event {count}: {why}"))?;
         }

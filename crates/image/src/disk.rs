@@ -1,5 +1,6 @@
 //! An emulated disk: the device model on top of an image.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -244,14 +245,28 @@ impl Disk {
         self.device.zone(number)
     }
 
-    /// Brings a zone into condition READ ONLY, in the image too; waits for I/O under way that changes it.
-    pub fn make_read_only(&self, zone: u32) {
-        self.device.make_read_only(zone);
+    /// Brings zones into condition READ ONLY, for good; waits for I/O under way that changes them.
+    ///
+    /// The condition is stable at once, whatever the cache. The zones' data are no more stable than before.
+    ///
+    /// # Errors
+    /// `NoSpace`, `Io`: the zones are in this condition, and it is stable after the next flush only.
+    pub fn make_read_only(&self, zones: Range<u32>) -> Result<(), Error> {
+        self.degrade(zones, Device::make_read_only)
     }
 
-    /// Brings a zone into condition OFFLINE, in the image too; waits for I/O under way that changes it.
-    pub fn take_offline(&self, zone: u32) {
-        self.device.take_offline(zone);
+    /// Brings zones into condition OFFLINE, for good, in the way of [`Self::make_read_only`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn take_offline(&self, zones: Range<u32>) -> Result<(), Error> {
+        self.degrade(zones, Device::take_offline)
+    }
+
+    fn degrade(&self, zones: Range<u32>, how: fn(&Device<Table>, u32)) -> Result<(), Error> {
+        zones.clone().for_each(|zone| how(&self.device, zone));
+        let stable = self.durability.degrade(self.device.table(), zones);
+        stable.map_err(|e| Error::io("make a zone's condition stable in", &self.path, e))
     }
 
     /// Sets a sequential zone's RESET bit (RWP recommended) until it is reset or the disk is closed.

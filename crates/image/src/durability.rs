@@ -2,12 +2,13 @@
 //!
 //! The data go first, then the words that speak of them: a stable write pointer is never above stable data. A
 //! reset is the other way round: it is stable before a byte of the zone changes, or else the old words would
-//! speak of new data. Both happen under one lock, so that a later word is never made stable before an earlier.
+//! speak of new data. All happens under one lock, so that a later word is never made stable before an earlier.
 
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use zbc::powered_off;
+use zbc::{cut_back, powered_off, written};
 
 use crate::journal::{Change, Journal};
 use crate::store::Store;
@@ -39,10 +40,8 @@ impl Durability {
         let zones = table.take_changed();
         let changes = pending(&journal, table, &zones);
         let old = self.undo.as_ref().map(|undo| undo.take());
-        let stable = self.store.sync().and_then(|()| match &changes[..] {
-            [] => Ok(()),
-            changes => journal.commit(&*self.store, changes),
-        });
+        let synced = self.store.sync();
+        let stable = synced.and_then(|()| journal.commit(&*self.store, &changes));
         if stable.is_err() {
             mark_again(table, &zones);
             if let (Some(undo), Some(old)) = (&self.undo, old) {
@@ -56,9 +55,17 @@ impl Durability {
     pub fn reset(&self, table: &Table, zones: &[u32]) -> io::Result<()> {
         let mut journal = self.journal();
         let changes = pending(&journal, table, zones);
-        if changes.is_empty() {
-            return Ok(());
-        }
+        journal.commit(&*self.store, &changes)
+    }
+
+    /// Makes the conditions of zones that failed stable, and no data: each keeps its stable write pointer.
+    ///
+    /// After an error the next flush does it.
+    pub fn degrade(&self, table: &Table, zones: Range<u32>) -> io::Result<()> {
+        let mut journal = self.journal();
+        let left = |zone: u32| written(journal.words()[zone as usize]);
+        let words = zones.map(|zone| (zone, cut_back(table.word(zone), left(zone))));
+        let changes = changed(&journal, words);
         journal.commit(&*self.store, &changes)
     }
 
@@ -80,9 +87,15 @@ impl Durability {
 
 /// Those of `zones` whose stable words are not as the live ones would be without power.
 fn pending(journal: &Journal, table: &Table, zones: &[u32]) -> Vec<Change> {
-    zones
+    let words = zones
         .iter()
-        .map(|&zone| (zone, powered_off(table.word(zone))))
+        .map(|&zone| (zone, powered_off(table.word(zone))));
+    changed(journal, words)
+}
+
+/// Those of `words` that are not as the stable ones.
+fn changed(journal: &Journal, words: impl Iterator<Item = Change>) -> Vec<Change> {
+    words
         .filter(|&(zone, word)| journal.words()[zone as usize] != word)
         .collect()
 }

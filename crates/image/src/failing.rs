@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::Arc;
 
 use vm_memory::VolatileSlice;
-use zbc::{Geometry, Status};
+use zbc::{Condition, Geometry, Status};
 
 use crate::disk::{Cache, Disk};
 use crate::header::Header;
@@ -19,7 +19,7 @@ use crate::slices::Cursor;
 use crate::state::{allocate, fill};
 use crate::store::{FileStore, Punched, Store};
 use crate::table::Table;
-use crate::Outcome;
+use crate::{ErrorKind, Outcome};
 
 const BLOCK: usize = 4096;
 /// Blocks of a zone.
@@ -208,16 +208,21 @@ impl Bench {
 
     /// Write pointers of the zones after a boot of the host.
     fn stable_pointers(&self) -> Vec<u64> {
+        let words = self.stable_words();
+        words
+            .iter()
+            .map(|word| zbc::written(*word).into())
+            .collect()
+    }
+
+    /// Words of the zones after a boot of the host.
+    fn stable_words(&self) -> Vec<u64> {
         let store = FileStore {
             file: self.file.try_clone().unwrap(),
             temporary: false,
         };
         let journal = crate::state::load(&store, &self.header, Path::new("bench")).unwrap();
-        journal
-            .words()
-            .iter()
-            .map(|word| zbc::written(*word).into())
-            .collect()
+        journal.words().to_vec()
     }
 }
 
@@ -260,6 +265,26 @@ fn a_flush_that_fails_is_told_and_done_again() {
         assert_eq!(bench.sense(SYNC, 0, 0, &[]), GOOD);
         assert_eq!((bench.pointer(2), bench.stable_pointers()[2]), (2, 2));
     }
+}
+
+#[test]
+fn a_failed_zone_that_cannot_be_made_stable_is_told_and_done_with_the_next_flush() {
+    let bench = Bench::new();
+    bench.trouble.set(Part::Stable, libc::EIO);
+    let error = bench.disk.take_offline(2..4).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
+    let offline = |condition: Condition| condition == Condition::Offline;
+    assert!((2..4).all(|zone| offline(bench.disk.zone(zone).condition)));
+    let stable = || {
+        let words = bench.stable_words();
+        [2, 3].map(|zone| {
+            offline(zbc::decode(&bench.header.geometry, zone, words[zone as usize]).condition)
+        })
+    };
+    assert_eq!(stable(), [false, false]);
+    bench.trouble.set(Part::Stable, 0);
+    assert_eq!(bench.sense(SYNC, 0, 0, &[]), GOOD);
+    assert_eq!(stable(), [true, true]);
 }
 
 #[test]

@@ -132,6 +132,9 @@ impl Journal {
     ///
     /// After an error the words are as before, and the next call starts a new generation.
     pub fn commit(&mut self, store: &dyn Store, changes: &[Change]) -> io::Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
         let record = encode(self.generation, self.sequence, changes);
         if self.broken || self.at + record.len() as u64 > self.area.size {
             let before = self.words.clone();

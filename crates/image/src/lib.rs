@@ -5,8 +5,8 @@
 //!
 //! What a completed command changed survives the end of the process, however it ends, `kill -9`
 //! included: data and zone state are in the page cache by then. What SYNCHRONIZE CACHE, FUA, FINISH ZONE and
-//! RESET WRITE POINTER made stable survives a crash of the host too, and after one no write pointer is above
-//! stable data.
+//! RESET WRITE POINTER made stable survives a crash of the host too, as does the condition of a zone that was made
+//! to fail, and after one no write pointer is above stable data.
 
 mod bytes;
 mod check;

@@ -110,6 +110,44 @@ fn resets_and_finishes_survive_a_crash_at_once() {
 }
 
 #[test]
+fn a_failed_zone_survives_a_crash_at_once_without_data_that_were_not_flushed() {
+    for cache in [Cache::Host, Cache::Volatile, Cache::Lying] {
+        let (_dir, path, disk) = fresh(cache);
+        let data = pattern(8192, 1);
+        for zone in [2, 3, 4] {
+            write(&disk, start(zone), &data);
+        }
+        disk.sync().unwrap();
+        for zone in [2, 3, 4] {
+            write(&disk, start(zone) + 16, &data);
+        }
+        disk.make_read_only(1..3).unwrap();
+        disk.take_offline(3..4).unwrap();
+
+        let after = open(&crashed(&path), Cache::Host);
+        let conditions = [1, 2, 3, 4].map(|zone| after.zone(zone).condition);
+        use Condition::{Closed, Offline, ReadOnly};
+        assert_eq!(conditions, [ReadOnly, ReadOnly, Offline, Closed]);
+        let expected = [&data[..], &[0; 8192]].concat();
+        assert_eq!(read(&after, start(2), 32).1, expected);
+        assert_eq!(pointer(&after, 4), 16);
+
+        if cache == Cache::Host {
+            continue;
+        }
+        let cut = disk.power_cut(Loss::All).unwrap();
+        let lost = [2, 3, 4].map(|zone| (zone, 4, 2));
+        let zones = cut.zones.iter();
+        assert!(zones
+            .map(|zone| (zone.zone, zone.before, zone.after))
+            .eq(lost));
+        ready(&disk);
+        assert_eq!(disk.zone(2).condition, ReadOnly);
+        assert_eq!(read(&disk, start(2), 32).1, expected);
+    }
+}
+
+#[test]
 fn a_journal_is_begun_anew_when_it_is_full() {
     let (_dir, path, disk) = fresh(Cache::Host);
     for round in 0..1100 {

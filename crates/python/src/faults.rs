@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use faults::{Kind, Place, Rule, Selector};
+use faults::{Kind, Place, Rule, RuleError, Selector};
 use pyo3::prelude::*;
 
 use crate::disk::Disk;
-use crate::error::raise;
+use crate::error::{from_image, raise};
 
 #[pyclass(frozen, module = "zonevm._core")]
 pub struct Faults {
@@ -63,8 +63,10 @@ impl Faults {
             label,
         };
         let disk = self.disk.get().get(py)?;
-        py.detach(|| disk.add(&rule))
-            .map_err(|error| raise(py, "invalid", &error.to_string(), error.hint()))
+        py.detach(|| disk.add(&rule)).map_err(|error| match error {
+            RuleError::NotStable(error) => from_image(py, &error),
+            error => raise(py, "invalid", &error.to_string(), error.hint()),
+        })
     }
 
     fn remove(&self, py: Python<'_>, number: u64) -> PyResult<bool> {

@@ -241,19 +241,22 @@ pub fn written(word: u64) -> u32 {
 
 /// What a zone's `word` is when the zone keeps no more than its first `left` [`Geometry::write_unit`]s.
 ///
-/// Only full and closed zones lose any.
+/// Zones that are open or empty, and conventional ones, lose none.
 pub fn cut_back(word: u64, left: u32) -> u64 {
-    match Word::from_value(word) {
-        Some(word)
-            if matches!(word.condition, Condition::Closed | Condition::Full)
-                && left < word.written =>
-        {
-            let less = Word {
-                written: left,
-                ..word
-            };
-            less.closed().value()
-        }
+    let Some(before) = Word::from_value(word) else {
+        return word;
+    };
+    if left >= before.written {
+        return word;
+    }
+    let less = Word {
+        written: left,
+        non_sequential: before.non_sequential && left > 0,
+        ..before
+    };
+    match before.condition {
+        Condition::Closed | Condition::Full => less.closed().value(),
+        Condition::ReadOnly | Condition::Offline => less.value(),
         _ => word,
     }
 }

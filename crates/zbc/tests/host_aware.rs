@@ -6,7 +6,7 @@ use common::{
     read16, report_zones, small, word, write16, write_same16, zone_out, zone_out_all, Disk, CLOSE,
     FINISH, OPEN, RESET,
 };
-use zbc::{check_word, Condition, Fault, Geometry, Step};
+use zbc::{check_word, cut_back, Condition, Fault, Geometry, Step};
 
 const ZONE: u64 = 64;
 
@@ -234,4 +234,24 @@ fn it_has_neither_gap_zones_nor_restricted_reads() {
     };
     assert!(gaps.validate().is_err());
     assert!(restricted.validate().is_err());
+}
+
+#[test]
+fn a_zone_that_lost_data_has_a_word_that_can_be() {
+    for condition in [
+        Condition::Closed,
+        Condition::Full,
+        Condition::ReadOnly,
+        Condition::Offline,
+    ] {
+        for left in [0, 1, 7, 8, 9] {
+            let cut = cut_back(word(condition, 8) | 1 << 4, left);
+            assert_eq!(
+                check_word(&geometry(), 6, cut),
+                Ok(()),
+                "{condition:?}, {left}"
+            );
+            assert_eq!(zbc::written(cut), left.min(8));
+        }
+    }
 }

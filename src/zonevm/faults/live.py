@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from zonevm import _core
-from zonevm.errors import UsageError
+from zonevm.errors import ImageError, UsageError
 from zonevm.faults.fault import Fault
 from zonevm.faults.grammar import parse
 
@@ -43,7 +43,8 @@ class Faults:
         """Put a fault in force, from the next command on and behind those that are; return it.
 
         Raises :class:`UsageError` for a fault that this disk cannot have: a zone that it does not have, a
-        command at which the fault never happens.
+        command at which the fault never happens. Raises :class:`ImageError` where zones failed, and that
+        could not be made stable.
         """
         if isinstance(fault, str):
             fault = parse(fault)
@@ -70,7 +71,8 @@ class Faults:
                 code=fault.code,
             )
         except _core.CoreError as error:
-            raise UsageError(f"fault {fault}: {error.message}", error.hint) from None
+            kind = UsageError if error.kind == "invalid" else ImageError
+            raise kind(f"fault {fault}: {error.message}", error.hint) from None
         return next(injected for injected in self._of(fault.disk) if injected._number == number)
 
     def clear(self) -> None:

@@ -13,9 +13,10 @@ mod reset_recommended;
 mod unit_attention;
 mod write_error;
 
+use std::ops::Range;
 use std::time::Duration;
 
-use image::{Disk, Outcome};
+use image::{Disk, Error, Outcome};
 
 use crate::command::Command;
 use crate::rule::Strike;
@@ -56,11 +57,14 @@ pub(crate) enum Fault {
     OnCommand(Box<dyn CommandFault>),
     /// Something to zones, before the command that the rule waits for.
     OnZone {
-        inflict: fn(&Disk, u32),
+        inflict: Inflict,
         /// Not to conventional zones.
         sequential: bool,
     },
 }
+
+/// Makes zones fail; an error if that could not be made stable.
+pub(crate) type Inflict = fn(&Disk, Range<u32>) -> Result<(), Error>;
 
 /// What becomes of a command behind a rule.
 pub(crate) type Rest<'a> = &'a dyn Fn(&Command<'_>) -> Option<Outcome>;

@@ -118,21 +118,49 @@ impl Crashing {
 
     /// What is there after a crash while `next` is under way: of each sector that is not stable, chance decides.
     pub fn crash(&self, next: Option<&Event>, chance: &mut Sequence) -> Vec<u8> {
+        self.crash_with(next, chance, |_| None)
+    }
+
+    /// The same, but where `decided` says, by the sector's place, whether it is there.
+    pub fn crash_with(
+        &self,
+        next: Option<&Event>,
+        chance: &mut Sequence,
+        decided: impl Fn(u64) -> Option<bool>,
+    ) -> Vec<u8> {
         let mut bytes = self.stable.clone();
         let bias = chance.next() % 5;
+        for (at, sector) in self.unstable(next) {
+            if decided(at).unwrap_or_else(|| chance.next() % 4 < bias) {
+                put(&mut bytes, at, sector);
+            }
+        }
+        bytes
+    }
+
+    /// The places below `end` of the sectors that a crash while `next` is under way leaves in one of two states.
+    pub fn undecided(&self, next: Option<&Event>, end: u64) -> Vec<u64> {
+        let differs =
+            |at: u64, sector: &[u8]| self.stable[at as usize..][..sector.len()] != *sector;
+        let below = self
+            .unstable(next)
+            .filter(|&(at, sector)| at < end && differs(at, sector));
+        below.map(|(at, _)| at).collect()
+    }
+
+    /// The sectors that are being written, each with its place, in order.
+    fn unstable<'a>(
+        &'a self,
+        next: Option<&'a Event>,
+    ) -> impl Iterator<Item = (u64, &'a [u8])> + 'a {
         let under_way = next.and_then(|event| match event {
             Event::Stable(offset, data) => Some((*offset, data)),
             Event::Write(..) | Event::Sync => None,
         });
         let pending = self.pending.iter().map(|(offset, data)| (*offset, data));
-        for (offset, data) in pending.chain(under_way) {
-            for (at, sector) in (offset..).step_by(SECTOR).zip(data.chunks(SECTOR)) {
-                if chance.next() % 4 < bias {
-                    put(&mut bytes, at, sector);
-                }
-            }
-        }
-        bytes
+        pending
+            .chain(under_way)
+            .flat_map(|(offset, data)| (offset..).step_by(SECTOR).zip(data.chunks(SECTOR)))
     }
 }
 
