@@ -414,6 +414,10 @@ class Server:
     def clients_left(self) -> int:
         """How many clients (QEMU processes) have come and gone."""
 
+    @property
+    def connected(self) -> bool:
+        """Whether a client is there."""
+
     def stop(self) -> None:
         """Wait for the commands under way, then end and remove the socket. Stopping twice is fine."""
 

@@ -27,7 +27,8 @@ from .system_image import SystemImage
 
 pytestmark = [pytest.mark.guest, pytest.mark.timeout(600)]
 
-RUN = [sys.executable, "-c", "from zonevm.cli import main; main()", "run", "--accel", "tcg"]
+ZONEVM = [sys.executable, "-c", "from zonevm.cli import main; main()"]
+RUN = [*ZONEVM, "run", "--accel", "tcg"]
 SOON = 30
 
 
@@ -117,6 +118,22 @@ def test_a_reboot_is_no_end(system: SystemImage, runtime: Path) -> None:
         assert console.run("cat /proc/sys/kernel/random/boot_id") != boot
         process.send_signal(signal.SIGINT)
         assert process.wait(SOON) == 130
+
+
+def test_its_power_is_cut(system: SystemImage, tmp_path: Path, runtime: Path) -> None:
+    image = tmp_path / "disk.img"
+    disk = f"smr,size=1G,zone-size=64M,file={image},cache=volatile"
+    with booted("--image", system.disk, "--disk", disk) as (process, console):
+        console.run("dd if=/dev/zero of=/dev/sda bs=1M count=3 oflag=direct seek=64 2> /dev/null")
+        command = f"run --image {system.disk}"
+        listed = [{"run": process.pid, "disks": [disk], "command": command}]
+        assert json.loads(subprocess.check_output([*ZONEVM, "list", "--json"])) == listed
+        cut = [*ZONEVM, "power-cut", "--loss", "all"]
+        assert subprocess.check_output(cut, text=True) == (
+            "disk 0: zone 1: 0 of 768 blocks are left, 0 were flushed\n"
+        )
+        assert process.wait(SOON) == 125
+    assert images.zones(image)[1].condition == "empty"
 
 
 def test_a_key_leaves(system: SystemImage, tmp_path: Path, runtime: Path) -> None:

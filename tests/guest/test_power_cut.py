@@ -52,7 +52,7 @@ def test_a_power_cut_takes_what_was_not_flushed(kernel: str) -> None:
 
 def test_without_a_volatile_cache_there_is_nothing_to_cut(kernel: str) -> None:
     with Guest(disks=[DISK], kernel=kernel) as guest:
-        with pytest.raises(UsageError, match="no disk of this guest has a cache") as caught:
+        with pytest.raises(UsageError, match="none of the disks has a cache") as caught:
             guest.power_cut()
         assert "cache=volatile" in caught.value.hint
 
@@ -89,7 +89,7 @@ def _cut(running: subprocess.Popen[str], zonevm: list[str], listed: dict[str, ob
     assert [each for each in _listed(zonevm) if each["run"] == running.pid] == [listed]
     refused = subprocess.run([*zonevm, "power-cut", "1"], capture_output=True, text=True)
     assert refused.returncode == 2
-    assert "you run no guest with the number 1" in refused.stderr
+    assert "there is no run with the number 1" in refused.stderr
     cut = [*zonevm, "power-cut", str(running.pid), "--loss", "all"]
     assert subprocess.check_output(cut, text=True) == (
         "disk 0: zone 2: 0 of 768 blocks are left, 0 were flushed\n"

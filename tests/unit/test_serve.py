@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,34 @@ def test_once_ends_with_its_client(runtime: Path, tmp_path: Path) -> None:
                 server.wait(0.5)
         assert server.wait(SOON) == 0
     assert not path.exists()
+
+
+def test_disks_that_are_served_are_listed_and_lose_their_cache(
+    runtime: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "s"
+    disk = "smr,size=1G,cache=volatile"
+    with serving("--socket", path, "--disk", disk) as server:
+        assert server.stdout
+        server.stdout.readline()
+        assert execute(["list", "--json"]) == 0
+        listed = [{"run": server.pid, "disks": [disk], "command": "serve"}]
+        assert json.loads(capfd.readouterr().out) == listed
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+            wait_for(lambda: execute(["power-cut"]) == 2)
+            assert "a QEMU uses these disks" in capfd.readouterr().err
+        wait_for(lambda: execute(["power-cut"]) == 0)
+        assert "disk 0: nothing was lost" in capfd.readouterr().out
+        server.terminate()
+        assert server.wait(SOON) == 0
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + SOON
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_it_traces_and_explains_until_it_is_told_to_end(runtime: Path, tmp_path: Path) -> None:

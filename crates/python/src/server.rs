@@ -66,6 +66,11 @@ impl Server {
         })
     }
 
+    #[getter]
+    fn connected(&self, py: Python<'_>) -> bool {
+        py.detach(|| matches!(&*self.state(), State::Serving(server) if server.connected()))
+    }
+
     fn stop(&self, py: Python<'_>) {
         py.detach(|| {
             let mut state = self.state();

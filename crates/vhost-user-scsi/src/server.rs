@@ -93,6 +93,11 @@ impl Server {
         self.shared.device.error()
     }
 
+    /// Whether a front end is connected.
+    pub fn connected(&self) -> bool {
+        self.shared.connection().is_some()
+    }
+
     /// How many front ends have come and gone since the start.
     pub fn left(&self) -> u64 {
         self.shared.left.load(Ordering::Relaxed)
@@ -154,8 +159,8 @@ impl Shared {
                 }
             }
         }
-        *self.connection() = None;
         drop(handler);
+        *self.connection() = None;
         self.left.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }

@@ -104,6 +104,11 @@ class VhostUserScsi(Attachment):
         """How many QEMU processes have come and gone since the socket is served."""
         return self._server.clients_left if self._server else 0
 
+    @property
+    def connected(self) -> bool:
+        """Whether a QEMU uses the disks."""
+        return self._server is not None and self._server.connected
+
     def _device(self) -> QemuDevice:
         chardev = f"{self._name}-socket"
         socket = option_string("socket", id=chardev, path=self._socket)

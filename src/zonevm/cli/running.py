@@ -1,4 +1,4 @@
-"""``zonevm list`` and ``zonevm power-cut``: the guests that run, and what is done to them from outside."""
+"""``zonevm list`` and ``zonevm power-cut``: what runs and is served, and what is done to it from outside."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from zonevm.errors import UsageError
 from zonevm.guest import control
 
 _COLUMNS = ("RUN", "DISKS", "COMMAND")
+_NONE = "you run no guest and serve no disks"
 
 
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(as_json: bool) -> None:
-    """List the guests that you run."""
+    """List the guests that you run, and the disks that you serve."""
     found = [{"run": run, **control.ask(path, "describe")["answer"]} for run, path in control.runs().items()]
     if as_json:
         print_json(found)
@@ -24,7 +25,7 @@ def list_(as_json: bool) -> None:
         rows = ((str(run["run"]), " ".join(run["disks"]) or "-", run["command"]) for run in found)
         print_table([_COLUMNS, *rows])
     else:
-        say("you run no guest")
+        say(_NONE)
 
 
 @click.command("power-cut")
@@ -41,17 +42,18 @@ def list_(as_json: bool) -> None:
 def power_cut(run: int | None, loss: str, seed: int, as_json: bool) -> None:
     """Cut the power of a guest that runs, and of its disks with cache=volatile. The run ends.
 
-    RUN is its number in `zonevm list`; it may be left out where there is one.
+    Disks of zonevm serve lose their cache once no QEMU uses them, and are served on. RUN is the number in
+    `zonevm list`; it may be left out where there is one.
     """
     runs = control.runs()
     if run is None and len(runs) == 1:
         (run,) = runs
     if not runs:
-        raise UsageError("you run no guest", "Start one: zonevm run --disk smr,size=4G,cache=volatile")
+        raise UsageError(_NONE, "Start one: zonevm run --disk smr,size=4G,cache=volatile")
     if run not in runs:
         raise UsageError(
-            "say which guest" if run is None else f"you run no guest with the number {run}",
-            f"Those that run: {', '.join(map(str, runs))}. See: zonevm list",
+            "say which run" if run is None else f"there is no run with the number {run}",
+            f"Yours are: {', '.join(map(str, runs))}. See: zonevm list",
         )
     cuts: dict[str, Any] = control.ask(runs[run], "power-cut", loss=loss, seed=seed)["answer"]
     if as_json:

@@ -1,6 +1,6 @@
-"""How one zonevm speaks to another that runs a guest: a socket in its directory, a line of JSON each way.
+"""How one zonevm speaks to another that runs a guest or serves disks: a socket in its directory, JSON lines.
 
-Only the user who runs the guest can reach it. Knows no guest: it hands requests to functions.
+Only the same user can reach it. Knows no guest: it hands requests to functions.
 """
 
 from __future__ import annotations
@@ -41,10 +41,11 @@ def listening(directory: Path, handlers: Mapping[str, Handler]) -> Iterator[None
             with suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
             path.unlink(missing_ok=True)
+            thread.join(_LOOK_SECONDS)  # an answer under way is sent first
 
 
 def runs() -> dict[int, Path]:
-    """Return the sockets of the guests that this user runs, by the process ids of their zonevm."""
+    """Return the sockets of what this user runs and serves, by the process ids of their zonevm."""
     found = {}
     for path in runtime_base().glob(f"zonevm-*/{_NAME}"):
         with suppress(OSError, ZonevmError):

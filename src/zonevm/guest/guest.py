@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 
 from zonevm import images
 from zonevm.attach import QemuDevice
-from zonevm.disks import Disk, SmrDisk, parse
+from zonevm.disks import Disk, parse
 from zonevm.errors import GuestError, GuestTimeoutError, QemuError, UsageError
 from zonevm.explain import Failure
 from zonevm.faults import Fault, Faults
@@ -193,16 +193,7 @@ class Guest:
         :class:`UsageError` if there is no such disk.
         """
         machine, client = self._running()
-        wanted = images.loss(loss)
-        live = self._observed.live
-        served = {number: image for number, image in live.items() if self._is_volatile(number)}
-        if not served:
-            raise UsageError(
-                "no disk of this guest has a cache that a power cut could take",
-                "Give a disk one: smr,size=4G,cache=volatile.",
-            )
-        machine.qmp("stop")
-        cuts = {number: images.power_cut(image, wanted, seed + number) for number, image in served.items()}
+        cuts = self._observed.power_cut(loss, seed, lambda: machine.qmp("stop"))
         if not boot:
             self._client = None
         client.expect_reset()
@@ -336,10 +327,7 @@ class Guest:
     def _handlers(self) -> dict[str, control.Handler]:
         """What other processes may ask of this guest."""
         return {
-            "describe": lambda: {
-                "disks": [str(disk) for disk in self._disks],
-                "command": shlex.join(self._last_words),
-            },
+            "describe": lambda: self._observed.describe(shlex.join(self._last_words)),
             "power-cut": lambda loss, seed: self.power_cut(loss, seed, boot=False),
         }
 
@@ -349,10 +337,6 @@ class Guest:
         devices = [attachment.describe() for attachment in plan.attachments(base)]
         argv = plan.machine(plan.files(base, base), devices).argv()
         return argv, [command for device in devices for command in device.by_hand]
-
-    def _is_volatile(self, number: int) -> bool:
-        disk = self._disks[number]
-        return isinstance(disk, SmrDisk) and disk.cache != "host"
 
     def _probe(self, arguments: Sequence[str]) -> bytes:
         argv = [str(guest_python()), "-", *arguments]

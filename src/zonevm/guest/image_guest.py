@@ -13,11 +13,11 @@ from zonevm.attach import QemuDevice
 from zonevm.attach import plan as plan_attachments
 from zonevm.attach.qemu_options import option_string
 from zonevm.disks import Disk
-from zonevm.errors import ImageError, QemuError, UsageError
+from zonevm.errors import GuestError, ImageError, QemuError, UsageError
 from zonevm.explain import Failure
 from zonevm.export import libvirt
 from zonevm.faults import Fault
-from zonevm.guest import terminal
+from zonevm.guest import control, terminal
 from zonevm.guest.accel import Accel
 from zonevm.guest.console import relay
 from zonevm.guest.domain import domain
@@ -104,6 +104,7 @@ class ImageGuest:
         self.log_dir: Path | None = None
         self._observed = Observed(None if trace is None else Path(trace))
         self._write = write
+        self._cut = False
         self._ssh_port = ssh_port
         self._progress = progress or (lambda _: None)
 
@@ -111,7 +112,7 @@ class ImageGuest:
         """Boot and connect the console until the guest powers itself off; return False if the user left.
 
         ``up`` is called when the machine runs. Raises :class:`QemuError` when QEMU fails, and what attaching
-        a disk raises.
+        a disk raises; :class:`GuestError` when the power was cut.
         """
         with ExitStack() as undo:
             qemu, how = self._chosen()
@@ -129,9 +130,15 @@ class ImageGuest:
             runtime.watch(machine.pid)
             machine.connect()
             console = undo.enter_context(_accepted(listener))
+            undo.enter_context(control.listening(runtime.path, self._handlers(machine)))
             up()
             with terminal.lent(keyboard):
-                stayed = relay(console, keyboard, screen, lambda: machine.alive)
+                stayed = relay(console, keyboard, screen, lambda: machine.alive and not self._cut)
+            if self._cut:
+                raise GuestError(
+                    "the guest's power was cut",
+                    "A disk with an image has what was flushed: boot with it again.",
+                )
             if stayed and not machine.ended_well():
                 raise machine.failure()
             return stayed
@@ -153,6 +160,17 @@ class ImageGuest:
         """Return the XML of a libvirt domain that is the same."""
         system = libvirt.System(self.image, self._format, self._uefi is not None, not self._write)
         return domain(self._settings, system)
+
+    def _handlers(self, machine: RunningMachine) -> dict[str, control.Handler]:
+        """What other processes may ask of this guest."""
+
+        def power_cut(loss: str, seed: int) -> object:
+            cuts = self._observed.power_cut(loss, seed, lambda: machine.qmp("stop"))
+            self._cut = True
+            return cuts
+
+        command = shlex.join(["run", "--image", str(self.image)])
+        return {"describe": lambda: self._observed.describe(command), "power-cut": power_cut}
 
     def _chosen(self) -> tuple[Qemu, Accel]:
         qemu = find_qemu(self._settings.qemu)

@@ -1,10 +1,11 @@
-"""The emulated disks of a guest while this process serves them: they are traced, and remember what failed."""
+"""The emulated disks of a guest while this process serves them: traces, power cuts, and what failed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zonevm import images
 from zonevm.attach import Attachment, QemuDevice, live_disks, trace_disks
@@ -13,12 +14,16 @@ from zonevm.errors import UsageError
 from zonevm.explain import Failure, failures
 from zonevm.trace import recording
 
+if TYPE_CHECKING:
+    from zonevm._core import PowerCut
+
 
 class Observed:
     """The disks of one guest. ``trace``: the file that their commands are traced to; None: no trace."""
 
     def __init__(self, trace: Path | None) -> None:
         self._trace = trace
+        self._disks: Sequence[Disk] = ()
         self.live: dict[int, images.Disk] = {}
         """The disks that this process serves, or served, by their numbers."""
 
@@ -38,7 +43,7 @@ class Observed:
                     )
                 trace_disks(disks, attachments, stack.enter_context(recording(self._trace)))
             devices = [stack.enter_context(attachment) for attachment in attachments]
-            self.live = live_disks(disks, attachments)
+            self._disks, self.live = disks, live_disks(disks, attachments)
             yield devices
 
     def disk(self, number: int) -> images.Disk:
@@ -53,6 +58,30 @@ class Observed:
             )
         return self.live[number]
 
+    def power_cut(self, loss: str, seed: int, off: Callable[[], object]) -> dict[int, PowerCut]:
+        """Cut the disks' power; return what each with a volatile (or lying) cache lost, by its number.
+
+        ``off`` is called before: it stops the machine that uses them. ``loss`` and ``seed`` are as for
+        :meth:`Guest.power_cut`. Raises :class:`UsageError` if there is no such disk.
+        """
+        wanted = images.loss(loss)
+        volatile = {number: image for number, image in self.live.items() if self._is_volatile(number)}
+        if not volatile:
+            raise UsageError(
+                "none of the disks has a cache that a power cut could take",
+                "Give a disk one: smr,size=4G,cache=volatile.",
+            )
+        off()
+        return {number: images.power_cut(image, wanted, seed + number) for number, image in volatile.items()}
+
+    def describe(self, command: str) -> dict[str, object]:
+        """Return what ``zonevm list`` tells of a run with these disks."""
+        return {"disks": [str(disk) for disk in self._disks], "command": command}
+
     def failures(self) -> dict[int, list[Failure]]:
         """Return the last failed commands of each emulated disk, by its number."""
         return {number: failures(disk) for number, disk in self.live.items()}
+
+    def _is_volatile(self, number: int) -> bool:
+        disk = self._disks[number]
+        return isinstance(disk, SmrDisk) and disk.cache != "host"

@@ -14,6 +14,7 @@ from zonevm.attach.vhost_user_scsi import VhostUserScsi
 from zonevm.disks import Disk, SmrDisk
 from zonevm.errors import UsageError
 from zonevm.faults import Fault, check_disks
+from zonevm.guest import control
 from zonevm.guest.observed import Observed
 from zonevm.guest.rundir import RuntimeDir
 
@@ -45,6 +46,20 @@ class Served:
         while not (once and all(server.clients_left for server in self.servers)):
             time.sleep(_POLL_SECONDS)
 
+    def handlers(self) -> dict[str, control.Handler]:
+        """What other processes may ask of these disks."""
+        return {
+            "describe": lambda: self.observed.describe("serve"),
+            "power-cut": lambda loss, seed: self.observed.power_cut(loss, seed, self._check_unused),
+        }
+
+    def _check_unused(self) -> None:
+        if any(server.connected for server in self.servers):
+            raise UsageError(
+                "a QEMU uses these disks, and its power is not zonevm's to cut",
+                "End that QEMU first, by kill -9; the next one then finds the disks as the cut left them.",
+            )
+
 
 @contextmanager
 def served(
@@ -71,7 +86,9 @@ def served(
         observed = Observed(trace)
         devices = tuple(stack.enter_context(observed.entered(disks, attachments)))
         servers = tuple(each for each in attachments if isinstance(each, VhostUserScsi))
-        yield Served(devices, servers, observed)
+        ready = Served(devices, servers, observed)
+        stack.enter_context(control.listening(runtime.path, ready.handlers()))
+        yield ready
 
 
 def _emulated(disks: Sequence[Disk]) -> list[SmrDisk]:
