@@ -33,12 +33,7 @@ impl Command<'_> {
 
     /// Ends the command with this completion, with nothing done.
     pub fn end(&self, completion: Completion) -> Option<Outcome> {
-        Some(Outcome {
-            completion,
-            written: 0,
-            consumed: 0,
-            overrun: false,
-        })
+        Some(Outcome::without_data(completion))
     }
 
     /// Ends the command with CHECK CONDITION: see [`Disk::check_condition`].

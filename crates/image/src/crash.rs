@@ -3,9 +3,11 @@
 //! A random workload runs once. Then, for each prefix of what it did to the store, the host crashes: of what was
 //! not stable, any 512-byte sectors are there and any are not. Of the image's state that is every subset of them; each
 //! with some of the data, by chance, which is enough: the state decides alone what of the data is read, and each sector
-//! of these is looked at by itself. The image is opened as after a boot, and holds what the disk had promised. `ZONEVM_CRASH_SEEDS` workloads are run, from number
-//! `ZONEVM_CRASH_FIRST` on; those with an odd number on a host-aware disk.
+//! of these is looked at by itself. The image is opened as after a boot, and holds what the disk had promised.
+//!
+//! `ZONEVM_CRASH_SEEDS` workloads are run, from number `ZONEVM_CRASH_FIRST` on; those with an odd number on a host-aware disk.
 
+mod promise;
 mod recorder;
 
 use std::path::Path;
@@ -22,6 +24,7 @@ use crate::random::{identity, Sequence};
 use crate::state::{fill, recover};
 use crate::store::Store;
 use crate::table::Table;
+use promise::{check, Allowed, Promise};
 use recorder::{Crashing, Event, Order, Recorder};
 
 const BLOCK: u32 = 4096;
@@ -33,24 +36,6 @@ const OVERWRITTEN: u32 = 1;
 const COMMANDS: usize = 40;
 /// How often each subset of the state's sectors is tried.
 const CRASHES_A_SUBSET: usize = 4;
-
-/// What a zone may be after a crash: this many blocks of what was written since this reset.
-#[derive(Clone, Copy, Debug)]
-struct Allowed {
-    resets: u64,
-    least: u32,
-    most: u32,
-    /// It must be in this condition.
-    condition: Option<Condition>,
-}
-
-#[derive(Clone, Debug)]
-struct Promise {
-    /// One or, while a reset is under way, two for each zone that is written sequentially.
-    zones: Vec<Vec<Allowed>>,
-    /// For each block of the zone that is overwritten, the versions that it may have, sector by sector; 0: zeroes.
-    blocks: Vec<Vec<u64>>,
-}
 
 fn geometry(host_aware: bool) -> Geometry {
     Geometry {
@@ -314,47 +299,6 @@ fn open(store: Arc<dyn Store>, host_aware: bool, boot: u8) -> Result<Disk, Strin
     // The unit attention of power on.
     disk.execute(&[0; 6], &[], &[]);
     Ok(disk)
-}
-
-/// Whether the disk holds what it promised.
-fn check(disk: &Disk, promise: &Promise) -> Result<(), String> {
-    let mut data = vec![0; (ZONES * ZONE * BLOCK) as usize];
-    let into = VolatileSlice::from(&mut data[..]);
-    let read = disk.execute(&cdb(0x88, 0, 0, ZONES * ZONE), &[], &[into]);
-    if read.completion.status != Status::Good {
-        return Err("it cannot be read".into());
-    }
-    let sectors = |lba: u64| data[lba as usize * BLOCK as usize..][..BLOCK as usize].chunks(16);
-    for (lba, versions) in (0..).zip(&promise.blocks) {
-        let fits = |piece: &[u8]| {
-            let stamp = |version: &u64| *version > 0 && piece == &block(lba, *version)[..16];
-            versions.iter().any(stamp) || (versions.contains(&0) && piece == [0; 16])
-        };
-        if !sectors(lba).all(fits) {
-            return Err(format!("block {lba} has none of the versions {versions:?}"));
-        }
-    }
-    for zone in OVERWRITTEN..ZONES {
-        let word = disk.word(zone);
-        let condition = disk.zone(zone).condition;
-        let start = u64::from(zone * ZONE);
-        let holds = |allowed: &Allowed| {
-            (allowed.least..=allowed.most).contains(&written(word))
-                && allowed.condition.is_none_or(|must| must == condition)
-                && (start..start + u64::from(written(word))).all(|lba| {
-                    let expected = block(lba, allowed.resets);
-                    sectors(lba).all(|piece| piece == &expected[..16])
-                })
-        };
-        let promised = &promise.zones[zone as usize];
-        if !promised.iter().any(holds) {
-            let seen = written(word);
-            return Err(format!(
-                "zone {zone}, {condition:?}, has {seen} blocks, promised: {promised:?}"
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// Runs a workload and crashes everywhere in it; how many crashes there were, or the first broken promise.

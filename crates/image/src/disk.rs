@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::OFlags;
 use vm_memory::VolatileSlice;
-use zbc::{cut_back, written, Completion, Device, Fault, Geometry, Identity, Op, Plan};
+use zbc::{Completion, Device, Fault, Geometry, Identity, Op, Plan};
 use zbc::{Status, Step, Zone, ZoneTable};
 
 use crate::durability::Durability;
@@ -18,12 +18,12 @@ use crate::layout::Layout;
 use crate::live::{self, Boot};
 use crate::lock::lock;
 use crate::medium::Medium;
-use crate::power::{Chance, Cut, CutZone, Loss};
+use crate::power::{self, Cut, Loss};
 use crate::slices::{total, Cursor, Out};
 use crate::state::{allocate, fill, recover};
 use crate::store::{FileStore, Store};
 use crate::table::Table;
-use crate::undo::{clear_unwritten, Undo};
+use crate::undo::Undo;
 use crate::{random, Error, ErrorKind, Outcome};
 
 /// What becomes of what was written and not made stable.
@@ -223,15 +223,16 @@ impl Disk {
                 overrun: false,
             },
             Step::Io(plan) => self.carry_out(plan, out, into),
-            Step::Overrun { .. } => Outcome {
-                completion: Completion {
+            Step::Overrun { .. } => {
+                let good = Completion {
                     status: Status::Good,
                     sense: Vec::new(),
-                },
-                written: 0,
-                consumed: 0,
-                overrun: true,
-            },
+                };
+                Outcome {
+                    overrun: true,
+                    ..Outcome::without_data(good)
+                }
+            }
         }
     }
 
@@ -305,37 +306,10 @@ impl Disk {
             ));
         };
         let _still = self.running.write().unwrap_or_else(PoisonError::into_inner);
-        let mut chance = Chance::new(loss);
-        let mut old = undo.take();
-        old.retain(|_, _| chance.takes());
-        let stable = self.durability.words();
-        clear_unwritten(&mut old, self.geometry(), &stable);
-        let failed = |e| Error::io("cut back", &self.path, e);
-        self.medium.restore(&old).map_err(failed)?;
-        let lost = Mutex::new((chance, Vec::new()));
-        self.device.power_cycle(|zone, word| {
-            let (stable, before) = (written(stable[zone as usize]), written(word));
-            if stable >= before {
-                return word;
-            }
-            let (chance, zones) = &mut *lost.lock().unwrap_or_else(PoisonError::into_inner);
-            let after = cut_back(word, chance.between(stable, before));
-            if after != word {
-                zones.push(CutZone {
-                    zone,
-                    stable,
-                    before,
-                    after: written(after),
-                });
-            }
-            after
-        });
-        let (_, zones) = lost.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let cut = power::cut(&self.device, &self.medium, &self.durability, undo, loss);
+        let cut = cut.map_err(|e| Error::io("cut back", &self.path, e))?;
         self.sync()?;
-        Ok(Cut {
-            zones,
-            blocks: old.into_keys().collect(),
-        })
+        Ok(cut)
     }
 
     fn carry_out(
@@ -353,12 +327,7 @@ impl Disk {
             _ => Ok(()),
         };
         if let Err(fault) = ready {
-            return Outcome {
-                completion: plan.finish(Err(fault)),
-                written: 0,
-                consumed: 0,
-                overrun: false,
-            };
+            return Outcome::without_data(plan.finish(Err(fault)));
         }
         let durable = matches!(
             plan.op(),

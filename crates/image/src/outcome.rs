@@ -14,3 +14,15 @@ pub struct Outcome {
     /// The buffers are smaller than the command's transfer: nothing was done.
     pub overrun: bool,
 }
+
+impl Outcome {
+    /// A command that moved nothing.
+    pub fn without_data(completion: Completion) -> Self {
+        Self {
+            completion,
+            written: 0,
+            consumed: 0,
+            overrun: false,
+        }
+    }
+}

@@ -1,6 +1,15 @@
 //! What a power cut takes: of the data that are not stable, as much as chance has it.
 
+use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use zbc::{cut_back, written, Device};
+
+use crate::durability::Durability;
+use crate::medium::Medium;
 use crate::random::Sequence;
+use crate::table::Table;
+use crate::undo::{clear_unwritten, Undo};
 
 /// How much of the volatile write cache a power cut loses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,14 +48,54 @@ pub struct CutZone {
     pub after: u32,
 }
 
+/// Takes what a power cut takes from a disk that nobody uses at the time, and powers it off and on. What it leaves is not
+/// stable yet.
+pub(crate) fn cut(
+    device: &Device<Table>,
+    medium: &Medium,
+    durability: &Durability,
+    undo: &Undo,
+    loss: Loss,
+) -> io::Result<Cut> {
+    let mut chance = Chance::new(loss);
+    let mut old = undo.take();
+    old.retain(|_, _| chance.takes());
+    let stable = durability.words();
+    clear_unwritten(&mut old, device.geometry(), &stable);
+    medium.restore(&old)?;
+    let lost = Mutex::new((chance, Vec::new()));
+    device.power_cycle(|zone, word| {
+        let (stable, before) = (written(stable[zone as usize]), written(word));
+        if stable >= before {
+            return word;
+        }
+        let (chance, zones) = &mut *lost.lock().unwrap_or_else(PoisonError::into_inner);
+        let after = cut_back(word, chance.between(stable, before));
+        if after != word {
+            zones.push(CutZone {
+                zone,
+                stable,
+                before,
+                after: written(after),
+            });
+        }
+        after
+    });
+    let (_, zones) = lost.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(Cut {
+        zones,
+        blocks: old.into_keys().collect(),
+    })
+}
+
 /// Decides what is lost.
-pub(crate) struct Chance {
+struct Chance {
     loss: Loss,
     numbers: Sequence,
 }
 
 impl Chance {
-    pub fn new(loss: Loss) -> Self {
+    fn new(loss: Loss) -> Self {
         let seed = match loss {
             Loss::Random { seed } => seed,
             Loss::All | Loss::None => 0,
@@ -58,12 +107,12 @@ impl Chance {
     }
 
     /// Whether a block is lost.
-    pub fn takes(&mut self) -> bool {
+    fn takes(&mut self) -> bool {
         self.between(0, 1) == 0
     }
 
     /// How much is left, between what was stable and what there was, both included.
-    pub fn between(&mut self, stable: u32, before: u32) -> u32 {
+    fn between(&mut self, stable: u32, before: u32) -> u32 {
         match self.loss {
             Loss::All => stable,
             Loss::None => before,
