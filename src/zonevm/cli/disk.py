@@ -84,7 +84,7 @@ def info(file: Path, as_json: bool) -> None:
         "zones": _zones(image),
         "block size": f"{image['block_size']} bytes logical, 4096 physical",
         "model": image["model"],
-        "max open": "no limit" if image["max_open"] is None else image["max_open"],
+        "max open": _max_open(image),
         "reads": "unrestricted" if image["urswrz"] else "restricted (urswrz=off)",
         "identity": f"{image['vendor']} {image['product']} {image['revision']}".strip(),
         "serial": image["serial"],
@@ -152,6 +152,12 @@ def faults(as_json: bool) -> None:
         click.echo(f"{kind:<20} {what}")
     click.echo("options:")
     print_table(rows)
+
+
+def _max_open(image: Inspection) -> str:
+    if image["max_open"] is None:
+        return "no limit"
+    return f"{image['max_open']}{' (optimal, no limit)' if image['model'] == 'host-aware' else ''}"
 
 
 def _hex(wwn: int) -> str:

@@ -40,10 +40,10 @@ def list_(as_json: bool) -> None:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides what, at random.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def power_cut(run: int | None, loss: str, seed: int, as_json: bool) -> None:
-    """Cut the power of a guest that runs, and of its disks with cache=volatile. The run ends.
+    """Cut the power of a guest that runs, and of its disks with cache=volatile.
 
-    Disks of zonevm serve lose their cache once no QEMU uses them, and are served on. RUN is the number in
-    `zonevm list`; it may be left out where there is one.
+    The run of a command ends; a system image boots again. Disks of zonevm serve lose their cache once no QEMU
+    uses them, and are served on. RUN is the number in `zonevm list`; it may be left out where there is one.
     """
     runs = control.runs()
     if run is None and len(runs) == 1:

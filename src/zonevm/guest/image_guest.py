@@ -13,7 +13,7 @@ from zonevm.attach import QemuDevice
 from zonevm.attach import plan as plan_attachments
 from zonevm.attach.qemu_options import option_string
 from zonevm.disks import Disk
-from zonevm.errors import GuestError, ImageError, QemuError, UsageError
+from zonevm.errors import ImageError, QemuError, UsageError
 from zonevm.explain import Failure
 from zonevm.export import libvirt
 from zonevm.faults import Fault
@@ -104,7 +104,6 @@ class ImageGuest:
         self.log_dir: Path | None = None
         self._observed = Observed(None if trace is None else Path(trace))
         self._write = write
-        self._cut = False
         self._ssh_port = ssh_port
         self._progress = progress or (lambda _: None)
 
@@ -112,7 +111,7 @@ class ImageGuest:
         """Boot and connect the console until the guest powers itself off; return False if the user left.
 
         ``up`` is called when the machine runs. Raises :class:`QemuError` when QEMU fails, and what attaching
-        a disk raises; :class:`GuestError` when the power was cut.
+        a disk raises.
         """
         with ExitStack() as undo:
             qemu, how = self._chosen()
@@ -133,12 +132,7 @@ class ImageGuest:
             undo.enter_context(control.listening(runtime.path, self._handlers(machine)))
             up()
             with terminal.lent(keyboard):
-                stayed = relay(console, keyboard, screen, lambda: machine.alive and not self._cut)
-            if self._cut:
-                raise GuestError(
-                    "the guest's power was cut",
-                    "A disk with an image has what was flushed: boot with it again.",
-                )
+                stayed = relay(console, keyboard, screen, lambda: machine.alive)
             if stayed and not machine.ended_well():
                 raise machine.failure()
             return stayed
@@ -166,7 +160,8 @@ class ImageGuest:
 
         def power_cut(loss: str, seed: int) -> object:
             cuts = self._observed.power_cut(loss, seed, lambda: machine.qmp("stop"))
-            self._cut = True
+            machine.qmp("system_reset")
+            machine.qmp("cont")
             return cuts
 
         command = shlex.join(["run", "--image", str(self.image)])
