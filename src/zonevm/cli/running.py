@@ -66,6 +66,7 @@ def power_cut(run: int | None, loss: str, seed: int, as_json: bool) -> None:
                 f"{zone['stable']} were flushed"
             )
         if cut["blocks"]:
-            click.echo(f"disk {number}: {len(cut['blocks'])} blocks in conventional zones are as before")
+            count = len(cut["blocks"])
+            click.echo(f"disk {number}: {count} physical blocks are as they were at the last flush")
         if not cut["zones"] and not cut["blocks"]:
             click.echo(f"disk {number}: nothing was lost")
