@@ -178,10 +178,11 @@ def set_zones(
 ) -> None:
     """Bring zones (``5``, ``5-9``, ``all``) of an image that nobody uses into a condition.
 
-    ``written``: the bytes from the zone's start that hold data, whole blocks of 4096; by default what there
-    is now, or nothing for ``empty``. What was not written before reads as zeroes. Conventional zones are
-    ``not-write-pointer``, ``read-only`` or ``offline``. Raises :class:`ImageError`, and changes nothing, for
-    a condition that one of the zones cannot be in; :class:`UsageError` for zones that the disk lacks.
+    ``written``: the bytes from the zone's start that hold data, whole physical blocks, or logical ones of a
+    host-aware disk; by default what there is now, or nothing for ``empty``. What was not written before reads
+    as zeroes. Conventional zones are ``not-write-pointer``, ``read-only`` or ``offline``. Raises
+    :class:`ImageError`, and changes nothing, for a condition that one of the zones cannot be in;
+    :class:`UsageError` for zones that the disk lacks.
     """
     if condition not in get_args(Settable):
         raise UsageError(

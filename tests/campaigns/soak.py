@@ -57,8 +57,8 @@ class Result:
     campaign: str
     unit: int
     seconds: float
-    tries: int
     found: list[str]
+    tries: int = 0
 
 
 def crashes(unit: int) -> Outcome:
@@ -164,7 +164,7 @@ def _run(campaign: Campaign, unit: int) -> Result:
     begin = time.monotonic()
     outcome = campaign.run(unit)
     seconds = round(time.monotonic() - begin, 1)
-    result = Result(campaign.name, unit, seconds, outcome.tries, outcome.found)
+    result = Result(campaign.name, unit, seconds, outcome.found, outcome.tries)
     KEPT.parent.mkdir(exist_ok=True)
     with KEPT.open("a") as kept:
         kept.write(json.dumps(asdict(result)) + "\n")

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.campaigns.power_cuts import FILE_SYSTEMS, trial
-from zonevm import Guest, UsageError, images
+from tests.limits import unwritable_files
+from zonevm import Guest, ImageError, UsageError, images
 
 pytestmark = pytest.mark.guest
 
@@ -55,6 +56,15 @@ def test_without_a_volatile_cache_there_is_nothing_to_cut(kernel: str) -> None:
         with pytest.raises(UsageError, match="none of the disks has a cache") as caught:
             guest.power_cut()
         assert "cache=volatile" in caught.value.hint
+
+
+def test_a_cut_that_the_host_cannot_carry_out_leaves_the_guest_off(kernel: str) -> None:
+    with Guest(disks=[f"{DISK},cache=volatile"], kernel=kernel) as guest:
+        write(guest, 0, 1)
+        with unwritable_files(), pytest.raises(ImageError, match="cannot cut back"):
+            guest.power_cut("all")
+        with pytest.raises(UsageError, match="not running"):
+            guest.run("true")
 
 
 def test_file_systems_keep_what_fsync_said_unless_the_disk_lies(kernel: str) -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import resource
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.limits import unwritable_files
 from zonevm import Fault, Faults, ImageError, SmrDisk, UsageError, ZnsDisk, images
 from zonevm._core import CoreError
 from zonevm.attach import plan
@@ -253,7 +252,7 @@ def test_zones_that_failed_stay_so_in_the_image(tmp_path: Path) -> None:
 def test_zones_that_failed_stay_so_after_a_crash_of_the_host(disk: Disk, tmp_path: Path) -> None:
     Faults({0: disk}).inject("offline,zone=5")
     left = bytearray((tmp_path / "disk.img").read_bytes())
-    # The boot in which the live zone table was written, which is not trusted in another one.
+    # A live table whose stamp does not check is not trusted: the zones are what is stable, as in a new boot.
     left[left.index(b"\x89ZVLIVE\n") + 10] ^= 1
     (tmp_path / "left.img").write_bytes(left)
     zones = images.zones(tmp_path / "left.img")[4:7]
@@ -271,17 +270,6 @@ def test_a_zone_that_failed_and_cannot_be_made_stable_is_told(disk: Disk) -> Non
     assert sense_code(struck.sense) == (3, 0x0C, 0)
     assert [zone.condition for zone in disk.zones()][5:7] == ["offline", "read-only"]
     assert [each.fault.zone for each in faults] == [6]
-
-
-@contextmanager
-def unwritable_files() -> Iterator[None]:
-    """Writes to files of this process fail. Python ignores the signal that comes with it."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 # Guests and the command line

@@ -9,7 +9,7 @@ import pytest
 
 from zonevm import images
 from zonevm.attach import plan
-from zonevm.disks import Disk, parse
+from zonevm.disks import Disk, PhysicalDisk, parse
 from zonevm.guest import probe
 from zonevm.guest.verify import Check, compare, expected, pci_addresses, verify
 
@@ -43,6 +43,21 @@ def test_a_disk_as_it_was_asked_for() -> None:
     assert "PASS /dev/sda: zone size 256M" in lines
     assert "PASS /dev/sda: zone count 16" in lines
     assert "PASS /dev/sda: serial ABC" in lines
+
+
+def test_a_host_aware_disk_is_an_ordinary_one_to_newer_kernels() -> None:
+    disk = parse("smr,size=4G,conv=3,serial=ABC,model=host-aware")
+    assert failed(compare(disk, {**SMR, "zoned model": "host-aware", "max open zones": 0})) == []
+    ordinary = {fact: value for fact, value in SMR.items() if "zone" not in fact} | {"zoned model": "none"}
+    assert failed(compare(disk, ordinary)) == []
+    assert failed(compare(disk, {**ordinary, "capacity": 8 * G})) == [
+        "FAIL /dev/sda: capacity 8G; asked for 4G"
+    ]
+
+
+def test_of_an_iscsi_disk_nothing_is_known_beforehand() -> None:
+    disk = PhysicalDisk("iscsi://host/iqn.2026-01.test:disk/0")
+    assert [str(check) for check in compare(disk, SMR)] == [f"PASS /dev/sda: disk {disk}"]
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,7 @@ impl Workload {
                 0..=5 => self.write(zone),
                 6 | 7 => self.overwrite(),
                 8 => self.flush(),
+                9 if self.disk.geometry().host_aware && self.below(2) == 0 => self.finish(0),
                 9 => self.finish(zone),
                 10 => self.reset(zone..zone + 1, false),
                 11 => self.fail(zone),
@@ -214,6 +215,9 @@ impl Workload {
     fn reset_all(&mut self) {
         if !self.disk.geometry().host_aware {
             return self.reset(OVERWRITTEN..ZONES, true);
+        }
+        for zone in &mut self.promise.zones[..OVERWRITTEN as usize] {
+            zone[0].condition = None;
         }
         for versions in &mut self.promise.blocks {
             versions.push(0);

@@ -63,8 +63,10 @@ impl Durability {
     /// After an error the next flush does it.
     pub fn degrade(&self, table: &Table, zones: Range<u32>) -> io::Result<()> {
         let mut journal = self.journal();
-        let left = |zone: u32| written(journal.words()[zone as usize]);
-        let words = zones.map(|zone| (zone, cut_back(table.word(zone), left(zone))));
+        let words = zones.map(|zone| {
+            let stable = journal.words()[zone as usize];
+            (zone, cut_back(table.word(zone), stable, written(stable)))
+        });
         let changes = changed(&journal, words);
         journal.commit(&*self.store, &changes)
     }

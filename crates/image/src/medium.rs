@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use vm_memory::VolatileSlice;
-use zbc::{Extent, Fault, Op};
+use zbc::{Extent, Fault, Op, PHYSICAL_BLOCK};
 
 use crate::slices::{Cursor, FailedAfter};
 use crate::store::{Punched, Store};
@@ -49,9 +49,10 @@ impl Medium {
 
     /// Puts blocks back that were overwritten.
     pub fn restore(&self, blocks: &Blocks) -> std::io::Result<()> {
+        let zeroes = [0; PHYSICAL_BLOCK as usize];
         blocks.iter().try_for_each(|(number, data)| {
-            self.store
-                .write_at(self.base + number * data.len() as u64, data)
+            let at = self.base + number * u64::from(PHYSICAL_BLOCK);
+            self.store.write_at(at, data.as_deref().unwrap_or(&zeroes))
         })
     }
 

@@ -9,7 +9,7 @@ use crate::durability::Durability;
 use crate::medium::Medium;
 use crate::random::Sequence;
 use crate::table::Table;
-use crate::undo::{clear_unwritten, Undo};
+use crate::undo::{below_pointer, clear_unwritten, Undo};
 
 /// How much of the volatile write cache a power cut loses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Cut {
     /// Sequential zones that lost data.
     pub zones: Vec<CutZone>,
     /// Physical blocks that can be overwritten, by number, that are what they were before: in conventional zones, and in
-    /// those of a host-aware disk, where a block at or above the stable write pointer was zeroes before.
+    /// those of a host-aware disk below the write pointer, where a block above the stable one was zeroes before.
     pub blocks: Vec<u64>,
 }
 
@@ -62,15 +62,19 @@ pub(crate) fn cut(
     old.retain(|_, _| chance.takes());
     let stable = durability.words();
     clear_unwritten(&mut old, device.geometry(), &stable);
-    medium.restore(&old)?;
+    if let Err(error) = medium.restore(&old) {
+        undo.put_back(old);
+        return Err(error);
+    }
     let lost = Mutex::new((chance, Vec::new()));
     device.power_cycle(|zone, word| {
-        let (stable, before) = (written(stable[zone as usize]), written(word));
+        let stable_word = stable[zone as usize];
+        let (stable, before) = (written(stable_word), written(word));
         if stable >= before {
             return word;
         }
         let (chance, zones) = &mut *lost.lock().unwrap_or_else(PoisonError::into_inner);
-        let after = cut_back(word, chance.between(stable, before));
+        let after = cut_back(word, stable_word, chance.between(stable, before));
         if after != word {
             zones.push(CutZone {
                 zone,
@@ -81,6 +85,8 @@ pub(crate) fn cut(
         }
         after
     });
+    let word = |zone| device.table().word(zone);
+    old.retain(|&number, _| below_pointer(device.geometry(), number, word) > 0);
     let (_, zones) = lost.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(Cut {
         zones,

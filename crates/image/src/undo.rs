@@ -11,27 +11,38 @@ use zbc::{written, Geometry, PHYSICAL_BLOCK};
 
 use crate::store::Store;
 
-/// The data of physical blocks, by their numbers on the medium.
-pub(crate) type Blocks = BTreeMap<u64, Vec<u8>>;
+/// The data of physical blocks, by their numbers on the medium; `None`: zeroes, as of all blocks that are written for the
+/// first time.
+pub(crate) type Blocks = BTreeMap<u64, Option<Vec<u8>>>;
 
 /// The blocks that were overwritten since the last flush, as they were before.
 #[derive(Default)]
 pub(crate) struct Undo(Mutex<Blocks>);
 
-/// Makes zeroes of what lies above the write pointers that `stable`, a word a zone, speaks of.
+/// Makes zeroes of what lies above the write pointers of zones whose words are `stable`.
 pub(crate) fn clear_unwritten(blocks: &mut Blocks, geometry: &Geometry, stable: &[u64]) {
-    let block_size = u64::from(geometry.block_size);
-    for (number, data) in blocks {
-        let offset = number * u64::from(PHYSICAL_BLOCK);
-        let zone = geometry.zone_of(offset / block_size);
-        if geometry.is_conventional(zone) {
-            continue;
+    for (&number, block) in blocks {
+        let word = |zone: u32| stable[zone as usize];
+        let kept = below_pointer(geometry, number, word).min(PHYSICAL_BLOCK.into());
+        match block {
+            Some(_) if kept == 0 => *block = None,
+            Some(data) => data[kept as usize..].fill(0),
+            None => {}
         }
-        let length = u64::from(written(stable[zone as usize])) * u64::from(geometry.write_unit());
-        let pointer = geometry.span(zone).start * block_size + length;
-        let from = pointer.saturating_sub(offset).min(data.len() as u64) as usize;
-        data[from..].fill(0);
     }
+}
+
+/// How far, in bytes, the write pointer is above the start of physical block `number`, given the words of the zones; as
+/// far as can be in a conventional zone.
+pub(crate) fn below_pointer(geometry: &Geometry, number: u64, word: impl Fn(u32) -> u64) -> u64 {
+    let block_size = u64::from(geometry.block_size);
+    let offset = number * u64::from(PHYSICAL_BLOCK);
+    let zone = geometry.zone_of(offset / block_size);
+    if geometry.is_conventional(zone) {
+        return u64::MAX;
+    }
+    let length = u64::from(written(word(zone))) * u64::from(geometry.write_unit());
+    (geometry.span(zone).start * block_size + length).saturating_sub(offset)
 }
 
 impl Undo {
@@ -44,7 +55,8 @@ impl Undo {
             if let std::collections::btree_map::Entry::Vacant(place) = blocks.entry(number) {
                 let mut data = vec![0; size as usize];
                 store.read_at(base + number * size, &mut data)?;
-                place.insert(data);
+                let zeroes = data.iter().all(|&byte| byte == 0);
+                place.insert((!zeroes).then_some(data));
             }
         }
         Ok(())

@@ -132,6 +132,26 @@ fn a_power_cut_brings_nothing_back_from_before_a_reset() {
 }
 
 #[test]
+fn a_power_cut_leaves_a_finished_zone_full() {
+    for loss in [Loss::All, Loss::Random { seed: 1 }, Loss::None] {
+        for before in [0, 5] {
+            let (_dir, _path, disk) = fresh(Cache::Volatile);
+            let mut stable = vec![0; 128 * BLOCK];
+            put(&disk, &mut stable, 0, &pattern(before * BLOCK, 1));
+            good(&disk, 0x94, 2, start(ZONE as u64));
+            let mut newest = stable.clone();
+            put(&disk, &mut newest, 30, &pattern(BLOCK, 2));
+            let cut = disk.power_cut(loss).unwrap();
+            ready(&disk);
+            assert_eq!(disk.zones()[ZONE].condition, Condition::Full);
+            let seen = content(&disk);
+            assert!(seen == stable || seen == newest);
+            assert!(loss != Loss::All || seen == stable && cut.blocks.is_empty());
+        }
+    }
+}
+
+#[test]
 fn a_power_cut_that_loses_nothing_leaves_all() {
     let (_dir, _path, disk) = fresh(Cache::Volatile);
     let mut wanted = vec![0; 128 * BLOCK];

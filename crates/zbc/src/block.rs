@@ -8,7 +8,7 @@ use crate::word::Word;
 use crate::zones::{writable, Hold};
 
 /// The most that one command may transfer, write the same to, or verify, in bytes: MAXIMUM TRANSFER LENGTH
-/// and MAXIMUM WRITE SAME LENGTH. It bounds how long a command may keep a zone busy.
+/// and MAXIMUM WRITE SAME LENGTH. It bounds how long a command may keep a zone busy, but for what a write skips.
 pub(crate) const MAX_TRANSFER: u32 = 32 << 20;
 
 /// READ(6), (10), (12), (16).

@@ -239,10 +239,11 @@ pub fn written(word: u64) -> u32 {
     (word >> WRITTEN_SHIFT) as u32
 }
 
-/// What a zone's `word` is when the zone keeps no more than its first `left` [`Geometry::write_unit`]s.
+/// What a zone's `word` is when the zone keeps no more than its first `left` [`Geometry::write_unit`]s. A zone that is FULL
+/// stays so if its `stable` word is: it was finished, and on a host-aware disk written once more.
 ///
 /// Zones that are open or empty, and conventional ones, lose none.
-pub fn cut_back(word: u64, left: u32) -> u64 {
+pub fn cut_back(word: u64, stable: u64, left: u32) -> u64 {
     let Some(before) = Word::from_value(word) else {
         return word;
     };
@@ -254,7 +255,9 @@ pub fn cut_back(word: u64, left: u32) -> u64 {
         non_sequential: before.non_sequential && left > 0,
         ..before
     };
+    let stays_full = stable & CONDITION_MASK == Condition::Full as u64;
     match before.condition {
+        Condition::Full if stays_full => less.value(),
         Condition::Closed | Condition::Full => less.closed().value(),
         Condition::ReadOnly | Condition::Offline => less.value(),
         _ => word,

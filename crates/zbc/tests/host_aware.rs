@@ -244,8 +244,8 @@ fn a_zone_that_lost_data_has_a_word_that_can_be() {
         Condition::ReadOnly,
         Condition::Offline,
     ] {
-        for left in [0, 1, 7, 8, 9] {
-            let cut = cut_back(word(condition, 8) | 1 << 4, left);
+        for (left, stable) in [(0, 0), (1, 0), (7, 0), (8, 0), (9, 0), (0, 0xE), (7, 0xE)] {
+            let cut = cut_back(word(condition, 8) | 1 << 4, stable, left);
             assert_eq!(
                 check_word(&geometry(), 6, cut),
                 Ok(()),

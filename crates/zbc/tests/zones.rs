@@ -222,8 +222,8 @@ fn power_off_and_on_closes_zones_and_may_cut_them_back() {
     }
     disk.run(&zone_out(OPEN, start(5))).good();
     disk.device.power_cycle(|zone, word| match zone {
-        4 => zbc::cut_back(word, 1),
-        5 => zbc::cut_back(word, 0),
+        4 => zbc::cut_back(word, 0, 1),
+        5 => zbc::cut_back(word, 0, 0),
         _ => word,
     });
     assert_eq!(disk.run(&[0; 6]).sense(), "6/29/00");

@@ -41,7 +41,7 @@ def listening(directory: Path, handlers: Mapping[str, Handler]) -> Iterator[None
             with suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
             path.unlink(missing_ok=True)
-            thread.join(_LOOK_SECONDS)  # an answer under way is sent first
+            thread.join(_ANSWER_SECONDS)  # an answer under way is sent first
 
 
 def runs() -> dict[int, Path]:

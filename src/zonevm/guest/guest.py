@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 from zonevm import images
 from zonevm.attach import QemuDevice
 from zonevm.disks import Disk, parse
-from zonevm.errors import GuestError, GuestTimeoutError, QemuError, UsageError
+from zonevm.errors import GuestError, GuestTimeoutError, ImageError, QemuError, UsageError
 from zonevm.explain import Failure
 from zonevm.faults import Fault, Faults
 from zonevm.faults import parse as parse_fault
@@ -190,10 +190,16 @@ class Guest:
         Return what each emulated SMR disk with a volatile (or lying) cache lost, by the disk's number. Other
         disks lose nothing. ``loss``: ``all`` that was not made stable, ``none`` of it, or, ``random``, what
         ``seed`` decides. Without ``boot`` the guest stays off, and can only be stopped. Raises
-        :class:`UsageError` if there is no such disk.
+        :class:`UsageError` if there is no such disk; :class:`ImageError` where the host fails a disk, and the
+        guest stays off then.
         """
         machine, client = self._running()
-        cuts = self._observed.power_cut(loss, seed, lambda: machine.qmp("stop"))
+        try:
+            cuts = self._observed.power_cut(loss, seed, lambda: machine.qmp("stop"))
+        except ImageError:
+            self._client = None
+            client.expect_reset()
+            raise
         if not boot:
             self._client = None
         client.expect_reset()

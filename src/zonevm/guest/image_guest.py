@@ -159,10 +159,14 @@ class ImageGuest:
         """What other processes may ask of this guest."""
 
         def power_cut(loss: str, seed: int) -> object:
-            cuts = self._observed.power_cut(loss, seed, lambda: machine.qmp("stop"))
-            machine.qmp("system_reset")
-            machine.qmp("cont")
-            return cuts
+            with ExitStack() as afterwards:
+
+                def off() -> None:
+                    machine.qmp("stop")
+                    afterwards.callback(machine.qmp, "cont")
+                    afterwards.callback(machine.qmp, "system_reset")
+
+                return self._observed.power_cut(loss, seed, off)
 
         command = shlex.join(["run", "--image", str(self.image)])
         return {"describe": lambda: self._observed.describe(command), "power-cut": power_cut}

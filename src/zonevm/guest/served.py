@@ -19,6 +19,7 @@ from zonevm.guest.observed import Observed
 from zonevm.guest.rundir import RuntimeDir
 
 _POLL_SECONDS = 0.1
+_GONE_SECONDS = 2.0
 _MIB = 2**20
 _MEMORY = "zonevm-memory"
 
@@ -54,11 +55,14 @@ class Served:
         }
 
     def _check_unused(self) -> None:
-        if any(server.connected for server in self.servers):
-            raise UsageError(
-                "a QEMU uses these disks, and its power is not zonevm's to cut",
-                "End that QEMU first, by kill -9; the next one then finds the disks as the cut left them.",
-            )
+        end = time.monotonic() + _GONE_SECONDS
+        while any(server.connected for server in self.servers):
+            if time.monotonic() > end:
+                raise UsageError(
+                    "a QEMU uses these disks, and its power is not zonevm's to cut",
+                    "End that QEMU first, by kill -9; the next one finds the disks as the cut left them.",
+                )
+            time.sleep(_POLL_SECONDS)
 
 
 @contextmanager

@@ -75,7 +75,7 @@ def compare(disk: Disk, seen: Facts) -> list[Check]:
     if not seen:
         return [there]
     wanted = expected(disk)
-    if wanted["zoned model"] == "host-aware" and seen.get("zoned model") == "none":
+    if wanted.get("zoned model") == "host-aware" and seen.get("zoned model") == "none":
         # Since 6.8 Linux takes a host-aware disk for an ordinary one (sd_read_block_characteristics).
         wanted = {fact: value for fact, value in wanted.items() if "zone" not in fact} | {
             "zoned model": "none"

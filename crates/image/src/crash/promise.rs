@@ -18,7 +18,7 @@ pub(super) struct Allowed {
 
 #[derive(Clone, Debug)]
 pub(super) struct Promise {
-    /// One or, while a reset is under way, two for each zone that is written sequentially.
+    /// One or, while a reset is under way, two for each zone; of one that is overwritten the condition counts.
     pub zones: Vec<Vec<Allowed>>,
     /// For each block of the zone that is overwritten, the versions that it may have, sector by sector; 0: zeroes.
     pub blocks: Vec<Vec<u64>>,
@@ -40,6 +40,13 @@ pub(super) fn check(disk: &Disk, promise: &Promise) -> Result<(), String> {
         };
         if !sectors(lba).all(fits) {
             return Err(format!("block {lba} has none of the versions {versions:?}"));
+        }
+    }
+    for zone in 0..OVERWRITTEN {
+        let condition = disk.zone(zone).condition;
+        let must = promise.zones[zone as usize][0].condition;
+        if must.is_some_and(|must| must != condition) {
+            return Err(format!("zone {zone} is {condition:?}, promised: {must:?}"));
         }
     }
     for zone in OVERWRITTEN..ZONES {
