@@ -14,7 +14,7 @@ from collections.abc import Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from qemu.qmp import QMPClient
+from qemu.qmp import QMPClient, Runstate
 from qemu.qmp.error import QMPError
 from qemu.qmp.events import EventListener
 
@@ -58,6 +58,7 @@ class RunningMachine:
         self._thread.start()
         self._client = QMPClient("zonevm")
         self._listener: concurrent.futures.Future[None] | None = None
+        self._calls: set[asyncio.Task[Any]] = set()
 
     @property
     def pid(self) -> int:
@@ -154,7 +155,7 @@ class RunningMachine:
         if self._listener is not None:
             self._listener.cancel()
         with contextlib.suppress(QMPError, OSError, TimeoutError, EOFError):
-            self._call(self._client.disconnect(), _COMMAND_SECONDS)
+            self._call(self._disconnect(), _COMMAND_SECONDS)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -186,7 +187,7 @@ class RunningMachine:
 
     def _call(self, coroutine: Coroutine[Any, Any, _Result], seconds: float) -> _Result:
         done = Latch()
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        future = asyncio.run_coroutine_threadsafe(self._counted(coroutine), self._loop)
         future.add_done_callback(lambda _: done.set())
         try:
             if not done.wait(seconds):
@@ -195,6 +196,23 @@ class RunningMachine:
         except BaseException:
             future.cancel()
             raise
+
+    async def _counted(self, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
+        task = asyncio.current_task()
+        assert task is not None
+        self._calls.add(task)
+        try:
+            return await coroutine
+        finally:
+            self._calls.discard(task)
+
+    async def _disconnect(self) -> None:
+        """Disconnect when calls that were given up have ended: a connect may be disconnecting of itself."""
+        given_up = [call for call in self._calls if call is not asyncio.current_task()]
+        if given_up:
+            await asyncio.wait(given_up)
+        if self._client.runstate is not Runstate.IDLE:
+            await self._client.disconnect()
 
     def _where(self, name: str) -> str:
         return f"The log is {self._log_dir / name}"
