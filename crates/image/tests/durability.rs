@@ -5,8 +5,8 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{cdb16, geometry, pattern, read, ready, run, sense, start, write};
-use image::{inspect, random_identity, Cache, Disk, ErrorKind, Loss};
+use common::{cdb16, fresh_of, geometry, open, pattern, read, ready, run, sense, start, write};
+use image::{inspect, Cache, Disk, ErrorKind, Loss};
 use tempfile::TempDir;
 use zbc::{Condition, Status};
 
@@ -17,18 +17,8 @@ const JOURNAL: usize = STAMP + PAGE;
 const CHECKPOINTS: [usize; 2] = [STAMP + (1 << 20), STAMP + (1 << 20) + 2 * PAGE];
 const TABLE_BYTES: usize = 17 * 8;
 
-fn open(path: &Path, cache: Cache) -> Disk {
-    let disk = Disk::open(path, cache).unwrap();
-    ready(&disk);
-    disk
-}
-
 fn fresh(cache: Cache) -> (TempDir, PathBuf, Disk) {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("disk.img");
-    Disk::create(&path, &geometry(), &random_identity()).unwrap();
-    let disk = open(&path, cache);
-    (dir, path, disk)
+    fresh_of(&geometry(), cache)
 }
 
 fn flush(disk: &Disk) {

@@ -2,10 +2,10 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use common::{cdb16, host_aware, pattern, read, ready, run, start, write};
-use image::{export, inspect, random_identity, set_zones, Cache, Disk, ErrorKind, Loss};
+use common::{cdb16, fresh_of, host_aware, open, pattern, read, ready, run, start, write};
+use image::{export, inspect, set_zones, Cache, Disk, ErrorKind, Loss};
 use tempfile::TempDir;
 use zbc::{Condition, Status};
 
@@ -13,18 +13,8 @@ use zbc::{Condition, Status};
 const ZONE: usize = 5;
 const BLOCK: usize = 512;
 
-fn open(path: &Path, cache: Cache) -> Disk {
-    let disk = Disk::open(path, cache).unwrap();
-    ready(&disk);
-    disk
-}
-
 fn fresh(cache: Cache) -> (TempDir, PathBuf, Disk) {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("disk.img");
-    Disk::create(&path, &host_aware(), &random_identity()).unwrap();
-    let disk = open(&path, cache);
-    (dir, path, disk)
+    fresh_of(&host_aware(), cache)
 }
 
 fn good(disk: &Disk, code: u8, byte_1: u8, lba: u64) {

@@ -1,6 +1,9 @@
 //! A small disk, and SCSI commands to it.
 
+use std::path::{Path, PathBuf};
+
 use image::{Cache, Disk, Outcome};
+use tempfile::TempDir;
 use vm_memory::VolatileSlice;
 use zbc::{Geometry, Status};
 
@@ -44,6 +47,24 @@ pub fn temporary() -> Disk {
     let disk = disk.expect("a temporary image");
     ready(&disk);
     disk
+}
+
+/// Opens an image, past the first unit attention.
+#[allow(dead_code)] // not every test needs one
+pub fn open(path: &Path, cache: Cache) -> Disk {
+    let disk = Disk::open(path, cache).unwrap();
+    ready(&disk);
+    disk
+}
+
+/// A new disk in a directory of its own.
+#[allow(dead_code)] // not every test needs one
+pub fn fresh_of(geometry: &Geometry, cache: Cache) -> (TempDir, PathBuf, Disk) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("disk.img");
+    Disk::create(&path, geometry, &image::random_identity()).unwrap();
+    let disk = open(&path, cache);
+    (dir, path, disk)
 }
 
 /// TEST UNIT READY, until unit attentions are told.
