@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use rustix::fs::OFlags;
-use zbc::{check_word, powered_off, written, Geometry};
+use zbc::{check_word, powered_off, written_bytes, Geometry};
 
 use crate::file::open_regular;
 use crate::header::{Access, Header, Page};
@@ -254,7 +254,7 @@ fn data_end(geometry: &Geometry, zone: u32, word: u64) -> u64 {
     if zone.conventional {
         return (zone.start + zone.len) * block;
     }
-    match u64::from(written(word)) * u64::from(geometry.write_unit()) {
+    match written_bytes(geometry, word) {
         0 => 0,
         bytes => zone.start * block + bytes,
     }
@@ -263,7 +263,7 @@ fn data_end(geometry: &Geometry, zone: u32, word: u64) -> u64 {
 fn differs(geometry: &Geometry, zone: u32, live: u64, stable: u64) -> String {
     let words = [live, stable].map(|word| {
         let condition = zbc::decode(geometry, zone, word).condition;
-        let bytes = u64::from(written(word)) * u64::from(geometry.write_unit());
+        let bytes = written_bytes(geometry, word);
         format!("{condition:?}, {bytes} bytes written")
     });
     format!("it says {}; the journal says {}", words[0], words[1])

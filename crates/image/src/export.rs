@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use rustix::fs::OFlags;
-use zbc::{powered_off, written, Condition};
+use zbc::{powered_off, written_bytes, Condition};
 
 use crate::copying::{copy, Progress, Stretch};
 use crate::file::{open_regular, Draft};
@@ -55,7 +55,7 @@ fn stretches(header: &Header, words: &[u64]) -> Vec<Stretch> {
         let length = match zone.condition {
             Condition::Offline => continue,
             _ if zone.conventional => zone.len * block,
-            _ => u64::from(written(word)) * u64::from(geometry.write_unit()),
+            _ => written_bytes(geometry, word),
         };
         match stretches.last_mut() {
             Some(last) if last.to + last.length == to => last.length += length,

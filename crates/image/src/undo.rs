@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use zbc::{written, Geometry, PHYSICAL_BLOCK};
+use zbc::{written_bytes, Geometry, PHYSICAL_BLOCK};
 
 use crate::store::Store;
 
@@ -41,8 +41,8 @@ pub(crate) fn below_pointer(geometry: &Geometry, number: u64, word: impl Fn(u32)
     if geometry.is_conventional(zone) {
         return u64::MAX;
     }
-    let length = u64::from(written(word(zone))) * u64::from(geometry.write_unit());
-    (geometry.span(zone).start * block_size + length).saturating_sub(offset)
+    let pointer = geometry.span(zone).start * block_size + written_bytes(geometry, word(zone));
+    pointer.saturating_sub(offset)
 }
 
 impl Undo {

@@ -176,7 +176,7 @@ fn written(geometry: &Geometry, zone: u32, word: Word) -> Result<u64, Sense> {
     if geometry.is_conventional(zone) {
         return Ok(span.end);
     }
-    Ok(span.start + u64::from(word.written) * geometry.write_unit_blocks())
+    Ok(word.written_end(geometry, span.start))
 }
 
 fn push_data(extents: &mut Vec<Extent>, offset: u64, more: u64) {

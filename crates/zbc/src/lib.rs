@@ -30,5 +30,6 @@ pub use commands::{command_name, command_names};
 pub use device::{Device, DeviceError, Plan};
 pub use geometry::{GeometryError, IdentityError};
 pub use word::{
-    check_word, cut_back, decode, fresh_word, powered_off, word_of, written, WordError,
+    check_word, cut_back, decode, fresh_word, powered_off, word_of, written, written_bytes,
+    WordError,
 };

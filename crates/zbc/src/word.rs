@@ -109,6 +109,11 @@ impl Word {
         )
     }
 
+    /// The LBA up to which a zone that begins at `start` holds data.
+    pub fn written_end(self, geometry: &Geometry, start: u64) -> u64 {
+        start + u64::from(self.written) * geometry.write_unit_blocks()
+    }
+
     /// What an open zone becomes when it is closed.
     pub fn closed(self) -> Word {
         if self.written == 0 {
@@ -239,6 +244,11 @@ pub fn written(word: u64) -> u32 {
     (word >> WRITTEN_SHIFT) as u32
 }
 
+/// How many bytes from its start a sequential zone holds when its word is `word`.
+pub fn written_bytes(geometry: &Geometry, word: u64) -> u64 {
+    u64::from(written(word)) * u64::from(geometry.write_unit())
+}
+
 /// What a zone's `word` is when the zone keeps no more than its first `left` [`Geometry::write_unit`]s. A zone that is FULL
 /// stays so if its `stable` word is: it was finished, and on a host-aware disk written once more.
 ///
@@ -283,6 +293,6 @@ pub(crate) fn describe(geometry: &Geometry, zone: u32, word: Word) -> Zone {
         condition: word.condition,
         write_pointer: word
             .has_pointer()
-            .then(|| span.start + u64::from(word.written) * geometry.write_unit_blocks()),
+            .then(|| word.written_end(geometry, span.start)),
     }
 }

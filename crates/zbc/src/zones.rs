@@ -155,7 +155,7 @@ impl<'a> Zones<'a> {
         }
         let span = self.geometry.span(zone);
         let unit = self.geometry.write_unit_blocks();
-        if lba != span.start + u64::from(word.written) * unit {
+        if lba != word.written_end(self.geometry, span.start) {
             return Err(Sense::UNALIGNED_WRITE);
         }
         let end = lba + blocks;

@@ -30,7 +30,7 @@ impl Zones<'_> {
             let part = lba.max(span.start)..end.min(span.end);
             let before = self.word(zone);
             let unit = self.geometry.write_unit_blocks();
-            let pointer = span.start + u64::from(before.written) * unit;
+            let pointer = before.written_end(self.geometry, span.start);
             skipped += part.start.saturating_sub(pointer);
             let open = self.opened(&mut state, zone, before);
             writes.push(Write {
