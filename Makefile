@@ -6,6 +6,8 @@ BIN     := $(VENV)/bin
 CARGO   := cargo
 RUST    := $(shell find crates -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 PYTEST  := $(BIN)/pytest
+# An emulated guest keeps one core busy; the tests of a file share guests, so a file stays in one process.
+GUESTS  := -n auto --maxprocesses 4 --dist loadfile
 export PATH := $(CURDIR)/$(BIN):$(HOME)/.cargo/bin:$(PATH)
 
 .PHONY: help setup build demo test check lint unit rust fuzztest guest nested bench fuzz soak clean
@@ -64,10 +66,10 @@ fuzztest: $(VENV)/.tests ## each fuzz target over its seeds, and five seconds fr
 	fuzz/test
 
 guest: $(VENV)/.kernels $(VENV)/.tests
-	$(PYTEST) tests/guest
+	$(PYTEST) $(GUESTS) tests/guest
 
 nested: $(VENV)/.kernels $(VENV)/.tests ## guests in a guest: kernel targets and passthrough
-	$(PYTEST) --timeout 900 tests/nested
+	$(PYTEST) $(GUESTS) --timeout 900 tests/nested
 
 bench: $(VENV)/.kernels ## how fast the emulated disk and the boot are, as ratios
 	tools/setup bench $(VENV)

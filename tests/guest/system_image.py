@@ -6,6 +6,7 @@ init is a loop that runs the lines it gets on its console (see ``console.py``).
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import platform
@@ -52,18 +53,20 @@ class SystemImage:
 
 
 def system_image() -> SystemImage:
-    """The image from the cache, built where there is none of this recipe."""
+    """The image from the cache, built where there is none of this recipe; one process builds it at a time."""
     name = f"system-{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]}"
     target = platformdirs.user_cache_path("zonevm-tests") / name
-    if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        for old in target.parent.glob("system-*"):
-            shutil.rmtree(old)
-        with tempfile.TemporaryDirectory(dir=target.parent, ignore_cleanup_errors=True) as work:
-            built = Path(work) / "built"
-            built.mkdir()
-            _build(Path(work), built)
-            built.rename(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with (target.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.exists():
+            for old in target.parent.glob("system-*"):
+                shutil.rmtree(old)
+            with tempfile.TemporaryDirectory(dir=target.parent, ignore_cleanup_errors=True) as work:
+                built = Path(work) / "built"
+                built.mkdir()
+                _build(Path(work), built)
+                built.rename(target)
     return SystemImage(target / "disk.raw", target / "key")
 
 
