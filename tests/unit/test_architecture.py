@@ -1,0 +1,80 @@
+"""The arrows between rooms and between crates in docs/architecture.md are those of the code.
+
+No more and no fewer: the map of the house would mislead otherwise.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "zonevm"
+OPEN_TO_ALL = {"errors", "units"}
+
+Arrows = dict[str, set[str]]
+
+
+def listed() -> list[Arrows]:
+    """The lists of arrows on the page, in their order: the rooms', the crates'."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    blocks = re.findall(r"^```\n((?:[\w-]+ +-> .+\n)+)```", page, re.MULTILINE)
+    return [
+        {room.strip(): set(targets.split(", ")) for room, targets in (line.split("-> ") for line in lines)}
+        for lines in (block.splitlines() for block in blocks)
+    ]
+
+
+def imports(file: Path) -> Iterator[str]:
+    """The modules of zonevm's own that a file imports."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module == "zonevm":
+            yield from (f"zonevm.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def rooms() -> Arrows:
+    """What the rooms import of each other."""
+    arrows: Arrows = defaultdict(set)
+    for file in PACKAGE.rglob("*.py"):
+        inside = file.relative_to(PACKAGE)
+        room = inside.parts[0].removesuffix(".py")
+        if room not in ("__init__", "__main__"):
+            others = {name.split(".")[1] for name in imports(file) if name.startswith("zonevm.")}
+            arrows[room] |= others - {room}
+    return arrows
+
+
+def test_rooms_import_what_the_list_says() -> None:
+    real = rooms()
+    assert real.pop("errors") == set()
+    assert real.pop("units") <= {"errors"}
+    closed = {room: others - OPEN_TO_ALL for room, others in real.items()}
+    assert listed()[0] == {room: others for room, others in closed.items() if others}
+
+
+def test_crates_depend_on_what_the_list_says() -> None:
+    real = {}
+    for manifest in (ROOT / "crates").glob("*/Cargo.toml"):
+        dependencies = tomllib.loads(manifest.read_text()).get("dependencies", {})
+        ours = {Path(each["path"]).name for each in dependencies.values() if "path" in each}
+        if ours:
+            real[manifest.parent.name] = ours
+    assert listed()[1] == real
+
+
+def test_no_arrows_go_in_circles() -> None:
+    for arrows in listed():
+        left = dict(arrows)
+        while left:
+            free = [room for room, others in left.items() if not others & left.keys()]
+            assert free, f"a circle among {sorted(left)}"
+            for room in free:
+                del left[room]
