@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         ZonevmError,
     )
     from zonevm.faults import Fault, Faults
-    from zonevm.guest import Completed, Guest
+    from zonevm.guest import CommandError, Completed, Guest
 
 _ERRORS = (
     "DiskError",
@@ -44,6 +44,7 @@ _ERRORS = (
 )
 _MODULES = ("explain", "images")
 _PLACES = {
+    "CommandError": ("zonevm.guest", "CommandError"),
     "Completed": ("zonevm.guest", "Completed"),
     "Disk": ("zonevm.disks", "Disk"),
     "Fault": ("zonevm.faults", "Fault"),
@@ -59,6 +60,7 @@ _PLACES = {
 }
 
 __all__ = [
+    "CommandError",
     "Completed",
     "Disk",
     "DiskError",

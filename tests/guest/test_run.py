@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from zonevm import Guest, GuestError, GuestTimeoutError, UsageError
-from zonevm.guest import CommandError
+from zonevm import CommandError, Guest, GuestError, GuestTimeoutError, UsageError
 
 pytestmark = pytest.mark.guest
 

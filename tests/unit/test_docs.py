@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 import pytest
+from click.testing import CliRunner
 
+import zonevm
+from zonevm import images
 from zonevm.cli.app import app
 from zonevm.disks import parse
 
@@ -124,3 +128,22 @@ def test_links_lead_somewhere(page: Path) -> None:
         there = (page.parent / path).resolve() if path else page
         assert there.exists(), f"{target} leads nowhere"
         assert not anchor or anchor in map(slug, HEADING.findall(there.read_text())), f"no heading {anchor}"
+
+
+def test_the_errors_of_the_python_api_are_those_of_its_page() -> None:
+    page = (ROOT / "docs" / "python.md").read_text().partition("## Errors")[2].partition("## ")[0]
+    told = {
+        tuple(re.findall(r"`(\w+)`", row.split("|")[1])) for row in page.splitlines() if row.startswith("| `")
+    }
+    public = {name: getattr(zonevm, name) for name in zonevm.__all__ if name.endswith("Error")}
+    bases = {name: error.__base__.__name__ for name, error in public.items() if name != "ZonevmError"}
+    assert told == {(name, base) if base != "ZonevmError" else (name,) for name, base in bases.items()}
+
+
+def test_disk_info_prints_the_rows_that_the_readme_shows(tmp_path: Path) -> None:
+    shown = (ROOT / "README.md").read_text().partition("$ zonevm disk info")[2].partition("```")[0]
+    images.create(tmp_path / "disk.img", size="4G", zone_size="64M", conventional=4)
+    printed = CliRunner().invoke(app, ["disk", "info", str(tmp_path / "disk.img")]).stdout
+    alike = "serial|wwn|uuid|created|written|on the host"
+    mask = partial(re.sub, rf"^({alike})( +).*", r"\1\2...", flags=re.MULTILINE)
+    assert mask(printed).splitlines() == mask(shown).splitlines()[1:]
