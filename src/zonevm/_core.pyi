@@ -484,14 +484,18 @@ def repair(path: _Path, dry_run: bool = False) -> list[Finding]:
     CoreError ``corrupt``: some of it cannot be mended, and nothing was changed.
     """
 
-def snapshot(path: _Path, copy: _Path, new_identity: bool, progress: _Progress) -> None:
+def snapshot(path: _Path, copy: _Path, new_identity: bool, progress: _Progress) -> bool:
     """Copy an image to a new file; ``progress`` is called with the bytes done and those in all.
 
-    What ``progress`` raises ends the copying, and nothing is left.
+    What ``progress`` raises ends the copying, and nothing is left. Return whether the copy has the image's
+    owner.
     """
 
-def restore(snapshot: _Path, path: _Path, progress: _Progress) -> None:
-    """Put a copy of ``snapshot`` in the place of the image ``path``, once it is complete."""
+def restore(snapshot: _Path, path: _Path, progress: _Progress) -> bool:
+    """Put a copy of ``snapshot`` in the place of the image ``path``, once it is complete.
+
+    Return whether a new file has the snapshot's owner; one that takes another's place has that one's.
+    """
 
 def export(path: _Path, raw: _Path, progress: _Progress) -> None:
     """Write what a guest would read from the disk to a new, sparse file."""

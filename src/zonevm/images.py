@@ -143,23 +143,32 @@ def repair(path: _Path, *, dry_run: bool = False) -> list[Finding]:
 
 def snapshot(
     path: _Path, copy: _Path, *, new_identity: bool = False, progress: Progress | None = None
-) -> None:
+) -> bool:
     """Copy an image to ``copy``, which must not exist: at once where the file system can share blocks.
 
-    The copy is the same disk to a guest, unless ``new_identity`` draws it a serial number and a WWN.
+    The copy is the same disk to a guest, unless ``new_identity`` draws it a serial number and a WWN. It has
+    the image's mode, access control list and owner. Where the caller may not give it that owner the answer is
+    False: the copy is the caller's, and nobody may read it who may not read the image.
     """
     with _errors():
-        _core.snapshot(path, copy, new_identity, progress or _silent)
+        return _core.snapshot(path, copy, new_identity, progress or _silent)
 
 
-def restore(snapshot: _Path, path: _Path, *, progress: Progress | None = None) -> None:
-    """Make the image ``path`` what ``snapshot`` is. It is replaced when the copy is complete."""
+def restore(snapshot: _Path, path: _Path, *, progress: Progress | None = None) -> bool:
+    """Make the image ``path`` what ``snapshot`` is. It is replaced when the copy is complete.
+
+    Its owner, mode and extended attributes stay; :class:`ImageError` where the caller may not give the new
+    file that owner. Where nothing is at ``path``, it is as for :func:`snapshot`, with the same answer.
+    """
     with _errors():
-        _core.restore(snapshot, path, progress or _silent)
+        return _core.restore(snapshot, path, progress or _silent)
 
 
 def export(path: _Path, raw: _Path, *, progress: Progress | None = None) -> None:
-    """Write what a guest would read from the disk to ``raw``, a sparse file that must not exist."""
+    """Write what a guest would read from the disk to ``raw``, a sparse file that must not exist.
+
+    Its mode is the image's, less what the umask takes.
+    """
     with _errors():
         _core.export(path, raw, progress or _silent)
 
@@ -167,7 +176,8 @@ def export(path: _Path, raw: _Path, *, progress: Progress | None = None) -> None
 def resize(path: _Path, size: int | str, *, progress: Progress | None = None) -> None:
     """Make an image's disk larger or smaller at its end; refused where data would be lost.
 
-    A new image, with the same identity, takes the place of the old one when it is complete.
+    A new image, with the same identity, takes the place of the old one when it is complete. Its owner, mode
+    and extended attributes stay; :class:`ImageError` where the caller may not give the new file that owner.
     """
     with _errors():
         _core.resize(path, parse_size(size), progress or _silent)

@@ -11,7 +11,7 @@ use zbc::{Completion, Device, Fault, Geometry, Identity, Op, Plan};
 use zbc::{Status, Step, Zone, ZoneTable};
 
 use crate::durability::Durability;
-use crate::file::{open_regular, temporary, Draft};
+use crate::file::{open_regular, temporary, Draft, NEW};
 use crate::header::{corrupt, Access, Header};
 use crate::journal::Journal;
 use crate::layout::Layout;
@@ -62,7 +62,7 @@ impl Disk {
     pub fn create(path: &Path, geometry: &Geometry, identity: &Identity) -> Result<(), Error> {
         let header = new_header(geometry, identity)?;
         let failed = |e| Error::io("create", path, e);
-        let draft = Draft::new(path).map_err(failed)?;
+        let draft = Draft::new(path, NEW).map_err(failed)?;
         let file = draft.file();
         allocate(file, &header.layout).map_err(failed)?;
         let store = FileStore {

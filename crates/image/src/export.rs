@@ -1,12 +1,13 @@
 //! An image's medium as a raw file: what a guest would read from it.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::fs::OFlags;
 use zbc::{powered_off, written_bytes, Condition};
 
 use crate::copying::{copy, Progress, Stretch};
-use crate::file::{open_regular, Draft};
+use crate::file::{open_regular, Draft, NEW};
 use crate::header::{Access, Header};
 use crate::live::Boot;
 use crate::lock::lock_shared;
@@ -16,7 +17,8 @@ use crate::Error;
 
 /// Writes the medium of the image at `path` to `raw`, sparse, which appears when it is complete.
 ///
-/// What is above a write pointer, and all of an offline zone, is zeroes.
+/// What is above a write pointer, and all of an offline zone, is zeroes. The file's mode is the image's, less what the
+/// umask takes.
 ///
 /// # Errors
 /// `Exists` if there is anything at `raw`; `InUse`; `NotAnImage`, `Version`, `Corrupt`, `Truncated`,
@@ -36,7 +38,8 @@ pub fn export(path: &Path, raw: &Path, progress: Progress<'_>) -> Result<(), Err
     let journal = load(&store, &header, path)?;
     let words = current_words(&store, &header, Boot::current(), &journal, path)?;
     let stretches = stretches(&header, &words);
-    let draft = Draft::new(raw).map_err(failed)?;
+    let mode = source.metadata().map_err(failed)?.mode() & NEW;
+    let draft = Draft::new(raw, mode).map_err(failed)?;
     let target = draft.file();
     target.set_len(header.geometry.bytes()).map_err(failed)?;
     copy(&source, target, &stretches, progress).map_err(failed)?;

@@ -12,7 +12,10 @@ use rustix::fs::{
 use crate::header::not_an_image;
 use crate::Error;
 
-const NEW_FILE: Mode = Mode::from_raw_mode(0o666);
+/// The mode of a file that is new, before the umask.
+pub(crate) const NEW: u32 = 0o666;
+/// The mode of a file that gets another's once it is there.
+pub(crate) const PRIVATE: u32 = 0o600;
 
 /// A file that is being made: it gets its name when it is complete, and leaves nothing behind before.
 pub(crate) struct Draft<'a> {
@@ -23,12 +26,14 @@ pub(crate) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    pub fn new(path: &'a Path) -> io::Result<Self> {
-        let unnamed = unnamed(directory(path), OFlags::empty())?;
+    /// `mode` is that of the file, less what the umask takes.
+    pub fn new(path: &'a Path, mode: u32) -> io::Result<Self> {
+        let mode = Mode::from_raw_mode(mode);
+        let unnamed = unnamed(directory(path), OFlags::empty(), mode)?;
         let named = unnamed.is_none();
         let file = match unnamed {
             Some(file) => file,
-            None => exclusive(path)?,
+            None => exclusive(path, mode)?,
         };
         without_copy_on_write(&file);
         Ok(Self { file, path, named })
@@ -66,11 +71,12 @@ impl Drop for Draft<'_> {
 
 /// A file in `dir` that has no name and vanishes with its last user.
 pub(crate) fn temporary(dir: &Path) -> io::Result<File> {
-    let file = match unnamed(dir, OFlags::EXCL)? {
+    let mode = Mode::from_raw_mode(PRIVATE);
+    let file = match unnamed(dir, OFlags::EXCL, mode)? {
         Some(file) => file,
         None => {
             let path = unused_name(dir);
-            let file = exclusive(&path)?;
+            let file = exclusive(&path, mode)?;
             std::fs::remove_file(&path)?;
             file
         }
@@ -80,6 +86,8 @@ pub(crate) fn temporary(dir: &Path) -> io::Result<File> {
 }
 
 /// Puts a new file in the place of what is at `path`, once `make` has filled it; `failed` words errors.
+///
+/// It is private until `make` gives it another mode.
 pub(crate) fn replace(
     path: &Path,
     failed: impl Fn(io::Error) -> Error,
@@ -88,7 +96,7 @@ pub(crate) fn replace(
     // Through a symbolic link: what it names is replaced, and not the link.
     let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let partial = unused_name(directory(path));
-    let draft = Draft::new(&partial).map_err(&failed)?;
+    let draft = Draft::new(&partial, PRIVATE).map_err(&failed)?;
     make(draft.file())?;
     draft.publish().map_err(&failed)?;
     std::fs::rename(&partial, path).map_err(|e| {
@@ -115,18 +123,18 @@ pub(crate) fn open_regular(path: &Path, access: OFlags) -> Result<File, Error> {
 }
 
 /// A file without a name; `None` where the file system has no such thing.
-fn unnamed(dir: &Path, more: OFlags) -> io::Result<Option<File>> {
+fn unnamed(dir: &Path, more: OFlags, mode: Mode) -> io::Result<Option<File>> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC | more;
-    match open(dir, flags, NEW_FILE) {
+    match open(dir, flags, mode) {
         Ok(fd) => Ok(Some(fd.into())),
         Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR) => Ok(None),
         Err(e) => Err(e.into()),
     }
 }
 
-fn exclusive(path: &Path) -> io::Result<File> {
+fn exclusive(path: &Path, mode: Mode) -> io::Result<File> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
-    Ok(open(path, flags, NEW_FILE)?.into())
+    Ok(open(path, flags, mode)?.into())
 }
 
 /// The directory of a file that need not be there.
@@ -157,7 +165,7 @@ mod tests {
 
     fn named(path: &Path) -> Draft<'_> {
         Draft {
-            file: exclusive(path).unwrap(),
+            file: exclusive(path, Mode::from_raw_mode(NEW)).unwrap(),
             path,
             named: true,
         }
@@ -171,7 +179,7 @@ mod tests {
         assert!(!path.exists());
         named(&path).publish().unwrap();
         assert!(path.exists());
-        let error = exclusive(&path).unwrap_err();
+        let error = exclusive(&path, Mode::from_raw_mode(NEW)).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
     }
 
@@ -179,7 +187,7 @@ mod tests {
     fn a_draft_does_not_replace_what_came_first() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("draft");
-        let draft = Draft::new(&path).unwrap();
+        let draft = Draft::new(&path, NEW).unwrap();
         if draft.named {
             return;
         }

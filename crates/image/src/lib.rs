@@ -8,6 +8,7 @@
 //! RESET WRITE POINTER made stable survives a crash of the host too, as does the condition of a zone that was made
 //! to fail, and after one no write pointer is above stable data.
 
+mod attributes;
 mod bytes;
 mod check;
 mod conditions;
@@ -40,6 +41,7 @@ mod store;
 mod table;
 mod undo;
 
+pub use attributes::Owner;
 pub use check::{check, Finding};
 pub use conditions::set_zones;
 pub use copying::Progress;

@@ -8,6 +8,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use zbc::{check_word, fresh_word, powered_off, written, Geometry};
 
+use crate::attributes::keep;
 use crate::copying::{copy, Progress, Stretch};
 use crate::file::{open_regular, replace};
 use crate::header::{Access, Header};
@@ -21,7 +22,7 @@ use crate::{table, Error, ErrorKind};
 
 /// Makes the disk of the image at `path` `bytes` long.
 ///
-/// New zones are empty. A last zone that was smaller than the others grows, and keeps its condition.
+/// New zones are empty. Owner, mode and extended attributes of the file stay. A last zone that was smaller than the others grows, and keeps its condition.
 ///
 /// # Errors
 /// `Invalid` for a size that cannot be, or where data would be lost. `InUse`, `NotAnImage`, `Version`, `Corrupt`,
@@ -50,6 +51,7 @@ pub fn resize(path: &Path, bytes: u64, progress: Progress<'_>) -> Result<(), Err
         ..old
     };
     replace(path, failed, |target| {
+        keep(&source, target, path)?;
         allocate(target, &new.layout).map_err(failed)?;
         let to = new.layout.data.offset;
         copy(&source, target, &[Stretch { to, ..data }], progress).map_err(failed)?;

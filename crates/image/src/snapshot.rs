@@ -9,8 +9,9 @@ use std::path::Path;
 
 use rustix::fs::{ioctl_ficlone, OFlags};
 
+use crate::attributes::{follow, keep, Owner};
 use crate::copying::{copy, Progress, Stretch};
-use crate::file::{open_regular, replace, Draft};
+use crate::file::{open_regular, replace, Draft, PRIVATE};
 use crate::header::{Access, Header};
 use crate::live::Boot;
 use crate::lock::{lock, lock_shared};
@@ -18,7 +19,8 @@ use crate::state::{allocate, current_words, load, write_header};
 use crate::store::{FileStore, Store};
 use crate::{random, table, Error, ErrorKind};
 
-/// Copies the image at `path` to `copy`, which appears when it is complete.
+/// Copies the image at `path` to `copy`, which appears when it is complete, with its owner and mode; says whether it has
+/// that owner.
 ///
 /// # Errors
 /// `Exists` if there is anything at `copy`; `InUse`; `NotAnImage`, `Version`, `Corrupt`, `Truncated` for the
@@ -28,23 +30,29 @@ pub fn snapshot(
     copy: &Path,
     new_identity: bool,
     progress: Progress<'_>,
-) -> Result<(), Error> {
+) -> Result<Owner, Error> {
     let failed = |e| Error::io("create", copy, e);
     if copy.symlink_metadata().is_ok() {
         return Err(failed(io::Error::from_raw_os_error(libc::EEXIST)));
     }
-    let draft = Draft::new(copy).map_err(failed)?;
-    duplicate(path, draft.file(), copy, new_identity, progress)?;
-    draft.publish().map_err(failed)
+    let source = open_regular(path, OFlags::RDONLY)?;
+    let draft = Draft::new(copy, PRIVATE).map_err(failed)?;
+    let owner = follow(&source, draft.file()).map_err(failed)?;
+    duplicate(&source, path, draft.file(), copy, new_identity, progress)?;
+    draft.publish().map_err(failed)?;
+    Ok(owner)
 }
 
 /// Makes the image at `path`, if there is one, what `snapshot` is: replaces it when the copy is complete.
 ///
+/// Its owner, mode and extended attributes stay; a new one has owner and mode of `snapshot`. Says whether it has that owner.
+///
 /// # Errors
 /// As for [`snapshot`]; `InUse` for either; `NotAnImage` when something else is at `path`.
-pub fn restore(snapshot: &Path, path: &Path, progress: Progress<'_>) -> Result<(), Error> {
+pub fn restore(snapshot: &Path, path: &Path, progress: Progress<'_>) -> Result<Owner, Error> {
+    let failed = |e| Error::io("replace", path, e);
     // Held until the other file has the name.
-    let _old = match open_regular(path, OFlags::RDWR) {
+    let old = match open_regular(path, OFlags::RDWR) {
         Ok(file) => {
             lock(&file, path)?;
             // A damaged image may be replaced, and nothing that is none.
@@ -56,23 +64,28 @@ pub fn restore(snapshot: &Path, path: &Path, progress: Progress<'_>) -> Result<(
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
-    replace(
-        path,
-        |e| Error::io("replace", path, e),
-        |target| duplicate(snapshot, target, path, false, progress),
-    )
+    let source = open_regular(snapshot, OFlags::RDONLY)?;
+    let mut owner = Owner::Kept;
+    replace(path, failed, |target| {
+        match &old {
+            Some(old) => keep(old, target, path)?,
+            None => owner = follow(&source, target).map_err(failed)?,
+        }
+        duplicate(&source, snapshot, target, path, false, progress)
+    })?;
+    Ok(owner)
 }
 
 fn duplicate(
+    source: &File,
     path: &Path,
     target: &File,
     name: &Path,
     new_identity: bool,
     progress: Progress<'_>,
 ) -> Result<(), Error> {
-    let source = open_regular(path, OFlags::RDONLY)?;
-    lock_shared(&source, path)?;
-    let mut header = Header::read(&source, path, Access::Write)?;
+    lock_shared(source, path)?;
+    let mut header = Header::read(source, path, Access::Write)?;
     let failed = |e| Error::io("copy to", name, e);
     let from = FileStore {
         file: source.try_clone().map_err(failed)?,
@@ -80,14 +93,14 @@ fn duplicate(
     };
     let journal = load(&from, &header, path)?;
     let words = current_words(&from, &header, Boot::current(), &journal, path)?;
-    if ioctl_ficlone(target, &source).is_err() {
+    if ioctl_ficlone(target, source).is_err() {
         allocate(target, &header.layout).map_err(failed)?;
         let whole = Stretch {
             from: 0,
             to: 0,
             length: header.layout.file_length(),
         };
-        copy(&source, target, &[whole], progress).map_err(failed)?;
+        copy(source, target, &[whole], progress).map_err(failed)?;
     }
     header.uuid = random::uuid();
     if new_identity {

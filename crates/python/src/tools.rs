@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use image::Progress;
+use image::{Owner, Progress};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use zbc::Condition;
@@ -29,10 +29,11 @@ pub fn snapshot(
     copy: PathBuf,
     new_identity: bool,
     progress: Py<PyAny>,
-) -> PyResult<()> {
-    told(py, &progress, |tell| {
+) -> PyResult<bool> {
+    let owner = told(py, &progress, |tell| {
         image::snapshot(&path, &copy, new_identity, tell)
-    })
+    })?;
+    Ok(owner == Owner::Kept)
 }
 
 #[pyfunction]
@@ -41,8 +42,9 @@ pub fn restore(
     snapshot: PathBuf,
     path: PathBuf,
     progress: Py<PyAny>,
-) -> PyResult<()> {
-    told(py, &progress, |tell| image::restore(&snapshot, &path, tell))
+) -> PyResult<bool> {
+    let owner = told(py, &progress, |tell| image::restore(&snapshot, &path, tell))?;
+    Ok(owner == Owner::Kept)
 }
 
 #[pyfunction]
@@ -82,11 +84,11 @@ pub fn set_zones(
 }
 
 /// Runs `copy`, which tells Python how far it is; what Python raises, such as for Ctrl-C, ends it.
-fn told(
+fn told<T: Send>(
     py: Python<'_>,
     progress: &Py<PyAny>,
-    copy: impl FnOnce(Progress<'_>) -> Result<(), image::Error> + Send,
-) -> PyResult<()> {
+    copy: impl FnOnce(Progress<'_>) -> Result<T, image::Error> + Send,
+) -> PyResult<T> {
     let mut raised = None;
     let done = py.detach(|| {
         copy(&mut |done, total| {

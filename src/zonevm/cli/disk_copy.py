@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from zonevm import images
+from zonevm.cli.output import say
 from zonevm.cli.progress import progress
 from zonevm.cli.stopping import undo_when_terminated
 from zonevm.units import about_size, parse_size
@@ -22,11 +23,13 @@ def snapshot(file: Path, copy: Path, new_identity: bool) -> None:
     """Copy image FILE, which nobody uses, to COPY, which must not exist.
 
     At once where the file system shares blocks between files (btrfs, XFS); elsewhere holes stay holes. To a
-    guest the copy is the same disk; one that has both needs --new-identity.
+    guest the copy is the same disk; one that has both needs --new-identity. COPY has FILE's owner and
+    mode; where you may not give it that owner it is yours, and only those who may read FILE may read it.
     """
     undo_when_terminated()
     with progress("copying", "copied") as tell:
-        images.snapshot(file, copy, new_identity=new_identity, progress=tell)
+        same_owner = images.snapshot(file, copy, new_identity=new_identity, progress=tell)
+    _tell_owner(copy, file, same_owner)
     click.echo(f"{copy}: a copy of {file}")
 
 
@@ -36,11 +39,12 @@ def snapshot(file: Path, copy: Path, new_identity: bool) -> None:
 def restore(snapshot: Path, file: Path) -> None:
     """Make image FILE, which nobody uses, what SNAPSHOT is.
 
-    FILE is replaced when the copy is complete, also where it is damaged.
+    FILE is replaced when the copy is complete, also where it is damaged. It keeps its owner and mode.
     """
     undo_when_terminated()
     with progress("copying", "copied") as tell:
-        images.restore(snapshot, file, progress=tell)
+        same_owner = images.restore(snapshot, file, progress=tell)
+    _tell_owner(file, snapshot, same_owner)
     click.echo(f"{file}: as in {snapshot}")
 
 
@@ -64,9 +68,15 @@ def export(file: Path, raw: Path) -> None:
 def resize(file: Path, size: str) -> None:
     """Make the disk in image FILE, which nobody uses, SIZE long: empty zones come or go at its end.
 
-    A zone that holds data does not go. A new file takes FILE's place when it is complete.
+    A zone that holds data does not go. A new file takes FILE's place when it is complete, with its owner and
+    mode.
     """
     undo_when_terminated()
     with progress("copying", "copied") as tell:
         images.resize(file, size, progress=tell)
     click.echo(f"{file}: {about_size(parse_size(size))}, {images.info(file)['zone_count']} zones")
+
+
+def _tell_owner(copy: Path, original: Path, same: bool) -> None:
+    if not same:
+        say(f"{copy} is yours: you may not give it to the owner of {original}")
