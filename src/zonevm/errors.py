@@ -44,6 +44,10 @@ class KernelError(HostError):
     """No usable guest kernel, or a kernel without what the guest needs."""
 
 
+class PackageError(HostError):
+    """A package cannot be had: no mirror, no such suite or package, no network, no room."""
+
+
 class QemuError(ZonevmError):
     """QEMU could not be started, is too old, or died."""
 
