@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
     ioctl_getflags, ioctl_setflags, linkat, open, AtFlags, IFlags, Mode, OFlags, CWD,
 };
+use rustix::io::fcntl_dupfd_cloexec;
 
 use crate::header::not_an_image;
 use crate::Error;
@@ -111,7 +112,7 @@ pub(crate) fn open_regular(path: &Path, access: OFlags) -> Result<File, Error> {
     // NONBLOCK: a FIFO of that name must not make us wait.
     let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = match open(path, flags, Mode::empty()) {
-        Ok(fd) => File::from(fd),
+        Ok(fd) => above_standard(fd).map_err(|e| Error::io("open", path, e))?,
         Err(rustix::io::Errno::ISDIR | rustix::io::Errno::NXIO) => return Err(not_an_image(path)),
         Err(e) => return Err(Error::io("open", path, e.into())),
     };
@@ -126,7 +127,7 @@ pub(crate) fn open_regular(path: &Path, access: OFlags) -> Result<File, Error> {
 fn unnamed(dir: &Path, more: OFlags, mode: Mode) -> io::Result<Option<File>> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC | more;
     match open(dir, flags, mode) {
-        Ok(fd) => Ok(Some(fd.into())),
+        Ok(fd) => above_standard(fd).map(Some),
         Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR) => Ok(None),
         Err(e) => Err(e.into()),
     }
@@ -134,7 +135,17 @@ fn unnamed(dir: &Path, more: OFlags, mode: Mode) -> io::Result<Option<File>> {
 
 fn exclusive(path: &Path, mode: Mode) -> io::Result<File> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
-    Ok(open(path, flags, mode)?.into())
+    above_standard(open(path, flags, mode)?)
+}
+
+/// The file behind a descriptor above 2: at 0, 1 or 2, which the process may have closed, it would get what is
+/// printed.
+fn above_standard(fd: OwnedFd) -> io::Result<File> {
+    let fd = match fd.as_raw_fd() {
+        0..=2 => fcntl_dupfd_cloexec(&fd, 3)?,
+        _ => fd,
+    };
+    Ok(fd.into())
 }
 
 /// The directory of a file that need not be there.
