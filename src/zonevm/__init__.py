@@ -11,6 +11,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from zonevm import standard_streams
+
 if TYPE_CHECKING:
     from zonevm import explain, images
     from zonevm.disks import Disk, PhysicalDisk, PlainDisk, SmrDisk, TcmuDisk, ZnsDisk
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     )
     from zonevm.faults import Fault, Faults
     from zonevm.guest import CommandError, Completed, Guest
+
+standard_streams.hold()
 
 _ERRORS = (
     "DiskError",

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+
+from zonevm import images
 
 pytestmark = pytest.mark.guest
 
@@ -61,6 +64,26 @@ def test_output_appends_to_a_file_and_ends_with_its_reader(run: list[str], tmp_p
     done = subprocess.run(["bash", "-c", script], capture_output=True, timeout=2 * BOOT)
     assert (tmp_path / "file").read_text() == "first\nsecond\n"
     assert (done.stdout, done.stderr) == (b"y\n", b"")
+
+
+@pytest.mark.parametrize(
+    ("closed", "expected"),
+    [("<&- 2>&-", (3, "out\n", "")), (">&-", (125, "", "zonevm: standard output: Bad file descriptor\n"))],
+)
+def test_a_closed_stream_is_never_the_image(
+    run: list[str], tmp_path: Path, closed: str, expected: tuple[int, str, str]
+) -> None:
+    image = tmp_path / "disk.img"
+    images.create(image, size="64M", zone_size="1M")
+    identity = images.info(image)["uuid"]
+    command = f"cat; echo out; echo x >&2; head -c 65536 /dev/zero >&{2 if '2' in closed else 1}; exit 3"
+    script = f"{shlex.join([*run, '--disk', f'smr,file={image}', '--', 'sh', '-c', command])} {closed}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=BOOT)
+    code, out, says = expected
+    assert (done.returncode, done.stdout) == (code, out)
+    assert says in done.stderr
+    assert images.info(image)["uuid"] == identity
+    assert not images.check(image)
 
 
 @pytest.mark.parametrize("when", ["booting", "running"])

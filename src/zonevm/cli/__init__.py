@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -13,12 +15,14 @@ from zonevm.cli.output import say
 from zonevm.errors import GuestPanicError, ZonevmError
 
 _COMPLETE = "_ZONEVM_COMPLETE"
+_NO_OUTPUT = (errno.EBADF, errno.EIO, errno.ENOSPC)
 _INTERRUPTED = 130
 _PIPE_CLOSED = 141
 
 
 def main() -> None:
     """Run the command line and exit."""
+    _complete_streams()
     sys.exit(execute(sys.argv[1:]))
 
 
@@ -44,7 +48,31 @@ def execute(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _INTERRUPTED
     except BrokenPipeError:
-        # Our reader is done, as with `| head -1`; what is still buffered has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Our reader is done, as with `| head -1`.
+        _drop_output()
         return _PIPE_CLOSED
+    except OSError as error:
+        if error.errno not in _NO_OUTPUT or error.filename is not None:
+            raise
+        _drop_output()
+        say(f"standard output: {error.strerror}", "What was to be printed is lost.")
+        return ZonevmError.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _drop_output() -> None:
+    """Have what is still buffered go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _complete_streams() -> None:
+    """Make Python's streams for descriptors that were closed, so that a result that is lost is an error.
+
+    Names that are no text in this locale are printed as the bytes that they are.
+    """
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w", closefd=False))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape")

@@ -36,12 +36,19 @@ def relay(console: socket.socket, keyboard: int, screen: int, alive: Callable[[]
         elif typed and ready:
             typed = typed[console.send(typed, socket.MSG_DONTWAIT) :]
         if ready.get(keyboard, 0) & _READABLE:
-            typed = os.read(keyboard, _AT_ONCE)
+            typed = _typed(keyboard)
             ended = not typed
             if interactive and LEAVE in typed:
                 return False
         if not ready and not alive():
             return True
+
+
+def _typed(keyboard: int) -> bytes:
+    try:
+        return os.read(keyboard, _AT_ONCE)
+    except OSError:  # a terminal that hung up, or a standard input that is closed
+        return b""
 
 
 def _received(console: socket.socket) -> bytes:

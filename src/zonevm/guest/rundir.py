@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from zonevm import standard_streams
 from zonevm.errors import HostError
 from zonevm.host import runs_dir, runtime_base
 
@@ -42,6 +43,7 @@ class RuntimeDir:
     """
 
     def __init__(self) -> None:
+        standard_streams.hold()
         base = runtime_base()
         if len(os.fsencode(base)) + len("/zonevm-12345678") + len(_LONGEST_NAME) > _SOCKET_PATH_BYTES:
             raise HostError(
