@@ -52,7 +52,7 @@ def out(disk: Scsi, *argv: str) -> str:
         (0x07, []),
         (0x10, []),
         (0x11, []),
-        (0x3E, []),
+        (0x3E, range(16)),
         (0x3F, [0, 1]),
     ],
 )
@@ -82,6 +82,8 @@ def test_partial_counts_what_fits(disk: Scsi) -> None:
     part = disk.report(length=64 * 3, partial=True)
     assert int.from_bytes(whole.data[:4], "big") == 16 * 64
     assert int.from_bytes(part.data[:4], "big") == 2 * 64
+    cut = disk.report(length=64 * 3 - 24, partial=True)
+    assert (len(cut.data), int.from_bytes(cut.data[:4], "big")) == (64 * 3 - 24, 2 * 64 - 24)
 
 
 def test_a_report_starts_at_the_zone_that_holds_the_lba(disk: Scsi) -> None:

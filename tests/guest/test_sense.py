@@ -14,6 +14,7 @@ pytestmark = pytest.mark.guest
 
 UNALIGNED_WRITE = Sense(5, 0x21, 0x04)
 WRITE_BOUNDARY_VIOLATION = Sense(5, 0x21, 0x05)
+READ_BOUNDARY_VIOLATION = Sense(5, 0x21, 0x07)
 INVALID_FIELD = Sense(5, 0x24, 0x00)
 OUT_OF_RANGE = Sense(5, 0x21, 0x00)
 INVALID_OPCODE = Sense(5, 0x20, 0x00)
@@ -87,6 +88,16 @@ def test_read_across_sequential_zones(disk: Scsi) -> None:
     answer = disk.read16(disk.zone(11) - 8, 16)
     assert answer.sense is GOOD
     assert len(answer.data) == 16 * 512
+
+
+def test_read_from_a_conventional_zone_into_a_sequential_one(disk: Scsi) -> None:
+    assert disk.read16(disk.zone(CONVENTIONAL) - 8, 16).sense == READ_BOUNDARY_VIOLATION
+    assert disk.read16(disk.zone(CONVENTIONAL) - 8, 8).sense is GOOD
+    assert disk.read16(disk.zone(1) - 8, 16).sense is GOOD
+    # The block layer splits reads where zones meet.
+    for flag in ("direct", "nonblock"):
+        read = f"dd if={disk.disk} of=/dev/null bs={BLOCKS * 512} count=1 iflag={flag},fullblock"
+        assert f"{BLOCKS * 512} bytes" in disk.guest.run(read, check=True).stderr.decode()
 
 
 def test_explicit_open_past_the_limit(disk: Scsi) -> None:

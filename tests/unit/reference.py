@@ -52,6 +52,8 @@ CODES = {
 }
 RECOMMENDED = 0x10
 """The reporting option for zones with the RESET bit."""
+NO_GAPS = 0x3E
+"""The reporting option for all zones but the gap zones."""
 NON_SEQUENTIAL = 0x11
 """The reporting option for zones with the NON_SEQ bit."""
 UNUSABLE = {Condition.READ_ONLY: ZONE_READ_ONLY, Condition.OFFLINE: ZONE_OFFLINE}
@@ -67,7 +69,7 @@ REPORTED: dict[int, set[Condition]] = {
     0x07: {Condition.OFFLINE},
     RECOMMENDED: set(Condition),
     NON_SEQUENTIAL: set(Condition),
-    0x3E: set(),  # gap: by type, not by condition
+    NO_GAPS: set(Condition),
     0x3F: {Condition.NOT_WRITE_POINTER},
 }
 
@@ -173,7 +175,7 @@ class Model:
     def read(self, lba: int, count: int) -> bytes:
         """READ: above a write pointer there are zeroes."""
         self.check_range(lba, count)
-        errors = self.restricted(lba, count) if count and not self.shape.urswrz else set()
+        errors = self.restricted(lba, count) if count else set()
         if any(self.in_gap(block) for block in range(lba, lba + count)):
             errors.add(GAP_ZONE)
         if any(zone.condition is Condition.OFFLINE for zone in self.zones_at(lba, count)):
@@ -188,11 +190,16 @@ class Model:
         return b"".join(self.data.get(block, nothing) for block in range(lba, lba + count))
 
     def restricted(self, lba: int, count: int) -> set[Sense]:
-        """URSWRZ = 0: a read is within one sequential zone and below its write pointer, or conventional."""
+        """No read enters a sequential write required zone from a conventional one; with URSWRZ = 0 none from
+        another zone at all, and it ends below the write pointer."""
+        if self.shape.host_aware:
+            return set()
         first, last = self.zone_at(lba), self.zone_at(lba + count - 1)
         errors: set[Sense] = set()
-        if first is not last and not last.conventional:
+        if first is not last and not last.conventional and (first.conventional or not self.shape.urswrz):
             errors.add(READ_BOUNDARY)
+        if self.shape.urswrz:
+            return errors
         for zone in (first, last):
             if (
                 lba < zone.end
@@ -367,7 +374,8 @@ class Model:
             descriptor(zone, kind)
             for zone, kind in listed
             if zone.end > lba
-            and (kind == 5 if option == 0x3E else zone.condition in REPORTED[option])
+            and zone.condition in REPORTED[option]
+            and (kind != 5 or option != NO_GAPS)
             and (zone.recommended or option != RECOMMENDED)
             and (zone.non_sequential or option != NON_SEQUENTIAL)
         ]

@@ -132,12 +132,12 @@ fn force_unit_access(request: &Request<'_>) -> bool {
 
 /// Where the blocks come from, without a gap. What was not written since its zone was last reset reads as zeroes.
 ///
-/// Without URSWRZ a read of a sequential zone ends in that zone, and below its write pointer if it has one
-/// (ZBC-2, 4.4.3): a full zone can be read as a whole.
+/// Without URSWRZ a read of a sequential zone ends below its write pointer if it has one (ZBC-2, 4.4.3): a full zone
+/// can be read as a whole.
 fn extents(unit: &Unit<'_>, lba: u64, blocks: u64) -> Result<Vec<Extent>, Sense> {
     let mut extents = Vec::new();
     let end = lba + blocks;
-    if !unit.geometry.urswrz && crosses_into_sequential(unit.geometry, lba, end) {
+    if crosses_into_sequential(unit.geometry, lba, end) {
         return Err(Sense::READ_BOUNDARY);
     }
     let mut at = lba;
@@ -161,10 +161,13 @@ fn extents(unit: &Unit<'_>, lba: u64, blocks: u64) -> Result<Vec<Extent>, Sense>
     Ok(extents)
 }
 
-/// Whether the blocks from `lba` to `end` lie in several zones, of which the last is a sequential one.
+/// Whether a read from `lba` to `end` enters a sequential write required zone from where it may not: from a
+/// conventional zone whatever URSWRZ is, from another sequential one without URSWRZ (ZBC-2, 4.4.3).
 fn crosses_into_sequential(geometry: &Geometry, lba: u64, end: u64) -> bool {
+    let first = geometry.zone_of(lba);
     let last = geometry.zone_of(end.max(lba + 1) - 1);
-    geometry.zone_of(lba) < last && !geometry.is_conventional(last)
+    let enters = first < last && !geometry.is_conventional(last) && !geometry.host_aware;
+    enters && (geometry.is_conventional(first) || !geometry.urswrz)
 }
 
 /// The LBA up to which `zone` holds data.

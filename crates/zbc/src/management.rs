@@ -94,17 +94,19 @@ pub(crate) fn report(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
         if !wanted.includes(kind, &zone, reset) {
             continue;
         }
-        let room = allocation_length.saturating_sub(data.len());
-        if partial && room < DESCRIPTOR {
-            break;
-        }
-        if room > 0 {
+        if allocation_length > data.len() {
             data.extend(descriptor(kind, &zone, reset));
+        } else if partial {
+            break;
         }
         same.add(kind, &zone);
         matching += 1;
     }
-    let list_len = matching.saturating_mul(DESCRIPTOR as u32);
+    let mut list_len = matching.saturating_mul(DESCRIPTOR as u32);
+    if partial {
+        // As many bytes as are transferred: the last descriptor may be cut.
+        list_len = list_len.min(allocation_length.saturating_sub(DESCRIPTOR) as u32);
+    }
     data[0..4].copy_from_slice(&list_len.to_be_bytes());
     data[4] = same.code();
     data[8..16].copy_from_slice(&(unit.geometry.blocks - 1).to_be_bytes());
@@ -162,7 +164,8 @@ enum Wanted {
     ResetRecommended,
     /// Zones whose NON_SEQ bit is set.
     NonSequential,
-    Gaps,
+    /// All zones but the gap zones.
+    NoGaps,
 }
 
 impl Wanted {
@@ -178,7 +181,7 @@ impl Wanted {
             0x07 => Wanted::One(Condition::Offline),
             0x10 => Wanted::ResetRecommended,
             0x11 => Wanted::NonSequential,
-            0x3E => Wanted::Gaps,
+            0x3E => Wanted::NoGaps,
             0x3F => Wanted::One(Condition::NotWritePointer),
             _ => return Err(Sense::cdb_bit(14, 5)),
         })
@@ -190,7 +193,7 @@ impl Wanted {
             Wanted::One(wanted) => *wanted == zone.condition,
             Wanted::ResetRecommended => reset,
             Wanted::NonSequential => zone.non_sequential,
-            Wanted::Gaps => kind == GAP,
+            Wanted::NoGaps => kind != GAP,
         }
     }
 }

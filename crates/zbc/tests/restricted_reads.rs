@@ -1,4 +1,4 @@
-//! A disk whose URSWRZ is zero: what of its sequential zones can be read.
+//! What of sequential zones can be read: of any disk, and of one whose URSWRZ is zero.
 
 mod common;
 
@@ -72,6 +72,20 @@ fn reads_of_sequential_zones_do_not_cross() {
     assert_eq!(reads(&disk, 4 * ZONE - 1, 2), BOUNDARY, "from another type");
     assert_eq!(reads(&disk, 3 * ZONE - 1, 2), "ok", "both conventional");
     assert_eq!(reads(&disk, 0, 4 * ZONE as u32), "ok");
+}
+
+#[test]
+fn no_read_enters_a_sequential_write_required_zone_from_a_conventional_one() {
+    let disk = Disk::new(small());
+    assert_eq!(reads(&disk, 4 * ZONE - 1, 1), "ok");
+    assert_eq!(reads(&disk, 4 * ZONE - 1, 2), BOUNDARY);
+    assert_eq!(reads(&disk, 3 * ZONE, 3 * ZONE as u32), BOUNDARY);
+    assert_eq!(reads(&disk, 5 * ZONE - 1, 2), "ok", "both sequential");
+    let preferred = Disk::new(Geometry {
+        host_aware: true,
+        ..small()
+    });
+    assert_eq!(reads(&preferred, 4 * ZONE - 1, 2), "ok");
 }
 
 #[test]

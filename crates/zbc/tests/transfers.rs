@@ -100,16 +100,17 @@ fn transfers_are_limited() {
 fn extents_are_in_order_and_as_few_as_can_be() {
     let disk = Disk::new(small());
     disk.write_blocks(4 * 64, 64, 1).good();
-    disk.write_blocks(5 * 64, 8, 1).good();
-    let op = disk.plan(&read16(3 * 64, 4 * 64), &[]).op().clone();
+    disk.write_blocks(5 * 64, 64, 1).good();
+    disk.write_blocks(6 * 64, 8, 1).good();
+    let op = disk.plan(&read16(4 * 64, 4 * 64), &[]).op().clone();
     let zone = 64 * 512;
     let extents = vec![
         Extent::Data {
-            offset: 3 * zone,
+            offset: 4 * zone,
             len: 2 * zone + 4096,
         },
         Extent::Zeroes {
-            offset: 5 * zone + 4096,
+            offset: 6 * zone + 4096,
             len: 2 * zone - 4096,
         },
     ];

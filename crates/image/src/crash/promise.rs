@@ -27,10 +27,12 @@ pub(super) struct Promise {
 /// Whether the disk holds what it promised.
 pub(super) fn check(disk: &Disk, promise: &Promise) -> Result<(), String> {
     let mut data = vec![0; (ZONES * ZONE * BLOCK) as usize];
-    let into = VolatileSlice::from(&mut data[..]);
-    let read = disk.execute(&cdb(0x88, 0, 0, ZONES * ZONE), &[], &[into]);
-    if read.completion.status != Status::Good {
-        return Err("it cannot be read".into());
+    for (zone, data) in (0..).zip(data.chunks_mut((ZONE * BLOCK) as usize)) {
+        let into = VolatileSlice::from(data);
+        let read = disk.execute(&cdb(0x88, 0, zone * u64::from(ZONE), ZONE), &[], &[into]);
+        if read.completion.status != Status::Good {
+            return Err(format!("zone {zone} cannot be read"));
+        }
     }
     let sectors = |lba: u64| data[lba as usize * BLOCK as usize..][..BLOCK as usize].chunks(16);
     for (lba, versions) in (0..).zip(&promise.blocks) {
