@@ -190,7 +190,7 @@ def set_zones(
 
     ``written``: the bytes from the zone's start that hold data, whole physical blocks, or logical ones of a
     host-aware disk; by default what there is now, or nothing for ``empty``. What was not written before reads
-    as zeroes. Conventional zones are ``not-write-pointer``, ``read-only`` or ``offline``. Raises
+    as zeroes. Conventional zones can only be ``not-write-pointer``. Raises
     :class:`ImageError`, and changes nothing, for a condition that one of the zones cannot be in;
     :class:`UsageError` for zones that the disk lacks.
     """

@@ -172,7 +172,9 @@ def test_the_core_knows_every_kind(disk: Disk, kind: str) -> None:
     [
         ("busy,zone=16", "there is no zone 16: the disk has 16, from 0 to 15"),
         ("busy,lba=131071,blocks=2", "there are no 2 blocks at LBA 131071: the disk's last LBA is 131071"),
-        ("reset-recommended,zone=0", "zone 0 is conventional and has no write pointer"),
+        ("reset-recommended,zone=0", "zone 0 is conventional, and it happens to sequential zones only"),
+        ("read-only,zone=0", "zone 0 is conventional, and it happens to sequential zones only"),
+        ("offline,lba=0,blocks=8193", "zone 0 is conventional, and it happens to sequential zones only"),
         ("read-error,command=write", "it never happens at command write"),
         ("busy,disk=1", "disk 1 is no emulated SMR disk that is served here"),
     ],

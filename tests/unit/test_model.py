@@ -306,9 +306,9 @@ class Fail:
         model = pair.model
         number = self.place.lba(model) // model.shape.zone_blocks
         zone = model.zones[number]
+        if zone.conventional:
+            return
         if self.kind == "reset-recommended":
-            if zone.conventional:
-                return
             zone.recommended = True
         else:
             model.fail(number, Condition(self.kind))

@@ -128,7 +128,7 @@ fn run(rules: &[Numbered], command: &Command<'_>) -> Option<Outcome> {
                 let rest = |command: &Command<'_>| run(&rules[place + 1..], command);
                 return fault.run(&strike, command, &rest);
             }
-            Fault::OnZone { inflict, .. } => {
+            Fault::OnZone(inflict) => {
                 if rule.inflict(command.disk, *inflict).is_err() {
                     return command.check(MEDIUM_ERROR, WRITE_ERROR, None);
                 }

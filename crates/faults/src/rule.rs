@@ -99,10 +99,10 @@ impl Active {
         let place = blocks(&rule.place, geometry)?;
         let zones = match (&fault, &place) {
             (Fault::OnCommand(_), _) => 0..0,
-            (Fault::OnZone { .. }, None) => return Err(RuleError::NoPlace),
-            (Fault::OnZone { sequential, .. }, Some(place)) => {
+            (Fault::OnZone(_), None) => return Err(RuleError::NoPlace),
+            (Fault::OnZone(_), Some(place)) => {
                 let zones = geometry.zone_of(place.start)..geometry.zone_of(place.end - 1) + 1;
-                if *sequential && geometry.is_conventional(zones.start) {
+                if geometry.is_conventional(zones.start) {
                     return Err(RuleError::Conventional(zones.start));
                 }
                 zones
@@ -117,7 +117,7 @@ impl Active {
         if !(rule.probability > 0.0 && rule.probability <= 1.0) {
             return Err(RuleError::Probability(rule.probability));
         }
-        let once = matches!(fault, Fault::OnZone { .. }).then_some(1);
+        let once = matches!(fault, Fault::OnZone(_)).then_some(1);
         let active = Active {
             label: rule.label.clone(),
             commands: rule.commands.clone().unwrap_or(Selector::Any),
@@ -133,7 +133,7 @@ impl Active {
                 random: Random::new(rule.seed),
             }),
         };
-        if let (Fault::OnZone { inflict, .. }, true) = (&active.fault, rule.is_immediate()) {
+        if let (Fault::OnZone(inflict), true) = (&active.fault, rule.is_immediate()) {
             active
                 .inflict(disk, *inflict)
                 .map_err(RuleError::NotStable)?;
@@ -224,7 +224,7 @@ pub enum RuleError {
     },
     /// A fault of a zone, and no zone.
     NoPlace,
-    /// A fault of a zone with a write pointer, and a conventional zone.
+    /// A fault of a sequential zone, and a conventional zone.
     Conventional(u32),
     /// The fault strikes none of these commands.
     Never(Selector),
@@ -251,7 +251,10 @@ impl fmt::Display for RuleError {
             ),
             RuleError::NoPlace => write!(f, "it happens to a zone, and none is given"),
             RuleError::Conventional(zone) => {
-                write!(f, "zone {zone} is conventional and has no write pointer")
+                write!(
+                    f,
+                    "zone {zone} is conventional, and it happens to sequential zones only"
+                )
             }
             RuleError::Never(commands) => write!(f, "it never happens at command {commands}"),
             RuleError::Probability(probability) => {
@@ -267,7 +270,10 @@ impl RuleError {
     pub fn hint(&self) -> &str {
         match self {
             RuleError::NoPlace => "Give a zone, or LBAs.",
-            RuleError::Conventional(_) => "Take a sequential zone.",
+            RuleError::Conventional(_) => {
+                "Take a sequential zone. A conventional zone has no write pointer to reset, and where one is read-only \
+                 or offline, Linux from 6.19 on refuses the whole disk."
+            }
             RuleError::Never(_) => "Leave the command out: the fault has commands of its own.",
             RuleError::NotStable(error) => error.hint(),
             RuleError::Zone { .. } | RuleError::Blocks { .. } | RuleError::Probability(_) => "",

@@ -223,28 +223,41 @@ fn a_reset_is_recommended_until_it_is_done() {
     assert_eq!(said(&write(&disk, start(5) + 8, 8)), "ok");
     assert_eq!(said(&zone_out(&disk, 4, 5)), "ok");
     assert!(report(&disk, 0x10).is_empty());
-    let refused = disk.add(&at_zone(Kind::ResetRecommended, 1));
-    assert!(matches!(refused, Err(RuleError::Conventional(1))));
+}
+
+#[test]
+fn no_fault_of_a_zone_happens_to_a_conventional_one() {
+    let disk = disk();
+    for kind in [Kind::ResetRecommended, Kind::ReadOnly, Kind::Offline] {
+        for place in [Place::Zone(1), Place::Blocks(start(1)..start(5) + 1)] {
+            let rule = Rule {
+                place,
+                ..Rule::new(kind.clone())
+            };
+            let refused = disk.add(&rule);
+            assert!(matches!(refused, Err(RuleError::Conventional(1))));
+        }
+    }
+    assert_eq!(disk.disk().zone(1).condition, Condition::NotWritePointer);
+    assert!(disk.list().is_empty());
 }
 
 #[test]
 fn zones_go_read_only_and_offline_at_once_and_for_good() {
     let disk = disk();
-    for zone in [1, 5, 6] {
+    for zone in [5, 6] {
         write(&disk, start(zone), 8);
     }
     let number = disk.add(&at_zone(Kind::ReadOnly, 5)).unwrap();
     disk.add(&at_zone(Kind::Offline, 6)).unwrap();
-    disk.add(&at_zone(Kind::ReadOnly, 1)).unwrap();
     assert_eq!(disk.list()[0].fired, 1);
     disk.remove(number);
     assert_eq!(disk.disk().zone(5).condition, Condition::ReadOnly);
-    assert_eq!(report(&disk, 0x06).len(), 2);
+    assert_eq!(report(&disk, 0x06).len(), 1);
     assert_eq!(report(&disk, 0x07).len(), 1);
     for (outcome, expected) in [
         (read(&disk, start(5), 8).0, "ok"),
         (write(&disk, start(5) + 8, 8), "7/27/08"),
-        (write(&disk, start(1), 8), "7/27/08"),
         (zone_out(&disk, 4, 5), "7/27/08"),
         (read(&disk, start(6), 8).0, "7/2C/0E"),
         (write(&disk, start(6) + 8, 8), "7/2C/0E"),

@@ -51,12 +51,7 @@ pub fn set_zones(
     for zone in zones {
         let before = words[zone as usize];
         let left = units(geometry, bytes, condition, before)?;
-        let after = zbc::word_of(geometry, zone, condition, left).map_err(|e| {
-            invalid(
-                format!("zone {zone} cannot be set: {}", e.reason()),
-                hint(geometry, zone),
-            )
-        })?;
+        let after = word(geometry, zone, condition, left)?;
         if after != before {
             let (before, after) = (written(before), after);
             changes.push(Change {
@@ -151,17 +146,38 @@ fn units(
     }
 }
 
+/// The word of `zone` in `condition`, with `left` write units written.
+///
+/// A conventional zone that failed is a possible state, and can be mended, but not made: Linux refuses a disk with one
+/// (since 6.19; block/blk-zoned.c, "Invalid zone condition").
+fn word(geometry: &Geometry, zone: u32, condition: Condition, left: u32) -> Result<u64, Error> {
+    let word = zbc::word_of(geometry, zone, condition, left).map_err(|e| e.reason());
+    let word = match word {
+        Ok(_) if geometry.is_conventional(zone) && condition != Condition::NotWritePointer => {
+            Err("Linux refuses a disk with a conventional zone in this condition")
+        }
+        word => word,
+    };
+    word.map_err(|reason| {
+        invalid(
+            format!("zone {zone} cannot be set: {reason}"),
+            hint(geometry, zone),
+        )
+    })
+}
+
 fn invalid(message: String, hint: String) -> Error {
     Error::new(ErrorKind::Invalid, message, hint)
 }
 
 fn hint(geometry: &Geometry, zone: u32) -> String {
-    if zone < geometry.conventional_zones {
-        "a conventional zone is not-write-pointer, read-only or offline, and nothing is written of it"
+    if geometry.is_conventional(zone) {
+        let sequential = geometry.conventional_zones;
+        let last = geometry.zones() - 1;
+        format!("a conventional zone is not-write-pointer, and nothing is written of it; zones {sequential}-{last} are sequential")
     } else {
-        "a sequential zone is empty, closed (with some of it written, but not all), full, read-only or offline"
+        "a sequential zone is empty, closed (with some of it written, but not all), full, read-only or offline".to_owned()
     }
-    .to_owned()
 }
 
 /// Makes a stretch read as zeroes.

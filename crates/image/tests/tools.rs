@@ -316,7 +316,6 @@ fn an_export_is_what_a_guest_would_read() {
 fn zones_are_brought_into_any_condition() {
     let (_dir, path, _) = used();
     let set = |zones, condition, bytes| set_zones(&path, zones, condition, bytes).unwrap();
-    set(1..=1, Condition::ReadOnly, None);
     set(2..=2, Condition::Empty, None);
     set(3..=3, Condition::Full, None);
     set(4..=6, Condition::Closed, Some(12288));
@@ -327,7 +326,7 @@ fn zones_are_brought_into_any_condition() {
     let zones = disk.zones();
     for (zone, condition) in [
         (0, Condition::NotWritePointer),
-        (1, Condition::ReadOnly),
+        (1, Condition::NotWritePointer),
         (2, Condition::Empty),
         (3, Condition::Full),
         (4, Condition::Closed),
@@ -359,6 +358,8 @@ fn zones_cannot_be_what_they_never_are() {
     for (range, condition, bytes) in [
         (0..=0, Condition::Empty, None),
         (0..=0, Condition::ReadOnly, Some(4096)),
+        (0..=0, Condition::ReadOnly, None),
+        (1..=2, Condition::Offline, None),
         (2..=2, Condition::NotWritePointer, None),
         (5..=5, Condition::Closed, None),
         (2..=2, Condition::Closed, Some(512)),
@@ -372,6 +373,15 @@ fn zones_cannot_be_what_they_never_are() {
         assert!(!error.hint().is_empty());
     }
     assert_eq!(inspect(&path).unwrap().zones, zones);
+}
+
+#[test]
+fn a_conventional_zone_that_failed_can_be_mended() {
+    let (_dir, path) = fresh();
+    open(&path).take_offline(0..1).unwrap();
+    assert_eq!(open(&path).zones()[0].condition, Condition::Offline);
+    set_zones(&path, 0..=0, Condition::NotWritePointer, None).unwrap();
+    assert_eq!(open(&path).zones()[0].condition, Condition::NotWritePointer);
 }
 
 #[test]

@@ -24,7 +24,7 @@ def set_(file: Path, zones: str, condition: images.Settable, written: str | None
     """Bring ZONES of image FILE, which nobody uses, into CONDITION.
 
     ZONES is one (5), a range (5-9), or all. What was not written before reads as zeroes. A conventional zone
-    is not-write-pointer, read-only or offline.
+    can only be not-write-pointer.
     """
     images.set_zones(file, zones, condition, written=written)
     named = "all zones" if zones == "all" else f"zone{'s' if '-' in zones else ''} {zones}"

@@ -40,7 +40,8 @@ class Fault(Described):
     """What is to fail, where, at which commands and how often. :class:`UsageError` for what cannot be.
 
     ``str(fault)`` is its ``--fault`` text. Without ``zone`` or ``lba`` it strikes everywhere; faults of a
-    zone need one of them, and come about at once unless ``command``, ``after`` or ``probability`` is given.
+    zone need one of them, of a sequential zone, and come about at once unless ``command``, ``after`` or
+    ``probability`` is given.
     """
 
     kind: str

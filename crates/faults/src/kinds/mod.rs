@@ -55,12 +55,8 @@ pub enum Kind {
 pub(crate) enum Fault {
     /// Something to commands.
     OnCommand(Box<dyn CommandFault>),
-    /// Something to zones, before the command that the rule waits for.
-    OnZone {
-        inflict: Inflict,
-        /// Not to conventional zones.
-        sequential: bool,
-    },
+    /// Something to sequential zones, before the command that the rule waits for.
+    OnZone(Inflict),
 }
 
 /// Makes zones fail; an error if that could not be made stable.
@@ -129,7 +125,7 @@ impl Fault {
     pub fn commands(&self) -> Selector {
         match self {
             Fault::OnCommand(fault) => fault.commands(),
-            Fault::OnZone { .. } => Selector::Any,
+            Fault::OnZone(_) => Selector::Any,
         }
     }
 
@@ -140,7 +136,7 @@ impl Fault {
                 let commands = fault.commands();
                 (commands == Selector::Any || commands.includes(command)) && fault.concerns(command)
             }
-            Fault::OnZone { .. } => true,
+            Fault::OnZone(_) => true,
         }
     }
 }

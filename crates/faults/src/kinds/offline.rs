@@ -4,7 +4,4 @@ use image::Disk;
 
 use super::Fault;
 
-pub(crate) const FAULT: Fault = Fault::OnZone {
-    inflict: Disk::take_offline,
-    sequential: false,
-};
+pub(crate) const FAULT: Fault = Fault::OnZone(Disk::take_offline);

@@ -4,7 +4,4 @@ use image::Disk;
 
 use super::Fault;
 
-pub(crate) const FAULT: Fault = Fault::OnZone {
-    inflict: Disk::make_read_only,
-    sequential: false,
-};
+pub(crate) const FAULT: Fault = Fault::OnZone(Disk::make_read_only);

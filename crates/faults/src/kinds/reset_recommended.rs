@@ -2,10 +2,7 @@
 
 use super::Fault;
 
-pub(crate) const FAULT: Fault = Fault::OnZone {
-    inflict: |disk, zones| {
-        zones.for_each(|zone| disk.recommend_reset(zone));
-        Ok(())
-    },
-    sequential: true,
-};
+pub(crate) const FAULT: Fault = Fault::OnZone(|disk, zones| {
+    zones.for_each(|zone| disk.recommend_reset(zone));
+    Ok(())
+});
