@@ -1,6 +1,14 @@
 """What all tests have in common."""
 
+import os
 import signal
+
+from hypothesis import settings
 
 # A shell's background jobs ignore SIGINT, and what a test starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# fuzz/examples has as many as it says, new ones each time.
+if "ZONEVM_EXAMPLES" in os.environ:
+    settings.register_profile("fuzz", max_examples=int(os.environ["ZONEVM_EXAMPLES"]), database=None)
+    settings.load_profile("fuzz")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import click
 
 from zonevm.cli.app import app
-from zonevm.cli.output import say
+from zonevm.cli.output import say, tell
 from zonevm.errors import GuestPanicError, ZonevmError
 
 _COMPLETE = "_ZONEVM_COMPLETE"
@@ -42,7 +42,7 @@ def execute(arguments: Sequence[str]) -> int:
         return error.exit_code
     except ZonevmError as error:
         if isinstance(error, GuestPanicError):
-            click.echo(error.console, err=True)
+            tell(error.console, err=True)
         say(error.message, error.hint)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):

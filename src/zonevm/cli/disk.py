@@ -16,7 +16,7 @@ from zonevm.cli.disk_copy import export, resize, restore, snapshot
 from zonevm.cli.disk_zone import zone
 from zonevm.cli.import_ import import_
 from zonevm.cli.options import print_table, table
-from zonevm.cli.output import print_json, say
+from zonevm.cli.output import print_json, say, tell
 from zonevm.disks import KINDS, SmrDisk
 from zonevm.errors import DiskError
 from zonevm.faults import KINDS as FAULTS
@@ -96,7 +96,7 @@ def info(file: Path, as_json: bool) -> None:
         "in use": f"by process {user['pid']} ({user['program']})" if user else "no",
     }
     for name, value in rows.items():
-        click.echo(f"{name:<12} {value}")
+        tell(f"{name:<12} {value}")
 
 
 @disk.command()

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from zonevm.cli.output import print_json
+from zonevm.cli.output import print_json, printable
 from zonevm.guest import Guest
 from zonevm.guest.kernel import find
 from zonevm.host.checks import Finding, Host, Status
@@ -66,6 +66,6 @@ def _print(reports: list[Report]) -> None:
 def _print_finding(finding: Finding) -> None:
     status = click.style(f"{finding.status:<8}", fg=_COLOURS[finding.status])
     optional = "" if finding.required else " (optional)"
-    click.echo(f"  {status}{finding.name:<{_NAME}}{finding.seen}{optional}")
+    click.echo(f"  {status}{finding.name:<{_NAME}}{printable(finding.seen)}{optional}")
     if finding.mend:
         click.echo(f"  {'':<{8 + _NAME}}-> {finding.mend}")

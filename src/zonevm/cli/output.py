@@ -9,15 +9,29 @@ from collections.abc import Sequence
 import click
 
 
+def printable(text: str, kept: str = "") -> str:
+    """Return ``text`` with what could steer a terminal, or cannot be encoded, as escapes; ``kept`` stays."""
+    return "".join(
+        each if each.isprintable() or each in kept else each.encode("unicode_escape").decode()
+        for each in text
+    )
+
+
+def tell(text: str, err: bool = False) -> None:
+    """Print lines that may hold what another process said."""
+    click.echo(printable(text, kept="\n\t"), err=err)
+
+
 def say(message: str, hint: str = "") -> None:
     """Tell the user something on stderr."""
-    click.echo(f"zonevm: {message}", err=True)
+    tell(f"zonevm: {message}", err=True)
     if hint:
-        click.echo(f"hint: {hint}", err=True)
+        tell(f"hint: {hint}", err=True)
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:
     """Print rows of cells, the first of them the columns' names."""
+    rows = [tuple(map(printable, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from zonevm.cli.output import print_json, print_table, say
-from zonevm.errors import UsageError
-from zonevm.guest import control
+from zonevm.cli.output import print_json, print_table, say, tell
+from zonevm.errors import HostError, UsageError
+from zonevm.guest.runs import Run, ask, runs
 
 _COLUMNS = ("RUN", "DISKS", "COMMAND")
 _NONE = "you run no guest and serve no disks"
@@ -18,13 +19,17 @@ _NONE = "you run no guest and serve no disks"
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(as_json: bool) -> None:
     """List the guests that you run, and the disks that you serve."""
-    found = [{"run": run, **control.ask(path, "describe")["answer"]} for run, path in control.runs().items()]
+    found = runs()
+    for run in found:
+        if run.command is None:
+            say(f"run {run.number} does not answer")
+    answered = [(run.number, run.disks, run.command) for run in found if run.command is not None]
     if as_json:
-        print_json(found)
-    elif found:
-        rows = ((str(run["run"]), " ".join(run["disks"]) or "-", run["command"]) for run in found)
+        print_json([{"run": run, "disks": disks, "command": command} for run, disks, command in answered])
+    elif answered:
+        rows = ((str(run), " ".join(disks) or "-", command) for run, disks, command in answered)
         print_table([_COLUMNS, *rows])
-    else:
+    elif not found:
         say(_NONE)
 
 
@@ -45,28 +50,42 @@ def power_cut(run: int | None, loss: str, seed: int, as_json: bool) -> None:
     The run of a command ends; a system image boots again. Disks of zonevm serve lose their cache once no QEMU
     uses them, and are served on. RUN is the number in `zonevm list`; it may be left out where there is one.
     """
-    runs = control.runs()
-    if run is None and len(runs) == 1:
-        (run,) = runs
-    if not runs:
-        raise UsageError(_NONE, "Start one: zonevm run --disk smr,size=4G,cache=volatile")
-    if run not in runs:
-        raise UsageError(
-            "say which run" if run is None else f"there is no run with the number {run}",
-            f"Yours are: {', '.join(map(str, runs))}. See: zonevm list",
-        )
-    cuts: dict[str, Any] = control.ask(runs[run], "power-cut", loss=loss, seed=seed)["answer"]
+    chosen = _chosen(run)
+    answer = ask(chosen, "power-cut", loss=loss, seed=seed)
+    try:
+        lines = [line for number, cut in answer.items() for line in _cut_lines(number, cut)]
+    except (AttributeError, LookupError, TypeError) as error:
+        raise HostError(
+            f"run {chosen.number} answered as no zonevm of this version does", "See: zonevm list"
+        ) from error
     if as_json:
-        print_json(cuts)
-        return
-    for number, cut in cuts.items():
-        for zone in cut["zones"]:
-            click.echo(
-                f"disk {number}: zone {zone['zone']}: {zone['after']} of {zone['before']} blocks are left, "
-                f"{zone['stable']} were flushed"
-            )
-        if cut["blocks"]:
-            count = len(cut["blocks"])
-            click.echo(f"disk {number}: {count} physical blocks are as they were at the last flush")
-        if not cut["zones"] and not cut["blocks"]:
-            click.echo(f"disk {number}: nothing was lost")
+        print_json(answer)
+    for line in [] if as_json else lines:
+        tell(line)
+
+
+def _chosen(number: int | None) -> Run:
+    """Return the run with this number; for None the only one. Raises :class:`UsageError` for no such run."""
+    found = {run.number: run for run in runs()}
+    if number is None and len(found) == 1:
+        return next(iter(found.values()))
+    if not found:
+        raise UsageError(_NONE, "Start one: zonevm run --disk smr,size=4G,cache=volatile")
+    if number not in found:
+        raise UsageError(
+            "say which run" if number is None else f"there is no run with the number {number}",
+            f"Yours are: {', '.join(map(str, found))}. See: zonevm list",
+        )
+    return found[number]
+
+
+def _cut_lines(number: str, cut: Mapping[str, Any]) -> list[str]:
+    lines = [
+        f"disk {number}: zone {zone['zone']}: {zone['after']} of {zone['before']} blocks are left, "
+        f"{zone['stable']} were flushed"
+        for zone in cut["zones"]
+    ]
+    if cut["blocks"]:
+        count = len(cut["blocks"])
+        lines.append(f"disk {number}: {count} physical blocks are as they were at the last flush")
+    return lines or [f"disk {number}: nothing was lost"]

@@ -180,9 +180,10 @@ class Guest:
     def reboot(self) -> None:
         """Reset the guest and wait until it is up again. Commands that ran are lost."""
         machine, client = self._running()
-        client.expect_reset()
-        with machine.resetting():
-            self._await_agent(machine, client)
+        with machine.alone():
+            client.expect_reset()
+            with machine.resetting():
+                self._await_agent(machine, client)
 
     def power_cut(self, loss: str = "random", seed: int = 0, *, boot: bool = True) -> dict[int, PowerCut]:
         """Cut the power of the guest and its disks, then boot it again. Commands that ran are lost.
@@ -194,21 +195,21 @@ class Guest:
         guest stays off then.
         """
         machine, client = self._running()
-        try:
-            cuts = self._observed.power_cut(loss, seed, lambda: machine.qmp("stop"))
-        except ImageError:
-            self._client = None
+        with machine.alone():
+            try:
+                cuts = self._observed.power_cut(loss, seed, lambda: machine.qmp("stop"))
+            except ImageError:
+                self._client = None
+                client.expect_reset()
+                raise
+            if not boot:
+                self._client = None
             client.expect_reset()
-            raise
-        if not boot:
-            self._client = None
-        client.expect_reset()
-        if not boot:
+            if boot:
+                with machine.resetting():
+                    machine.qmp("cont")
+                    self._await_agent(machine, client)
             return cuts
-        with machine.resetting():
-            machine.qmp("cont")
-            self._await_agent(machine, client)
-        return cuts
 
     # Commands
 
@@ -244,7 +245,7 @@ class Guest:
             raise UsageError("a command cannot have a null character in it")
         out, err = _sink(stdout), _sink(stderr)
         directory = Path(cwd or self._settings.cwd).absolute()
-        _, client = self._running()
+        machine, client = self._running()
         self._last_words = words
         command = client.execute(
             [os.fsencode(word) for word in words],
@@ -255,7 +256,7 @@ class Guest:
             tty=terminal.size() if tty else None,
         )
         with terminal.following_size(command.resize) if tty else contextlib.nullcontext():
-            code = self._wait(command, words, directory, timeout)
+            code = self._wait(machine, command, words, directory, timeout)
         completed = Completed(argv if isinstance(argv, str) else words, code, _captured(out), _captured(err))
         return completed.check() if check else completed
 
@@ -349,9 +350,10 @@ class Guest:
         return self.run(argv, stdin=PROBE.read_bytes(), cwd="/", check=True).stdout
 
     def _running(self) -> tuple[RunningMachine, Client]:
-        if self._machine is None or self._client is None:
+        machine, client = self._machine, self._client
+        if machine is None or client is None:
             raise UsageError("the guest is not running", "Use it in a with statement, or start it first.")
-        return self._machine, self._client
+        return machine, client
 
     def _environment(self, env: Mapping[str, str] | None) -> list[bytes]:
         if env is None:
@@ -360,7 +362,12 @@ class Guest:
         return [os.fsencode(f"{name}={value}") for name, value in variables.items()]
 
     def _wait(
-        self, command: RemoteCommand, words: Sequence[str], directory: Path, timeout: float | None
+        self,
+        machine: RunningMachine,
+        command: RemoteCommand,
+        words: Sequence[str],
+        directory: Path,
+        timeout: float | None,
     ) -> int:
         try:
             code = command.wait(timeout)
@@ -377,7 +384,6 @@ class Guest:
                 "Commands do not survive that; a disk with an image has what was flushed.",
             ) from None
         except ConnectionLostError:
-            machine, _ = self._running()
             raise machine.failure() from None
         except BaseException:
             command.abandon()

@@ -159,7 +159,7 @@ class ImageGuest:
         """What other processes may ask of this guest."""
 
         def power_cut(loss: str, seed: int) -> object:
-            with ExitStack() as afterwards:
+            with machine.alone(), ExitStack() as afterwards:
 
                 def off() -> None:
                     machine.qmp("stop")

@@ -28,6 +28,7 @@ logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
 _CONNECT_SECONDS = 60
 _COMMAND_SECONDS = 10
 _EVENT_SECONDS = 0.5
+_TURN_SECONDS = 10
 _POLL_SECONDS = 0.01
 _LAST_LINES = 30
 _PANIC = "Kernel panic - not syncing"
@@ -37,7 +38,11 @@ _GUEST_DID = {"guest-shutdown": "powered itself off", "guest-reset": "rebooted"}
 
 
 class RunningMachine:
-    """A QEMU that runs, or ran. Not for use by several threads but for :attr:`alive` and :meth:`failure`."""
+    """A QEMU that runs, or ran.
+
+    Once it is connected any thread may use it, also while another one stops it: commands that are in flight
+    then fail. Commands that belong together are for :meth:`alone`.
+    """
 
     def __init__(self, argv: list[str], monitor: Path, log_dir: Path) -> None:
         """Start QEMU. Raises :class:`QemuError` where it cannot be executed."""
@@ -59,6 +64,9 @@ class RunningMachine:
         self._client = QMPClient("zonevm")
         self._listener: concurrent.futures.Future[None] | None = None
         self._calls: set[asyncio.Task[Any]] = set()
+        self._turn = threading.RLock()
+        self._starting = threading.Lock()
+        self._stopped = False
 
     @property
     def pid(self) -> int:
@@ -89,6 +97,21 @@ class RunningMachine:
             if not self.alive:
                 raise self.failure() from error
             raise QemuError(f"QEMU refused the command {command}: {error}") from error
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other threads that ask for it from resetting the machine, or cutting its power, meanwhile.
+
+        Raises :class:`GuestError` where another one is at it for long.
+        """
+        if not self._turn.acquire(timeout=_TURN_SECONDS):
+            raise GuestError(
+                "the guest is being reset, or its power cut, already", "Try again once it is up."
+            )
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     @contextlib.contextmanager
     def resetting(self) -> Iterator[None]:
@@ -155,7 +178,7 @@ class RunningMachine:
         if self._listener is not None:
             self._listener.cancel()
         with contextlib.suppress(QMPError, OSError, TimeoutError, EOFError):
-            self._call(self._disconnect(), _COMMAND_SECONDS)
+            self._call(self._disconnect(), _COMMAND_SECONDS, last=True)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -185,9 +208,14 @@ class RunningMachine:
                     if status in _BROKEN:
                         self._broken = f"QEMU reports {status}"
 
-    def _call(self, coroutine: Coroutine[Any, Any, _Result], seconds: float) -> _Result:
+    def _call(self, coroutine: Coroutine[Any, Any, _Result], seconds: float, last: bool = False) -> _Result:
         done = Latch()
-        future = asyncio.run_coroutine_threadsafe(self._counted(coroutine), self._loop)
+        with self._starting:
+            if self._stopped:
+                coroutine.close()
+                raise ConnectionAbortedError("the machine was stopped")
+            self._stopped = last
+            future = asyncio.run_coroutine_threadsafe(self._counted(coroutine), self._loop)
         future.add_done_callback(lambda _: done.set())
         try:
             if not done.wait(seconds):

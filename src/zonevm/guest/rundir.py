@@ -12,7 +12,7 @@ from pathlib import Path
 
 from zonevm import standard_streams
 from zonevm.errors import HostError
-from zonevm.host import runs_dir, runtime_base
+from zonevm.host import RUNTIME_PREFIX, runs_dir, runtime_base
 
 _KEPT = 20
 _LONGEST_NAME = "/user123.sock"
@@ -45,12 +45,15 @@ class RuntimeDir:
     def __init__(self) -> None:
         standard_streams.hold()
         base = runtime_base()
-        if len(os.fsencode(base)) + len("/zonevm-12345678") + len(_LONGEST_NAME) > _SOCKET_PATH_BYTES:
+        if (
+            len(os.fsencode(base)) + len(f"/{RUNTIME_PREFIX}12345678") + len(_LONGEST_NAME)
+            > _SOCKET_PATH_BYTES
+        ):
             raise HostError(
                 f"{base} is too long for sockets in it: their paths have at most {_SOCKET_PATH_BYTES} bytes",
                 "Set XDG_RUNTIME_DIR or TMPDIR to a shorter directory.",
             )
-        self.path = Path(tempfile.mkdtemp(prefix="zonevm-", dir=base))
+        self.path = Path(tempfile.mkdtemp(prefix=RUNTIME_PREFIX, dir=base))
         self._reaper = subprocess.Popen(
             ["/bin/sh", "-c", _REAPER, "zonevm-reaper", self.path],
             stdin=subprocess.PIPE,

@@ -1,10 +1,11 @@
 """What this HOST has: programs, QEMU and its abilities, directories. Looks and never changes."""
 
-from zonevm.host.dirs import cache_dir, runs_dir, runtime_base
+from zonevm.host.dirs import RUNTIME_PREFIX, cache_dir, runs_dir, runtime_base
 from zonevm.host.programs import find_program, find_static_busybox, find_virtiofsd, guest_python
 from zonevm.host.qemu import Qemu, find_qemu
 
 __all__ = [
+    "RUNTIME_PREFIX",
     "Qemu",
     "cache_dir",
     "find_program",
