@@ -12,6 +12,7 @@ from zonevm.guest.accel import Accel
 from zonevm.guest.initramfs import Share
 from zonevm.guest.protocol import PORT_NAME
 from zonevm.host import Qemu
+from zonevm.host.tree import UNCOVERED, Tree
 
 _MODULES: dict[str, tuple[str, ...]] = {
     "virtio-scsi": ("virtio_scsi", "sd_mod", "sg"),
@@ -47,6 +48,8 @@ class Machine:
     files: Files
     devices: Sequence[QemuDevice] = ()
     shares: Sequence[Share] = ()
+    tree: Tree = UNCOVERED
+    """The host's root and the directories of ``shares``, in their order."""
     net: str | None = None
     append: str = ""
     extra: Sequence[str] = ()
@@ -83,8 +86,8 @@ class Machine:
             *("-device", "virtio-rng-pci"),
             *self._root(),
         ]
-        for share in self.shares:
-            arguments += _nine(share.tag, share.path, "readonly=off")
+        for share, source in zip(self.shares, self.tree.directories, strict=True):
+            arguments += _nine(share.tag, source, "readonly=off")
         if self.net == "user":
             arguments += ["-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,romfile="]
         for device in self.devices:
@@ -98,7 +101,7 @@ class Machine:
 
     def _root(self) -> list[str]:
         if self.files.root is None:
-            return _nine("root", Path("/"), "readonly=on")
+            return _nine("root", self.tree.root, "readonly=on")
         return [
             *("-chardev", f"socket,id=root,path={_escaped(self.files.root)}"),
             *("-device", "vhost-user-fs-pci,chardev=root,tag=root"),

@@ -148,12 +148,13 @@ class Guest:
             files = plan.files(runtime.path, self._log_dir)
             disks, attachments = plan.settings.disks, plan.attachments(runtime.path)
             devices = undo.enter_context(self._observed.entered(disks, attachments))
+            tree = undo.enter_context(plan.tree(self._progress))
             if files.root is not None:
-                undo.enter_context(plan.serve_root(files.root, runtime, self._log_dir))
+                undo.enter_context(plan.serve_root(tree, files.root, runtime, self._log_dir))
             self._disks, self._devices = disks, devices
-            self._command = plan.machine(files, devices).argv()
+            self._command = plan.machine(files, devices, tree).argv()
             self._progress(f"booting Linux {plan.kernel.version} ({plan.accel.name})")
-            machine = RunningMachine(self._command, files.monitor, self._log_dir)
+            machine = RunningMachine(self._command, files.monitor, self._log_dir, tree.descriptors)
             undo.callback(machine.stop)
             runtime.watch(machine.pid)
             machine.connect()
@@ -342,7 +343,7 @@ class Guest:
         base = runtime_base()
         plan = Plan.make(self._settings, self._progress)
         devices = [attachment.describe() for attachment in plan.attachments(base)]
-        argv = plan.machine(plan.files(base, base), devices).argv()
+        argv = plan.machine(plan.files(base, base), devices, plan.uncovered_tree()).argv()
         return argv, [command for device in devices for command in device.by_hand]
 
     def _probe(self, arguments: Sequence[str]) -> bytes:

@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import threading
 import time
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Collection, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,8 +44,10 @@ class RunningMachine:
     then fail. Commands that belong together are for :meth:`alone`.
     """
 
-    def __init__(self, argv: list[str], monitor: Path, log_dir: Path) -> None:
-        """Start QEMU. Raises :class:`QemuError` where it cannot be executed."""
+    def __init__(
+        self, argv: list[str], monitor: Path, log_dir: Path, descriptors: Collection[int] = ()
+    ) -> None:
+        """Start QEMU with open ``descriptors``. Raises :class:`QemuError` where it cannot be executed."""
         self._log_dir = log_dir
         self._monitor = monitor
         self._ended_because = ""
@@ -54,7 +56,12 @@ class RunningMachine:
         with (log_dir / "qemu.log").open("wb") as log:
             try:
                 self._process = subprocess.Popen(
-                    argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    pass_fds=descriptors,
                 )
             except OSError as error:
                 raise QemuError(f"cannot start {argv[0]}: {error.strerror}") from error

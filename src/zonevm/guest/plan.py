@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zonevm.attach import Attachment, QemuDevice, choose
 from zonevm.attach import plan as plan_attachments
 from zonevm.disks import Disk
-from zonevm.errors import UsageError
+from zonevm.errors import HostError, UsageError
 from zonevm.faults import Fault, check_disks
 from zonevm.guest import accel, initramfs, kernel
 from zonevm.guest.command import Files, Machine, driver_modules
@@ -20,7 +20,8 @@ from zonevm.guest.initramfs import Contents, Share
 from zonevm.guest.modules import ModuleTree
 from zonevm.guest.rundir import RuntimeDir
 from zonevm.guest.vmlinux import unpacked
-from zonevm.host import Qemu, cache_dir, find_qemu, find_static_busybox, find_virtiofsd, guest_python
+from zonevm.host import Qemu, cache_dir, find_qemu, find_static_busybox, find_virtiofsd, guest_python, tree
+from zonevm.host.tree import OWN, UNCOVERED, Tree
 
 NETS = (None, "user")
 
@@ -67,6 +68,10 @@ class Settings:
                 raise UsageError(
                     f"{path} is no directory to share", "Share one that is there with --rwdir DIR."
                 )
+            if path.resolve() in OWN:
+                raise UsageError(
+                    f"{path} cannot be shared: a guest has one of its own", "Share a directory of files."
+                )
             if "\n" in str(path):
                 raise UsageError(f"{str(path)!r} cannot be shared: its name has a line break in it")
         check_disks(self.faults, self.disks)
@@ -84,6 +89,8 @@ class Plan:
     accel: accel.Accel
     virtiofsd: Path | None
     shares: tuple[Share, ...]
+    shown: tuple[Path, ...]
+    """Directories of the host's /run that a command needs."""
 
     @classmethod
     def make(cls, settings: Settings, progress: Callable[[str], None]) -> Plan:
@@ -94,12 +101,13 @@ class Plan:
         chosen = kernel.find(settings.kernel)
         virtiofsd = find_virtiofsd()
         shares = tuple(Share(f"share{number}", path.resolve()) for number, path in enumerate(settings.rwdirs))
-        contents = _contents(settings, chosen, shares, "virtiofs" if virtiofsd else "9p")
+        shown = _needed_of_run(settings, chosen)
+        contents = _contents(settings, chosen, shares, "virtiofs" if virtiofsd else "9p", fresh_run=not shown)
         progress("preparing the kernel and the initramfs")
         archive = initramfs.build(contents, cache_dir() / "initramfs")
         image = unpacked(chosen.image, cache_dir() / "unpacked")
         how = accel.choose(settings.accel, qemu, image, archive, cache_dir() / "kvm")
-        return cls(settings, qemu, chosen, image, archive, how, virtiofsd, shares)
+        return cls(settings, qemu, chosen, image, archive, how, virtiofsd, shares, shown)
 
     def attachments(self, runtime: Path) -> list[Attachment]:
         """Return the attachments of the disks, not yet entered."""
@@ -110,7 +118,28 @@ class Plan:
         root = runtime / "root.sock" if self.virtiofsd else None
         return Files(log_dir / "console.log", runtime / "qmp.sock", runtime / "agent.sock", root)
 
-    def machine(self, files: Files, devices: Sequence[QemuDevice]) -> Machine:
+    @contextmanager
+    def tree(self, progress: Callable[[str], None]) -> Iterator[Tree]:
+        """Yield what the guest gets to see of the host, for the time in which this is entered."""
+        with ExitStack() as stack:
+            try:
+                found = stack.enter_context(tree.covered(self._shared, self.shown))
+            except HostError as error:
+                progress(
+                    f"{error.message}; root in the guest can reach the host's /proc, /sys, /dev and /run"
+                )
+                found = self.uncovered_tree()
+            yield found
+
+    def uncovered_tree(self) -> Tree:
+        """Return what a guest is started with by hand."""
+        return replace(UNCOVERED, directories=self._shared)
+
+    @property
+    def _shared(self) -> tuple[Path, ...]:
+        return tuple(share.path for share in self.shares)
+
+    def machine(self, files: Files, devices: Sequence[QemuDevice], tree: Tree) -> Machine:
         """Return the machine with ``devices`` in it.
 
         Raises :class:`QemuError` or :class:`KernelError` for a QEMU or a kernel too old for one.
@@ -131,17 +160,21 @@ class Plan:
             files=files,
             devices=devices,
             shares=self.shares,
+            tree=tree,
             net=settings.net,
             append=settings.append,
             extra=settings.qemu_args,
         )
 
     @contextmanager
-    def serve_root(self, path: Path, runtime: RuntimeDir, log_dir: Path) -> Iterator[None]:
-        """Have virtiofsd serve the host's root, for reading only, at socket ``path`` while entered."""
+    def serve_root(self, tree: Tree, path: Path, runtime: RuntimeDir, log_dir: Path) -> Iterator[None]:
+        """Have virtiofsd serve the root of ``tree``, for reading only, at socket ``path`` while entered."""
         assert self.virtiofsd
         # Submounts that are announced are automounted by the guest, which overlayfs refuses to have below it.
-        options = ["--shared-dir", "/", "--readonly", "--sandbox", "none", "--no-announce-submounts"]
+        # The dot: it does not follow a symbolic link, and the path of a descriptor is one.
+        options = ["--shared-dir", f"{tree.root}/.", "--readonly", "--sandbox", "none"]
+        # For handles it would look the mount up in its own mountinfo, where a tree's are not.
+        options += ["--no-announce-submounts", "--inode-file-handles=never"]
         with (log_dir / "virtiofsd.log").open("wb") as log:
             process = subprocess.Popen(
                 [self.virtiofsd, "--socket-path", path, *options],
@@ -149,6 +182,7 @@ class Plan:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=tree.descriptors,
             )
         try:
             runtime.watch(process.pid)
@@ -158,8 +192,17 @@ class Plan:
             process.wait()
 
 
-def _contents(settings: Settings, chosen: kernel.Kernel, shares: tuple[Share, ...], root: str) -> Contents:
-    python = guest_python()
+def _needed_of_run(settings: Settings, chosen: kernel.Kernel) -> tuple[Path, ...]:
+    """Return what of the host's /run the guest has to see: NixOS has programs there."""
+    needed = [settings.cwd.resolve(), guest_python(), *map(Path, os.environ.get("PATH", "").split(":"))]
+    if chosen.modules:
+        needed.append(chosen.modules)
+    return tuple(path for path in needed if path.is_relative_to(_RUN))
+
+
+def _contents(
+    settings: Settings, chosen: kernel.Kernel, shares: tuple[Share, ...], root: str, fresh_run: bool
+) -> Contents:
     wanted = [*_ALWAYS, *((name, "the guest's root") for name in _ROOT[root])]
     if shares:
         wanted += [(name, "--rwdir") for name in _ROOT["9p"]]
@@ -170,18 +213,14 @@ def _contents(settings: Settings, chosen: kernel.Kernel, shares: tuple[Share, ..
     ]
     wanted += driver_modules([*devices, *settings.qemu_args])
     modules = ModuleTree(chosen.modules).closure(wanted) if chosen.modules else []
-    # With a /run of its own the guest would not see what it needs of the host's: NixOS has programs there.
-    needed = [settings.cwd.resolve(), python, *map(Path, os.environ.get("PATH", "").split(":"))]
-    if chosen.modules:
-        needed.append(chosen.modules)
     return Contents(
         busybox=find_static_busybox(),
-        python=python,
+        python=guest_python(),
         release=chosen.version,
         modules=modules,
         module_dir=chosen.modules,
         shares=shares,
         root=root,
         net=settings.net,
-        fresh_run=not any(path.is_relative_to(_RUN) for path in needed),
+        fresh_run=fresh_run,
     )

@@ -6,7 +6,7 @@ import importlib.util
 import os
 import re
 
-from zonevm.host import sysfs
+from zonevm.host import sysfs, tree
 from zonevm.host.checks import Check, Finding, Host, Status, attempt
 from zonevm.host.programs import find_static_busybox, find_virtiofsd
 
@@ -107,6 +107,22 @@ def shared_root(host: Host) -> Finding:
     return attempt("shared root", look)
 
 
+def covered_root(host: Host) -> Finding:
+    """Check that the host's own /proc, /sys, /dev and /run can be kept out of what is shared."""
+    name = "own /proc hidden"
+
+    def look() -> str:
+        with tree.covered(()):
+            return "the guest can reach nothing of the host's /proc, /sys, /dev and /run"
+
+    found = attempt(name, look, required=False)
+    if found.status is Status.OK:
+        return found
+    seen = f"{found.seen}; root in the guest can reach what you can in the host's /proc, /sys, /dev and /run"
+    status = Status.MISSING if found.mend else Status.CANNOT
+    return Finding(name, status, seen, found.mend, required=False)
+
+
 def core(host: Host) -> Finding:
     """Check that zonevm's own extension, which serves emulated disks, is built."""
     if importlib.util.find_spec("zonevm._core") is None:
@@ -120,7 +136,7 @@ def dotted(version: tuple[int, int]) -> str:
     return f"{version[0]}.{version[1]}"
 
 
-MACHINE: tuple[Check, ...] = (qemu, kvm, busybox, shared_root)
+MACHINE: tuple[Check, ...] = (qemu, kvm, busybox, shared_root, covered_root)
 """What every guest needs beside a kernel."""
 
 GUEST: tuple[Check, ...] = (*MACHINE, kernel)
