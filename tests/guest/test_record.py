@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from zonevm import Guest, SmrDisk
-from zonevm.explain import Failure
+from zonevm.explain import KERNEL_REFUSES, Failure
+from zonevm.guest import installed
+from zonevm.guest.kernel import matches_version
 from zonevm.trace import DiskSummary, summarize
 
 from .scsi import GOOD, Scsi
@@ -92,3 +95,43 @@ def test_the_trace_has_queues_and_refusals(run: Run) -> None:
     refused = [sense for sense in table["sense"].to_pylist() if sense is not None]
     assert refused.count("5/21/04") == 1
     assert refused.count("7/55/0E") == 1
+
+
+WRITES = """
+    write() { dd if=/dev/zero of=/dev/sda bs=64k count=$1 seek=$2 oflag=direct status=none; }
+    write 2 64 && write 16 80 && write 1 70
+"""
+
+
+@pytest.mark.parametrize(
+    ("release", "told"),
+    [
+        (
+            "6.12",
+            [
+                "zonevm: the emulated disks failed no command, routine questions at boot aside",
+                f"zonevm: {KERNEL_REFUSES}",
+                "zonevm: disk 0 (smr,size=64M,zone-size=1M,conv=4): zones that are written:",
+                "  zone 4: the write pointer is at LBA 8448, byte 4325376",
+                "  zone 5: full",
+            ],
+        ),
+        (
+            "6.1",
+            [
+                "zonevm: disk 0 (smr,size=64M,zone-size=1M,conv=4) failed these commands:",
+                "  WRITE(16) of 128 blocks at LBA 8960 in zone 4: the write pointer is at 8448, so a write "
+                "must start there (5/21/04 UNALIGNED WRITE COMMAND)",
+            ],
+        ),
+    ],
+)
+def test_a_misplaced_write_is_explained_whoever_refuses_it(
+    zonevm: list[str], release: str, told: list[str]
+) -> None:
+    if not any(matches_version(each.version, release) for each in installed()):
+        pytest.skip(f"there is no Linux {release} here")
+    words = ["run", "--explain", "--kernel", release, "--disk", "smr,size=64M,zone-size=1M,conv=4"]
+    done = subprocess.run([*zonevm, *words, "--", "sh", "-c", WRITES], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[1:] == told

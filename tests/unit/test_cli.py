@@ -51,6 +51,11 @@ class FakeGuest:
     def failures(self) -> dict[int, list[Failure]]:
         return self.failed
 
+    def disk(self, number: int) -> images.Disk:
+        disk = self.disks[number]
+        assert isinstance(disk, SmrDisk)
+        return images.temporary(Path("/tmp"), disk)
+
     def script(self) -> list[str]:
         return ["modprobe vhost_scsi", "qemu -append 'a b' '$x'"]
 
@@ -170,6 +175,24 @@ def test_where_nothing_failed_it_says_so(  # noqa: PLR0917
     monkeypatch.setattr(guest, "failed", failed)
     assert execute(["run", "--explain", "--disk", disk, "true"]) == 0
     assert words == capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("ends", "failed"), [(0, False), (1, True)])
+def test_zones_are_told_where_a_command_failed_and_no_disk_did(
+    guest: type[FakeGuest],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    ends: int,
+    failed: bool,
+) -> None:
+    monkeypatch.setattr(guest, "ends", ends)
+    monkeypatch.setattr(guest, "failed", {0: [], 1: []})
+    text = "smr,size=256M,zone-size=1M"
+    assert execute(["run", "--explain", "--disk", text, "--disk", text, "true"]) == ends
+    told = [f"zonevm: disk {number} ({text}): no zone is written" for number in (0, 1)]
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "zonevm: the emulated disks failed no command, routine questions at boot aside"
+    assert lines[2:] == (told if failed else [])
 
 
 def test_a_dry_run_prints_the_commands_for_a_shell(

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from zonevm._core import Disk
-from zonevm.explain import explain, failures
+from zonevm.explain import explain, failures, write_pointers
 
 from .cdbs import TEST_UNIT_READY, rw6, rw10, rw16, zone_out
 
@@ -290,3 +290,14 @@ def test_any_command_and_any_sense_data_have_words(
             assert failure.explanation
             assert failure.routine in (True, False)
         assert explain(facts(disk, sense=sense, cdb=cdb))
+
+
+def test_the_write_pointers_of_written_zones(disk: Disk) -> None:
+    disk.execute(rw16(0x8A, 4 * ZONE, 8), bytes(4096))
+    for zone in (6, 7, 9):
+        disk.execute(zone_out(FINISH, zone * ZONE))
+    assert list(write_pointers(disk.zones(), 512)) == [
+        f"zone 4: the write pointer is at LBA {4 * ZONE + 8}, byte {(4 * ZONE + 8) * 512}",
+        "zones 6-7: full",
+        "zone 9: full",
+    ]

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from zonevm.attach import choose
-from zonevm.cli.explaining import explained
+from zonevm.cli.explaining import Explanation, explained
 from zonevm.cli.faults import fault_options, gathered
 from zonevm.cli.outcome import Outcome
 from zonevm.cli.output import say
@@ -69,7 +69,7 @@ _OF_IMAGE = ("memory", "cpus", "net", "qemu", "qemu_args", "accel")
 @click.option("--ssh-port", type=int, metavar="PORT", help="A port here that leads to the image's ssh.")
 @click.option("--verify", is_flag=True, help="Check first that the guest has the disks as asked for.")
 @click.option(
-    "--explain", is_flag=True, help="Tell at the end which commands the smr disks refused, and why."
+    "--explain", is_flag=True, help="Tell at the end which commands failed at the smr disks, and why."
 )
 @click.option("--trace", type=_FILE, metavar="FILE", help="Record all commands of the smr disks (Parquet).")
 @click.option("-v", "--verbose", is_flag=True, help="Tell what is being done.")
@@ -143,17 +143,27 @@ def run(
         return 0
     undo_when_terminated()
     outcome = Outcome(command, described)
-    with outcome.recorded(record), explained(explain, described, guest.failures):
+    with outcome.recorded(record), explained(explain, described, guest.failures) as explanation:
         code = (
             boot_image(guest, outcome)
             if isinstance(guest, ImageGuest)
-            else _run(guest, command, timeout, verify, outcome)
+            else _run(
+                guest, command, timeout=timeout, verify=verify, outcome=outcome, explanation=explanation
+            )
         )
         outcome.add(reason="exited", exit_code=code)
     return code
 
 
-def _run(guest: Guest, command: Sequence[str], timeout: float | None, verify: bool, outcome: Outcome) -> int:
+def _run(
+    guest: Guest,
+    command: Sequence[str],
+    *,
+    timeout: float | None,
+    verify: bool,
+    outcome: Outcome,
+    explanation: Explanation,
+) -> int:
     try:
         with ExitStack() as stack:
             with outcome.timed("boot"):
@@ -163,9 +173,13 @@ def _run(guest: Guest, command: Sequence[str], timeout: float | None, verify: bo
                 _verify(guest)
             with outcome.timed("command"):
                 if not command and sys.stdin.isatty():
-                    return guest.shell()
-                words = command or [os.environ.get("SHELL", "/bin/sh")]
-                return guest.run(words, stdin=0, stdout=1, stderr=2, timeout=timeout).returncode
+                    code = guest.shell()
+                else:
+                    words = command or [os.environ.get("SHELL", "/bin/sh")]
+                    code = guest.run(words, stdin=0, stdout=1, stderr=2, timeout=timeout).returncode
+            if code:
+                explanation.command_failed(guest)
+            return code
     finally:
         if guest.qemu_command:
             outcome.add(qemu_command=guest.qemu_command, log_dir=str(guest.log_dir))
