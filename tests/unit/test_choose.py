@@ -75,6 +75,15 @@ class TestTheBest:
         tree.scsi_device("sys/devices/pci/host9/target9:0:0/9:0:0:0", "sg7", 20)
         assert chosen(tree, "/dev/sg7", qemu(7, 2)).via == "scsi-generic"
 
+    def test_of_a_disk_named_by_its_sg_node_is_that_node(self, tree: Tree) -> None:
+        (tree.root / "dev/changer").symlink_to("sg1")
+        for named in ("/dev/sg1", "/dev/changer"):
+            disk = chosen(tree, named, qemu(7, 2))
+            assert (disk.path, disk.via) == (named, "scsi-generic")
+            assert disk.notes[0].startswith(f"{named} by scsi-generic: it is named by its SG node, and ")
+            assert disk.notes[0].endswith("may read and write /dev/sg1")
+        assert chosen(tree, "/dev/sg1,via=scsi-block", qemu(7, 2)).via == "scsi-block"
+
     def test_of_a_qemu_without_scsi_block_is_the_sg_node(self, tree: Tree) -> None:
         assert chosen(tree, "/dev/sdb", qemu(7, 2, without="scsi-block")).via == "scsi-generic"
 
@@ -120,6 +129,13 @@ class TestRefused:
     def test_an_old_qemu_for_virtio_blk(self, tree: Tree) -> None:
         with pytest.raises(QemuError, match=r"is QEMU 7\.2; virtio-blk for a zoned disk needs 8\.1 or later"):
             chosen(tree, "/dev/nullb0", qemu(7, 2))
+
+    def test_an_sg_node_that_is_closed_though_the_block_node_is_not(
+        self, tree: Tree, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        closed(monkeypatch, "/dev/sg1")
+        with pytest.raises(HostError, match="/dev/sg1 cannot be read by ann"):
+            chosen(tree, "/dev/sg1", qemu(7, 2))
 
     def test_nodes_that_are_all_closed(self, tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
         closed(monkeypatch, "/dev/sdb", "/dev/sg1")

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from zonevm.attach import physical
 from zonevm.cli.doctor import doctor
 from zonevm.errors import HostError, KernelError
-from zonevm.host import checks_guest, checks_kernel
+from zonevm.host import Qemu, checks_guest, checks_kernel
+from zonevm.host.abilities import DEVICES, Abilities
 from zonevm.host.checks import Check, Finding, Host, Status
 from zonevm.host.doctor import MAIN, METHODS, Method, examine
 from zonevm.host.features import KernelFeatures, State
@@ -175,6 +177,22 @@ def test_a_host_without_qemu_is_told_what_to_install(host: Host) -> None:
         finding = check(nowhere)
         assert finding.status is Status.MISSING
         assert "apt-get install qemu-system-x86" in finding.mend
+
+
+@pytest.mark.parametrize("method", sorted(physical.METHODS))
+def test_a_qemu_too_old_for_a_method_is_told(host: Host, method: str) -> None:
+    since = physical.METHODS[method].since
+    for version, fails in (((since[0] - 1, 99), True), (since, False)):
+        old = replace(host)
+        qemu = Qemu(Path("/qemu"), version)
+        properties = {name: frozenset[str]() for name in DEVICES}
+        # What a host has looked up once it keeps.
+        vars(old).update(qemu=qemu, abilities=Abilities(qemu, properties, frozenset({"iscsi"}), Path("/x")))
+        (report, *_) = examine(old, [name for name in METHODS if name.startswith(method)])
+        found = [
+            each for each in report.findings if each.name == f"device {physical.METHODS[method].devices[-1]}"
+        ]
+        assert [each.fails for each in found] == [fails], found
 
 
 def test_every_method_can_be_examined_on_a_bare_host(host: Host) -> None:

@@ -17,7 +17,7 @@ from zonevm.attach.virtio_blk import VirtioBlk
 from zonevm.disks import PhysicalDisk
 from zonevm.errors import HostError, ZonevmError
 from zonevm.host.abilities import Abilities
-from zonevm.host.devices import Device, find_device
+from zonevm.host.devices import Device, find_device, named_node
 from zonevm.host.usable import require_access, require_usable
 
 
@@ -49,7 +49,10 @@ METHODS = {
 """The methods by the names that ``via`` has for them."""
 
 _BEST_FIRST = {True: ("scsi-block", "scsi-generic"), False: ("virtio-blk",)}
-"""What is tried for a disk that is SCSI, or is not. vhost-scsi needs root and is for those who ask for it."""
+"""What is tried for a disk that is SCSI, or is not, and is not named by its SG node.
+
+vhost-scsi needs root and is for those who ask for it.
+"""
 
 
 def choose(disk: PhysicalDisk, abilities: Abilities, root: Path = Path("/")) -> PhysicalDisk:
@@ -67,6 +70,10 @@ def choose(disk: PhysicalDisk, abilities: Abilities, root: Path = Path("/")) -> 
     if disk.via is not None:
         _require(disk.via, device, abilities, root)
         return disk
+    named = named_node(Path(disk.path), root)
+    if named == device.sg_node:
+        _require("scsi-generic", device, abilities, root)
+        return _chosen(disk, "scsi-generic", _why(device, named, []))
     refusals: list[tuple[str, ZonevmError]] = []
     for via in _BEST_FIRST[device.scsi]:
         try:
@@ -127,4 +134,6 @@ def _why(device: Device, node: Path | None, refusals: list[tuple[str, ZonevmErro
     if refusals:
         return "; ".join(f"not {via}, since {refusal.message}" for via, refusal in refusals)
     what = "it is a SCSI disk" if device.scsi else f"it is no SCSI disk ({device.transport})"
+    if node == device.sg_node:
+        what = "it is named by its SG node"
     return f"{what}, and {pwd.getpwuid(os.geteuid()).pw_name} may read and write {node}"

@@ -93,12 +93,12 @@ def find_device(path: Path, root: Path = Path("/")) -> Device:
     Raises :class:`HostError` where nothing is there, for a partition, and for anything else that is no
     block device.
     """
-    place = root / path.relative_to("/") if path.is_absolute() else path.absolute()
+    place = _place(path, root)
     try:
         mode = place.stat().st_mode
     except OSError as error:
         raise HostError(f"{path}: {error.strerror}", "`zonevm devices --all` lists what is there.") from error
-    node = _under(root, place.resolve())
+    node = named_node(path, root)
     for device in block_devices(root):
         if node in (device.node, device.sg_node):
             return device
@@ -109,6 +109,11 @@ def find_device(path: Path, root: Path = Path("/")) -> Device:
     else:
         hint = "`zonevm devices --all` lists the block devices of this host."
     raise HostError(f"{path} is {_what(mode)}, not a block device or its SG node", hint)
+
+
+def named_node(path: Path, root: Path = Path("/")) -> Path:
+    """Return the node that ``path`` is, or is a link to."""
+    return _under(root, _place(path, root).resolve())
 
 
 def scsi_address(device: Device, root: Path = Path("/")) -> tuple[int, int, int, int] | None:
@@ -183,6 +188,10 @@ def _links(root: Path) -> defaultdict[str, list[Path]]:
             if target := sysfs.link(root / directory / name):
                 found[Path(target).name].append(Path("/", directory, name))
     return found
+
+
+def _place(path: Path, root: Path) -> Path:
+    return root / path.relative_to("/") if path.is_absolute() else path.absolute()
 
 
 def _under(root: Path, place: Path) -> Path:

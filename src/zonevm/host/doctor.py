@@ -27,7 +27,7 @@ class Method:
 
 _VHOST = (
     *guest.GUEST,
-    guest.device("vhost-scsi-pci"),
+    guest.device("vhost-scsi-pci", since=(2, 6)),
     *kernel.LIO,
     kernel.feature("vhost_scsi", "VHOST_SCSI"),
 )
@@ -43,14 +43,19 @@ METHODS = {
     ),
     "scsi-block": Method(
         "a zoned SCSI disk of this host, by its block node",
-        (*guest.GUEST, guest.device("virtio-scsi-pci"), guest.device("scsi-block"), disks.scsi_block),
+        (
+            *guest.GUEST,
+            guest.device("virtio-scsi-pci"),
+            guest.device("scsi-block", since=(4, 1)),
+            disks.scsi_block,
+        ),
     ),
     "scsi-generic": Method(
         "a zoned SCSI disk of this host, by its SG node",
         (
             *guest.GUEST,
             guest.device("virtio-scsi-pci"),
-            guest.device("scsi-generic"),
+            guest.device("scsi-generic", since=(2, 0)),
             guest.iscsi,
             kernel.feature("sg", "CHR_DEV_SG"),
             disks.scsi_generic,
