@@ -353,6 +353,13 @@ class Disk:
     def zones(self) -> list[Zone]:
         """Return the state of all zones."""
 
+    @property
+    def lost(self) -> bool:
+        """Whether the image was cut short while in use, or its file system lost a part of the zone state.
+
+        Every command fails with HARDWARE ERROR (4/44/00) since; nothing more is written to the image.
+        """
+
     def execute(self, cdb: bytes, data_out: bytes = b"", data_in_length: int = 0) -> Response:
         """Run one SCSI command with these data-out bytes and room for ``data_in_length`` bytes of data-in.
 

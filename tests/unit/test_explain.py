@@ -235,7 +235,8 @@ def facts(disk: Disk, *, sense: bytes = b"", status: int = 2, **changes: object)
         (fixed(5, 0x25, 0), "there is no logical unit of that number"),
         (fixed(6, 0x2A, 0x16), "the disk recommends to reset a zone's write pointer"),
         (fixed(6, 0x3F, 0x0E), "something about the unit changed"),
-        (fixed(4, 0x44, 0), "the disk did not move the 8 blocks (4/44/00 HARDWARE ERROR)"),
+        (fixed(4, 0x3E, 0), "the disk did not move the 8 blocks (4/3E/00 HARDWARE ERROR)"),
+        (fixed(4, 0x44, 0), "its image was cut short while in use"),
         (
             b"\x72\x03\x11\x00\0\0\0\x0c\0\x0a\x80\0" + (1 << 40).to_bytes(8, "big"),
             f"at LBA {1 << 40} the medium",

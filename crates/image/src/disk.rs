@@ -1,14 +1,15 @@
 //! An emulated disk: the device model on top of an image.
 
+mod execute;
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::OFlags;
-use vm_memory::VolatileSlice;
-use zbc::{Completion, Device, Fault, Geometry, Identity, Op, Plan};
-use zbc::{Status, Step, Zone, ZoneTable};
+use zbc::{Completion, Device, Geometry, Identity, Zone, ZoneTable};
 
 use crate::durability::Durability;
 use crate::file::{open_regular, temporary, Draft, NEW};
@@ -19,12 +20,11 @@ use crate::live::{self, Boot};
 use crate::lock::lock;
 use crate::medium::Medium;
 use crate::power::{self, Cut, Loss};
-use crate::slices::{total, Cursor, Out};
 use crate::state::{allocate, fill, recover};
 use crate::store::{FileStore, Store};
 use crate::table::Table;
 use crate::undo::Undo;
-use crate::{random, Error, ErrorKind, Outcome};
+use crate::{random, Error, ErrorKind};
 
 /// What becomes of what was written and not made stable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub struct Disk {
     /// Commands run; a power cut waits for them, and they for it. Not taken where there can be none.
     running: RwLock<()>,
     undo: Option<Arc<Undo>>,
+    /// The image was seen to be shorter than it was.
+    cut: AtomicBool,
     cache: Cache,
     temporary: bool,
     header: Header,
@@ -160,6 +162,7 @@ impl Disk {
             store,
             running: RwLock::default(),
             undo,
+            cut: AtomicBool::new(false),
             cache,
             temporary,
             path: path.to_owned(),
@@ -203,39 +206,6 @@ impl Disk {
         self.device.zone_of(lba)
     }
 
-    /// Runs one SCSI command: takes its data from `out`, and puts its answer into `into`.
-    ///
-    /// A command with an error ends like any other, with sense data. The calling thread waits for the
-    /// file; any number of threads may run commands at a time.
-    pub fn execute(
-        &self,
-        cdb: &[u8],
-        out: &[VolatileSlice<'_>],
-        into: &[VolatileSlice<'_>],
-    ) -> Outcome {
-        let read = || self.running.read().unwrap_or_else(PoisonError::into_inner);
-        let _running = self.undo.is_some().then(read);
-        match self.device.begin(cdb, &Out(out), total(into)) {
-            Step::Done { data, completion } => Outcome {
-                completion,
-                written: Cursor::new(into).write(&data) as u64,
-                consumed: total(out),
-                overrun: false,
-            },
-            Step::Io(plan) => self.carry_out(plan, out, into),
-            Step::Overrun { .. } => {
-                let good = Completion {
-                    status: Status::Good,
-                    sense: Vec::new(),
-                };
-                Outcome {
-                    overrun: true,
-                    ..Outcome::without_data(good)
-                }
-            }
-        }
-    }
-
     /// LOGICAL UNIT RESET.
     pub fn reset(&self) {
         self.device.reset();
@@ -266,7 +236,9 @@ impl Disk {
 
     fn degrade(&self, zones: Range<u32>, how: fn(&Device<Table>, u32)) -> Result<(), Error> {
         zones.clone().for_each(|zone| how(&self.device, zone));
-        let stable = self.durability.degrade(self.device.table(), zones);
+        let stable = self
+            .whole()
+            .and_then(|()| self.durability.degrade(self.device.table(), zones));
         stable.map_err(|e| Error::io("make a zone's condition stable in", &self.path, e))
     }
 
@@ -285,8 +257,8 @@ impl Disk {
     /// # Errors
     /// `NoSpace`, `Io`.
     pub fn sync(&self) -> Result<(), Error> {
-        let synced = self.durability.flush(self.device.table());
-        synced.map_err(|e| Error::io("make stable", &self.path, e))
+        self.flushed()
+            .map_err(|e| Error::io("make stable", &self.path, e))
     }
 
     /// Takes from the disk what a power cut may take, and powers it on again. Waits for commands under way.
@@ -306,60 +278,18 @@ impl Disk {
             ));
         };
         let _still = self.running.write().unwrap_or_else(PoisonError::into_inner);
-        let cut = power::cut(&self.device, &self.medium, &self.durability, undo, loss);
+        let cut = self
+            .whole()
+            .and_then(|()| power::cut(&self.device, &self.medium, &self.durability, undo, loss));
         let cut = cut.map_err(|e| Error::io("cut back", &self.path, e))?;
         self.sync()?;
         Ok(cut)
-    }
-
-    fn carry_out(
-        &self,
-        plan: Plan<'_, Table>,
-        out: &[VolatileSlice<'_>],
-        into: &[VolatileSlice<'_>],
-    ) -> Outcome {
-        let ready = match plan.op() {
-            Op::Flush | Op::Read { fua: true, .. } => self.flush(),
-            Op::Discard { zones, .. } => {
-                let reset = self.durability.reset(self.device.table(), zones);
-                reset.map_err(|_| Fault::Flush)
-            }
-            _ => Ok(()),
-        };
-        if let Err(fault) = ready {
-            return Outcome::without_data(plan.finish(Err(fault)));
-        }
-        let durable = matches!(
-            plan.op(),
-            Op::Write { durable: true, .. } | Op::WriteSame { durable: true, .. }
-        );
-        let done = self.medium.perform(plan.op(), out, into);
-        let mut completion = plan.finish(done.result);
-        // Only now does the zone's word speak of the data.
-        if durable && completion.status == Status::Good && self.flush().is_err() {
-            completion = self.device.not_stable();
-        }
-        Outcome {
-            completion,
-            written: done.written,
-            consumed: done.consumed,
-            overrun: false,
-        }
-    }
-
-    /// Does what the guest asks for by SYNCHRONIZE CACHE or FUA.
-    fn flush(&self) -> Result<(), Fault> {
-        if self.cache == Cache::Lying {
-            return Ok(());
-        }
-        let flushed = self.durability.flush(self.device.table());
-        flushed.map_err(|_| Fault::Flush)
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        if self.temporary {
+        if self.temporary || self.whole().is_err() {
             return;
         }
         // If this fails the live table is still right, for as long as the host does not crash.

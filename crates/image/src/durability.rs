@@ -38,7 +38,7 @@ impl Durability {
     pub fn flush(&self, table: &Table) -> io::Result<()> {
         let mut journal = self.journal();
         let zones = table.take_changed();
-        let changes = pending(&journal, table, &zones);
+        let changes = pending(&journal, table, &zones)?;
         let old = self.undo.as_ref().map(|undo| undo.take());
         let synced = self.store.sync();
         let stable = synced.and_then(|()| journal.commit(&*self.store, &changes));
@@ -54,7 +54,7 @@ impl Durability {
     /// Makes the words of zones that were reset stable.
     pub fn reset(&self, table: &Table, zones: &[u32]) -> io::Result<()> {
         let mut journal = self.journal();
-        let changes = pending(&journal, table, zones);
+        let changes = pending(&journal, table, zones)?;
         journal.commit(&*self.store, &changes)
     }
 
@@ -68,6 +68,7 @@ impl Durability {
             (zone, cut_back(table.word(zone), stable, written(stable)))
         });
         let changes = changed(&journal, words);
+        trusted(table)?;
         journal.commit(&*self.store, &changes)
     }
 
@@ -88,11 +89,21 @@ impl Durability {
 }
 
 /// Those of `zones` whose stable words are not as the live ones would be without power.
-fn pending(journal: &Journal, table: &Table, zones: &[u32]) -> Vec<Change> {
+fn pending(journal: &Journal, table: &Table, zones: &[u32]) -> io::Result<Vec<Change>> {
     let words = zones
         .iter()
         .map(|&zone| (zone, powered_off(table.word(zone))));
-    changed(journal, words)
+    let changes = changed(journal, words);
+    trusted(table)?;
+    Ok(changes)
+}
+
+/// Refuses what was read from a table of which a part is lost.
+fn trusted(table: &Table) -> io::Result<()> {
+    if table.lost() {
+        return Err(io::Error::other("its zone table is not there any more"));
+    }
+    Ok(())
 }
 
 /// Those of `words` that are not as the stable ones.

@@ -92,6 +92,10 @@ impl Store for Failing {
         self.trouble.meet(Part::Sync)?;
         self.store.sync()
     }
+
+    fn length(&self) -> io::Result<u64> {
+        self.store.length()
+    }
 }
 
 /// A disk on a file of its own, and what can be made to fail.

@@ -37,6 +37,8 @@ pub(crate) trait Store: Send + Sync {
     fn punch(&self, offset: u64, length: u64) -> io::Result<Punched>;
     /// Makes stable all that was written before the call.
     fn sync(&self) -> io::Result<()>;
+    /// How long it is now.
+    fn length(&self) -> io::Result<u64>;
 }
 
 /// A file as a store.
@@ -107,6 +109,10 @@ impl Store for FileStore {
             return Ok(());
         }
         self.file.sync_data()
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
     }
 }
 

@@ -1,8 +1,8 @@
 //! The live zone words: what they are now, and which of them changed since they were last made stable.
 //!
 //! The words are mapped from the image's file, shared: a store is in the page cache at once, and so outlives the
-//! process however it ends. An access to such a mapping fails with SIGBUS, which ends the process, where the file
-//! system cannot provide the block:
+//! process however it ends. An access to such a mapping fails with SIGBUS, of which [`Guard`] makes a flag, where the
+//! file system cannot provide the block:
 //! - It is not there and cannot be allocated, or cannot be read. A new image's table is written out in
 //!   full, and read in full before it is mapped.
 //! - It is shared with a snapshot or a reflink copy of the image, and the file system is full. New images
@@ -15,6 +15,7 @@ use std::io;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use mapping::Guard;
 use rustix::mm::{mmap, munmap, MapFlags, ProtFlags};
 use zbc::{check_word, Geometry, WordError, ZoneTable};
 
@@ -59,7 +60,8 @@ pub(crate) struct Table {
 }
 
 enum Words {
-    Mapped(Mapping),
+    /// The guard goes before what it watches over.
+    Mapped(Guard, Mapping),
     /// In memory, where nothing has to outlive the process.
     #[cfg(test)]
     Own(Vec<AtomicU64>),
@@ -68,8 +70,10 @@ enum Words {
 impl Table {
     /// Maps the table; the file must reach to the area's end.
     pub fn map(file: &File, area: Area, geometry: &Geometry) -> io::Result<Self> {
-        Mapping::new(file, area, geometry)
-            .map(|mapping| Self::new(Words::Mapped(mapping), geometry))
+        let mapping = Mapping::new(file, area, geometry)?;
+        // SAFETY: the mapping is shared, is accessed through atomics only, and is dropped after its guard.
+        let guard = unsafe { Guard::new(mapping.base.as_ptr(), mapping.length) }?;
+        Ok(Self::new(Words::Mapped(guard, mapping), geometry))
     }
 
     /// Words of its own, which nothing else sees.
@@ -84,6 +88,15 @@ impl Table {
         Self {
             words,
             changed: (0..bits).map(|_| AtomicU64::new(0)).collect(),
+        }
+    }
+
+    /// Whether a part of the table was not there any more when it was accessed: no word means anything since.
+    pub fn lost(&self) -> bool {
+        match &self.words {
+            Words::Mapped(guard, _) => guard.lost(),
+            #[cfg(test)]
+            Words::Own(_) => false,
         }
     }
 
@@ -114,7 +127,7 @@ impl Table {
 impl ZoneTable for Table {
     fn words(&self) -> &[AtomicU64] {
         match &self.words {
-            Words::Mapped(mapping) => mapping.words(),
+            Words::Mapped(_, mapping) => mapping.words(),
             #[cfg(test)]
             Words::Own(words) => words,
         }

@@ -143,3 +143,48 @@ fn a_file_cut_short_below_its_data_is_a_medium_error() {
         "what was there has arrived"
     );
 }
+
+/// Cuts an image in use as `cut` has it, by its length; the disk that used it, and the error of a read of zone 5.
+fn cut(to: impl FnOnce(u64) -> u64) -> (tempfile::TempDir, Disk) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("disk.img");
+    Disk::create(&path, &geometry(), &image::random_identity()).unwrap();
+    let disk = Disk::open(&path, Cache::Host).unwrap();
+    ready(&disk);
+    write(&disk, start(5), &pattern(4096, 5));
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.set_len(to(file.metadata().unwrap().len())).unwrap();
+    (dir, disk)
+}
+
+const LOST: (u8, u8, u8) = (4, 0x44, 0);
+
+#[test]
+fn an_image_cut_below_its_zone_state_is_a_hardware_error_from_then_on() {
+    let (dir, disk) = cut(|_| 0);
+    for _ in 0..2 {
+        assert_eq!(sense(&read(&disk, start(5), 8).0), LOST);
+        assert_eq!(sense(&write(&disk, start(5) + 8, &pattern(4096, 6))), LOST);
+        assert_eq!(sense(&run(&disk, &[0x35; 10], &[], 0).0), LOST);
+    }
+    assert!(disk.is_lost());
+    assert!(disk.sync().is_err());
+    assert!(disk.make_read_only(6..7).is_err());
+    drop(disk);
+    let left = dir.path().join("disk.img").metadata().unwrap().len();
+    assert_eq!(left, 0, "nothing is written to what is left");
+}
+
+#[test]
+fn an_image_cut_within_its_data_is_a_hardware_error_after_the_next_flush() {
+    let (dir, disk) = cut(|length| length - geometry().bytes());
+    assert!(!disk.is_lost());
+    assert!(disk.sync().is_err());
+    assert!(disk.is_lost());
+    // What a write makes of the file again does not bring its data back.
+    let path = dir.path().join("disk.img");
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    file.set_len(1 << 30).unwrap();
+    assert_eq!(sense(&read(&disk, start(5), 8).0), LOST);
+    assert!(disk.sync().is_err());
+}

@@ -1,6 +1,7 @@
 //! `Disk` and `Response`.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use faults::Faulty;
@@ -35,6 +36,8 @@ pub struct Response {
 pub struct Disk {
     /// `None` when closed.
     opened: Mutex<Option<Opened>>,
+    /// What `lost` was when the disk was closed.
+    was_lost: AtomicBool,
     geometry: Geometry,
     log: Arc<Log>,
 }
@@ -54,6 +57,7 @@ impl Disk {
         let lun = Arc::new(Logged::new(faulty.clone(), image, log.clone()));
         Self {
             opened: Mutex::new(Some(Opened { faulty, lun })),
+            was_lost: AtomicBool::new(false),
             geometry,
             log,
         }
@@ -273,7 +277,17 @@ impl Disk {
         Ok(facts)
     }
 
+    #[getter]
+    fn lost(&self) -> bool {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*opened {
+            Some(opened) => opened.faulty.disk().is_lost(),
+            None => self.was_lost.load(Ordering::Relaxed),
+        }
+    }
+
     fn close(&self, py: Python<'_>) {
+        self.was_lost.store(self.lost(), Ordering::Relaxed);
         py.detach(|| {
             self.opened
                 .lock()

@@ -132,6 +132,13 @@ class VhostUserScsi(Attachment):
     def _report(self, server: images.Server) -> None:
         if server.last_error is not None:
             _log.warning("the connection between QEMU and %s broke: %s", self._name, server.last_error)
+        for disk, image in zip(self.disks, self._opened, strict=True):
+            if image.lost:
+                _log.warning(
+                    "the image %s was cut short while in use, and the disk failed from then on; "
+                    "see `zonevm disk check`",
+                    disk.file or "of a temporary disk",
+                )
 
 
 def _open(disk: SmrDisk) -> images.Disk:

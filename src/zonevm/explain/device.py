@@ -33,6 +33,13 @@ def _write_fault(_: FailedCommand, sense: Sense) -> str:
     return f"{_at(sense)}the device failed to write, and the write pointer stays; try again, or another zone"
 
 
+def _lost(_: FailedCommand, __: Sense) -> str:
+    return (
+        "the disk failed as a whole; for an emulated disk its image was cut short while in use, or the host "
+        "lost a part of it: close it, see `zonevm disk check` and the host's kernel log (dmesg)"
+    )
+
+
 def _miscompare(_: FailedCommand, sense: Sense) -> str:
     where = "" if sense.information is None else f" from LBA {sense.information} on"
     return f"the disk's data differ{where} from those that came with the command"
@@ -88,4 +95,5 @@ REASONS = {
     (0x1D, 0x00): _miscompare,
     (0x29, 0x00): _power_on,
     (0x29, 0x03): _reset,
+    (0x44, 0x00): _lost,
 }

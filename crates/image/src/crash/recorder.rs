@@ -94,6 +94,10 @@ impl Store for Recorder {
         }
         Ok(())
     }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.state.lock().unwrap().0.len() as u64)
+    }
 }
 
 /// A store's bytes at some point of its history, were the host to crash.
