@@ -14,12 +14,16 @@ import pytest
 
 from zonevm import Guest, KernelError
 from zonevm.guest import find, installed
+from zonevm.guest.kernel import matches_version
 from zonevm.guest.pull import available
 
 from .system_image import SystemImage, system_image
 
-RELEASES = ("6.12", "6.1")
-"""The releases that the file system tests boot, each."""
+RELEASES = ("6.12", "6.1", "7")
+"""The releases that the file system tests boot, each; the first is what the other tests boot."""
+
+SUITES = {"7": "trixie-backports"}
+"""Where a release comes from that the host's apt does not know."""
 
 
 def _kernel(choice: str | None) -> str:
@@ -32,10 +36,10 @@ def _kernel(choice: str | None) -> str:
 
 @pytest.fixture(scope="session")
 def kernel() -> str:
-    """What to give to ``kernel=``: ZONEVM_TEST_KERNEL, else the newest kernel in the cache."""
-    chosen = os.environ.get("ZONEVM_TEST_KERNEL")
-    cached = next((kernel.version for kernel in installed() if kernel.origin == "cache"), None)
-    return _kernel(chosen or cached)
+    """What to give to ``kernel=``: ZONEVM_TEST_KERNEL, the first release, or the newest in the cache."""
+    cached = [kernel.version for kernel in installed() if kernel.origin == "cache"]
+    usual = [version for version in cached if matches_version(version, RELEASES[0])]
+    return _kernel(os.environ.get("ZONEVM_TEST_KERNEL") or next(iter([*usual, *cached]), None))
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +52,7 @@ def zonevm() -> list[str]:
 def kernel_each(request: pytest.FixtureRequest) -> str:
     """Each kernel that the disks have to work with, in turn; all but those that this Debian does not have."""
     release = str(request.param)
-    if not any(kernel.version.startswith(f"{release}.") for kernel in installed()):
+    if release not in SUITES and not any(matches_version(kernel.version, release) for kernel in installed()):
         offered = available()
         if not any(version.startswith(f"{release}.") for version in offered):
             pytest.skip(f"apt has no Linux {release}; it has {', '.join(offered)}")

@@ -12,7 +12,7 @@ from zonevm.cli import execute
 pytestmark = pytest.mark.guest
 
 
-def test_every_disk_is_as_it_was_asked_for(kernel: str, tmp_path: Path) -> None:
+def test_every_disk_is_as_it_was_asked_for(kernel_each: str, tmp_path: Path) -> None:
     image = tmp_path / "disk.img"
     images.create(image, size="1100M", zone_size="64M", conventional=2, block_size=4096, max_open=None)
     disks = [
@@ -22,7 +22,7 @@ def test_every_disk_is_as_it_was_asked_for(kernel: str, tmp_path: Path) -> None:
         "smr,size=4G,zone-size=64M,conv=3,max-open=7,serial=SMR-1,controller=a",
         "smr,size=1G,zone-size=64M,max-open=16",
     ]
-    with Guest(disks=disks, kernel=kernel) as guest:
+    with Guest(disks=disks, kernel=kernel_each) as guest:
         checks = guest.verify()
     lines = [str(check) for check in checks]
     assert [line for line in lines if not line.startswith("PASS")] == []

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import lzma
-import struct
 import subprocess
 from pathlib import Path
 
 import pytest
 import zstandard
 
-from zonevm import KernelError
+from zonevm import KernelError, PackageError
 from zonevm.guest import accel, kernel, pull
 from zonevm.guest.build_tree import tree_modules
 from zonevm.guest.command import Files, Machine
@@ -18,47 +17,7 @@ from zonevm.guest.modules import ModuleTree, module_name, read_module
 from zonevm.guest.vmlinux import image_version, unpacked
 from zonevm.host import Qemu
 
-ELF = b"\x7fELF\x02"
-
-
-def bzimage(path: Path, version: str, payload: bytes = b"") -> Path:
-    """A file with the header of a boot image: one setup sector, its payload right after it."""
-    header = bytearray(1024)
-    header[0x1F1] = 1
-    header[0x202:0x206] = b"HdrS"
-    struct.pack_into("<HHH", header, 0x206, 0x020F, 0, 0)
-    struct.pack_into("<H", header, 0x20E, 0x300 - 0x200)
-    header[0x300 : 0x300 + len(version)] = version.encode()
-    struct.pack_into("<II", header, 0x248, 0, len(payload))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(bytes(header) + payload)
-    return path
-
-
-def vmlinux(note: int) -> bytes:
-    """A small ELF kernel with one note of Xen's."""
-    body = struct.pack("<III", 4, 4, note) + b"Xen\0" + bytes(4)
-    header = bytearray(64)
-    header[:6] = ELF + b"\x01"
-    struct.pack_into("<Q", header, 32, 64)
-    struct.pack_into("<HH", header, 54, 56, 1)
-    return bytes(header) + struct.pack("<IIQQQQQQ", 4, 0, 120, 0, 0, len(body), len(body), 4) + body
-
-
-def install(root: Path, version: str) -> Path:
-    """A kernel as a package unpacks."""
-    modules = root / "lib/modules" / version
-    modules.mkdir(parents=True)
-    (modules / "modules.dep").touch()
-    return bzimage(root / f"boot/vmlinuz-{version}", f"{version} (someone@somewhere) #1 SMP")
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache of kernels, on a host that has none."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("zonevm.guest.kernel._host", lambda: iter(()))
-    return kernel.kernels_dir()
+from .kernels import ELF, bzimage, install, minimal_module, vmlinux
 
 
 def test_the_newest_of_a_release_is_found(cache: Path) -> None:
@@ -142,18 +101,9 @@ def test_a_build_tree(cache: Path, tmp_path: Path) -> None:
         assert path.resolve() == tree / "fs/f2fs/f2fs.ko"
 
 
-def minimal_module() -> bytes:
-    """An ELF object that depmod accepts: no sections but the null one and their names."""
-    names = b"\0.shstrtab\0"
-    header = ELF + bytes([1, 1]) + bytes(9)
-    header += struct.pack("<HHIQQQIHHHHHH", 1, 62, 1, 0, 0, 64 + 16, 0, 64, 0, 0, 64, 2, 1)
-    section = struct.pack("<IIQQQQIIQQ", 1, 3, 0, 0, 64, len(names), 0, 0, 1, 0)
-    return header + names.ljust(16, b"\0") + bytes(64) + section
-
-
 def test_a_tree_that_depmod_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "modules.order").write_text("")
-    monkeypatch.setattr("zonevm.guest.build_tree.find_program", lambda *_: "/bin/false")
+    monkeypatch.setattr("zonevm.guest.module_dirs.find_program", lambda *_: "/bin/false")
     with pytest.raises(KernelError, match="depmod failed"):
         tree_modules(tmp_path, "6.6.6", tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
@@ -260,7 +210,7 @@ def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "package"
     install(root, "6.12.9+deb12-amd64")
     scripts = {
-        "apt-cache": f'case "$*" in *linux-image*) cat {tmp_path}/listing;; esac',
+        "apt-cache": f'case "$*" in *extra*) ;; *search*) cat {tmp_path}/listing;; esac',
         "apt-get": (
             'case "$*" in *--print-uris*) echo "\'http://x/y.deb\' y.deb 1000 SHA256:0";;'
             " *) head -c 1000 /dev/zero > y.deb;; esac"
@@ -302,7 +252,7 @@ def test_a_pull_of_what_apt_does_not_have(apt: Path, cache: Path) -> None:
 
 def test_nothing_is_left_of_a_pull_that_fails(apt: Path, cache: Path) -> None:
     (apt / "apt-get").write_text("#!/bin/sh\necho 'E: no network' >&2; exit 100\n")
-    with pytest.raises(KernelError, match="E: no network"):
+    with pytest.raises(PackageError, match="E: no network"):
         pull.pull()
     assert not list(cache.iterdir())
 
@@ -314,7 +264,7 @@ def test_nothing_is_left_of_an_interrupted_pull(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(subprocess.Popen, "communicate", interrupted)
-    monkeypatch.setattr("zonevm.guest.pull._packages", lambda: [pull._Package("linux-image-6.1", "6.1")])
+    monkeypatch.setattr("zonevm.guest.pull._choose", lambda *_: pull._Package("linux-image-6.1", "6.1"))
     with pytest.raises(KeyboardInterrupt):
         pull.pull()
     assert not list(cache.iterdir())
@@ -345,3 +295,41 @@ def test_paths_with_commas_are_escaped_for_qemu() -> None:
     assert "path=/logs,,1/console" in line
     assert "path=/run,,1/qmp,server=on" in line
     assert "memory-backend" not in line
+
+
+def test_a_broken_entry_of_the_cache_is_pulled_anew(apt: Path, cache: Path) -> None:
+    (cache / "6.12.9+deb12-amd64/lib/modules").mkdir(parents=True)
+    assert kernel.installed() == []
+    assert pull.pull("6.12").version == "6.12.9+deb12-amd64"
+
+
+def test_a_package_without_a_kernel_leaves_nothing(apt: Path, cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "package/boot/vmlinuz-6.12.9+deb12-amd64").unlink()
+    with pytest.raises(KernelError, match="hold no kernel"):
+        pull.pull("6.12")
+    assert not list(cache.iterdir())
+
+
+def test_a_kernel_is_removed(apt: Path, cache: Path) -> None:
+    pulled = pull.pull("6.12")
+    with pytest.raises(KernelError, match=r"no kernel '6\.12' is in the cache; there is: 6\.12\.9"):
+        pull.remove("6.12")
+    pull.remove(pulled.version)
+    assert kernel.installed() == []
+    assert not list(cache.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("package", "version"),
+    [
+        ("linux-image-7.3.4+deb13-amd64", "7.3.4+deb13-amd64"),
+        ("linux-image-7.4-rc2-amd64", "7.4-rc2-amd64"),
+        ("linux-image-7.3.4+deb13-cloud-amd64", None),
+        ("linux-image-7.3.4+deb13-amd64-dbg", None),
+        ("linux-image-7.3-amd64", None),
+    ],
+)
+def test_names_of_packages(package: str, version: str | None) -> None:
+    match = pull._IMAGE.fullmatch(package)
+    assert (match and match[1]) == version
+    assert kernel.version_key("7.4-rc2-amd64") < kernel.version_key("7.4.1-amd64")

@@ -25,7 +25,7 @@ VERBS = {
     "serve": Verb("zonevm.cli.serve", "serve", "Serve disks to a QEMU that you start."),
     "trace": Verb("zonevm.cli.trace", "trace", "Sum up traces of disks' commands."),
     "target": Verb("zonevm.cli.target", "target", "Make and remove kernel targets (LIO)."),
-    "kernel": Verb("zonevm.cli.kernel", "kernel", "Get and list kernels for guests."),
+    "kernel": Verb("zonevm.cli.kernel", "kernel", "Get, list and remove kernels for guests."),
     "devices": Verb(
         "zonevm.cli.devices", "devices", "List the zoned devices of this host, and who uses them."
     ),

@@ -1,30 +1,52 @@
-"""``zonevm kernel``: get and list kernels."""
+"""``zonevm kernel``: get, list and remove kernels."""
 
 from __future__ import annotations
 
 import click
+from click.shell_completion import CompletionItem
 
 from zonevm.cli.output import print_json, say
 from zonevm.cli.progress import progress
+from zonevm.cli.pulling import mirror_option
+from zonevm.cli.stopping import undo_when_terminated
 from zonevm.guest.kernel import installed
 from zonevm.guest.pull import pull as pull_kernel
+from zonevm.guest.pull import remove as remove_kernel
 
 
 @click.group()
 def kernel() -> None:
-    """Get and list kernels for guests."""
+    """Get, list and remove kernels for guests."""
 
 
 @kernel.command()
 @click.argument("version", required=False)
-def pull(version: str | None) -> None:
-    """Put a kernel of the distribution into the cache, the newest or the newest of VERSION (6.1, 6.12).
+@click.option("--suite", metavar="NAME", help="From this suite of the archive: trixie-backports, sid.")
+@click.option("--newest", is_flag=True, help="From whichever suite has the newest; experimental aside.")
+@mirror_option
+def pull(version: str | None, suite: str | None, newest: bool, mirror: str | None) -> None:
+    """Put a kernel of the distribution into the cache, the newest or the newest of VERSION (6.1, 7).
 
-    It is downloaded by apt but not installed; no root is needed. Prints its version.
+    Without --suite or --newest it is one that the host's apt knows. It is downloaded by apt but not
+    installed; no root is needed, and nothing of the host's is changed. Prints its version.
     """
+    undo_when_terminated()
     with progress("downloading", "downloaded") as tell:
-        pulled = pull_kernel(version, tell)
+        pulled = pull_kernel(version, tell, suite=suite, newest=newest, mirror=mirror, note=say)
     click.echo(pulled.version)
+
+
+def _cached(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    versions = (kernel.version for kernel in installed() if kernel.origin == "cache")
+    return [CompletionItem(version) for version in versions if version.startswith(incomplete)]
+
+
+@kernel.command()
+@click.argument("versions", metavar="VERSION...", nargs=-1, required=True, shell_complete=_cached)
+def remove(versions: tuple[str, ...]) -> None:
+    """Remove kernels from the cache, each by its full version. The host's own stay."""
+    for version in versions:
+        remove_kernel(version)
 
 
 @kernel.command("list")

@@ -6,14 +6,11 @@ The tree itself is only read.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 
-from zonevm.errors import KernelError
-from zonevm.host import find_program
+from zonevm.guest.module_dirs import run_depmod
+from zonevm.packages import new_entry
 
 
 def is_build_tree(tree: Path) -> bool:
@@ -39,9 +36,7 @@ def tree_modules(tree: Path, version: str, cache: Path) -> Path | None:
 
 
 def _make(tree: Path, version: str, root: Path) -> None:
-    root.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=root.parent))
-    try:
+    with new_entry(root) as work:
         modules = work / "lib/modules" / version
         modules.mkdir(parents=True)
         lines: list[str] = []
@@ -59,26 +54,3 @@ def _make(tree: Path, version: str, root: Path) -> None:
             if (tree / index).exists():
                 shutil.copyfile(tree / index, modules / index)
         run_depmod(work, version)
-        work.chmod(0o755)
-        work.replace(root)
-    except OSError as error:
-        if not root.exists():
-            raise KernelError(f"cannot prepare the modules of {tree}: {error}") from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def run_depmod(root: Path, version: str) -> None:
-    """Write the module indexes below ``root``, in lib/modules/VERSION or usr/lib/modules/VERSION.
-
-    Raises :class:`KernelError` where depmod fails.
-    """
-    # Which of the two places depmod looks at was decided when it was built.
-    for here, there in (("lib", "usr/lib"), ("usr/lib", "lib")):
-        if (root / here / "modules").is_dir() and not (root / there).exists():
-            (root / there).parent.mkdir(parents=True, exist_ok=True)
-            (root / there).symlink_to(os.path.relpath(root / here, (root / there).parent))
-    depmod = find_program("depmod", "index the kernel's modules", "kmod")
-    done = subprocess.run([depmod, "-b", root, version], capture_output=True, text=True)
-    if done.returncode:
-        raise KernelError(f"depmod failed for the modules of {version}: {done.stderr.strip()}")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from zonevm.errors import KernelError
 from zonevm.guest.build_tree import is_build_tree, tree_modules
+from zonevm.guest.module_dirs import find_modules, module_places
 from zonevm.guest.vmlinux import image_version
 from zonevm.host import cache_dir
 
@@ -24,13 +25,15 @@ class Kernel:
     """A kernel that a guest can run.
 
     ``modules`` is the directory with its ``modules.dep``, or None for a kernel that came without modules:
-    all it has must then be built in. ``origin`` is where it was found: ``host``, ``cache`` or ``file``.
+    all it has must then be built in. ``origin`` is where it was found: ``host``, ``cache`` or ``file``;
+    ``sought`` are the places that have no modules of it, each with the reason, in words.
     """
 
     version: str
     image: Path
     modules: Path | None
     origin: str
+    sought: tuple[str, ...] = ()
 
     def require(self, version: tuple[int, int], what: str) -> None:
         """Raise :class:`KernelError` unless this kernel is ``version`` or later, which ``what`` needs."""
@@ -54,10 +57,13 @@ def find(choice: str | Path | None = None) -> Kernel:
         return _default()
     text = os.fspath(choice)
     path = Path(text).expanduser()
-    if path.is_dir():
-        return _from_tree(path)
-    if path.exists():
-        return _from_image(path)
+    try:
+        if path.is_dir():
+            return _from_tree(path)
+        if path.exists():
+            return _from_image(path)
+    except OSError as error:
+        raise KernelError(f"cannot read the kernel {error.filename or text}: {error.strerror}") from error
     if "/" in text:
         raise KernelError(f"there is no kernel at {text}", _PULL)
     matches = [kernel for kernel in installed() if matches_version(kernel.version, text)]
@@ -84,8 +90,9 @@ def kernels_dir() -> Path:
 
 
 def version_key(version: str) -> tuple[int, ...]:
-    """Return what sorts versions by their numbers: 6.12.9 before 6.12.10."""
-    return tuple(int(number) for number in re.findall(r"\d+", version))
+    """Return what sorts versions by their numbers: 6.12.9 before 6.12.10, 7.4-rc2 before 7.4.1."""
+    parts = re.findall(r"\d+|rc(?=\d)", version)
+    return tuple(-1 if part == "rc" else int(part) for part in parts)
 
 
 def matches_version(version: str, wanted: str) -> bool:
@@ -101,11 +108,20 @@ def _default() -> Kernel:
     cached = sorted(_cached(), key=lambda kernel: version_key(kernel.version))
     if not cached:
         raise KernelError(
-            f"no kernel for the guest: the host's ({running}) is not in /boot or not for this user to read, "
-            "and none was pulled",
-            _PULL,
+            f"no kernel for the guest: {_why_not_the_hosts(running)}, and none was pulled", _PULL
         )
     return cached[-1]
+
+
+def _why_not_the_hosts(running: str) -> str:
+    modules, sought = find_modules(module_places([Path("/")], running))
+    if modules is None and any(os.access(image, os.R_OK) for image in _host_images(running)):
+        return f"no modules of the host's ({running}) are in {', '.join(sought)}"
+    return f"the host's ({running}) is not in /boot or not for this user to read"
+
+
+def _host_images(version: str) -> tuple[Path, Path]:
+    return Path("/boot") / f"vmlinuz-{version}", Path("/lib/modules") / version / "vmlinuz"
 
 
 def _from_image(image: Path) -> Kernel:
@@ -115,27 +131,34 @@ def _from_image(image: Path) -> Kernel:
     if tree is not None and is_build_tree(tree):
         return _from_tree(tree)
     roots = [image.parent.parent, Path("/"), kernels_dir() / version]
-    return Kernel(version, image, _modules(version, [image.parent, *_module_places(roots, version)]), "file")
+    return _with_modules(version, image, [image.parent, *module_places(roots, version)])
+
+
+def _with_modules(version: str, image: Path, places: list[Path]) -> Kernel:
+    modules, sought = find_modules(places, cache_dir() / "modules")
+    return Kernel(version, image, modules, "file", sought)
 
 
 def _from_tree(tree: Path) -> Kernel:
     tree = tree.resolve()
     image = tree / "arch/x86/boot/bzImage"
     if not image.exists():
-        for kernel in _unpacked(tree, "file"):
-            return kernel
+        for version, unpacked in images_in(tree):
+            return _with_modules(version, unpacked, module_places([tree], version))
         raise KernelError(
             f"{tree} holds no kernel: there is no {image.relative_to(tree)} in it",
             "Build one there with: make bzImage modules",
         )
     version = image_version(image)
-    return Kernel(version, image, tree_modules(tree, version, cache_dir() / "build-trees"), "file")
+    modules = tree_modules(tree, version, cache_dir() / "build-trees")
+    sought = () if modules else (f"{tree} (no modules.order in it: none were built)",)
+    return Kernel(version, image, modules, "file", sought)
 
 
 def _host() -> Iterator[Kernel]:
     for image in (*Path("/boot").glob("vmlinuz-*"), *Path("/lib/modules").glob("*/vmlinuz")):
         version = image.parent.name if image.name == "vmlinuz" else image.name.removeprefix("vmlinuz-")
-        modules = _modules(version, _module_places([Path("/")], version))
+        modules, _ = find_modules(module_places([Path("/")], version))
         if modules is not None and os.access(image, os.R_OK):
             yield Kernel(version, image, modules, "host")
 
@@ -146,20 +169,17 @@ def _cached() -> Iterator[Kernel]:
 
 
 def _unpacked(root: Path, origin: str) -> Iterator[Kernel]:
-    """Yield the kernels in ``root``, laid out as a package of a distribution unpacks."""
-    for image in root.glob("boot/vmlinuz-*"):
-        version = image.name.removeprefix("vmlinuz-")
-        modules = _modules(version, _module_places([root], version))
+    """Yield the kernels with indexed modules in ``root``, laid out as a package of a distribution unpacks."""
+    for version, image in images_in(root):
+        modules, _ = find_modules(module_places([root], version))
         if modules is not None:
             yield Kernel(version, image, modules, origin)
 
 
-def _module_places(roots: list[Path], version: str) -> list[Path]:
-    return [root / lib / "modules" / version for root in roots for lib in ("lib", "usr/lib")]
-
-
-def _modules(version: str, places: list[Path]) -> Path | None:
-    for place in places:
-        if (place / "modules.dep").exists():
-            return place.resolve()
-    return None
+def images_in(root: Path) -> Iterator[tuple[str, Path]]:
+    """Yield version and image of the kernels in ``root``; Debian's are with the modules from 6.19 on."""
+    for image in root.glob("boot/vmlinuz-*"):
+        yield image.name.removeprefix("vmlinuz-"), image
+    for lib in ("lib", "usr/lib"):
+        for image in root.glob(f"{lib}/modules/*/vmlinuz"):
+            yield image.parent.name, image

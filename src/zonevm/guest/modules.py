@@ -24,7 +24,8 @@ class ModuleTree:
             self._paths[module_name(path)] = path
             self._needs[path] = needs.split()
         builtin = directory / "modules.builtin"
-        lines = builtin.read_text().splitlines() if builtin.exists() else []
+        self._has_builtin = builtin.exists()
+        lines = self._read("modules.builtin").splitlines() if self._has_builtin else []
         self._builtin = {module_name(line) for line in lines}
 
     def closure(self, wanted: Iterable[tuple[str, str]]) -> list[Path]:
@@ -39,8 +40,9 @@ class ModuleTree:
             if path is None:
                 if key in self._builtin:
                     continue
+                unknown = "" if self._has_builtin else "; no modules.builtin there says what is built in"
                 raise KernelError(
-                    f"the kernel of {self.directory} has no module {name}, which {reason} needs",
+                    f"the kernel of {self.directory} has no module {name}, which {reason} needs{unknown}",
                     "Use a kernel that has it as a module or built in; `zonevm kernel pull` gets one.",
                 )
             # modprobe(8) loads what modules.dep lists from right to left: the last one depends on nothing.
@@ -55,6 +57,8 @@ class ModuleTree:
         except FileNotFoundError:
             version = self.directory.name
             raise KernelError(f"{path} is missing", f"Make it with: depmod {version}") from None
+        except OSError as error:
+            raise KernelError(f"cannot read {path}: {error.strerror}") from error
 
 
 def module_name(path: str) -> str:

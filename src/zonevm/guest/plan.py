@@ -15,6 +15,7 @@ from zonevm.disks import Disk
 from zonevm.errors import HostError, UsageError
 from zonevm.faults import Fault, check_disks
 from zonevm.guest import accel, initramfs, kernel
+from zonevm.guest.builtin import require_builtin
 from zonevm.guest.command import Files, Machine, driver_modules
 from zonevm.guest.initramfs import Contents, Share
 from zonevm.guest.modules import ModuleTree
@@ -102,10 +103,11 @@ class Plan:
         virtiofsd = find_virtiofsd()
         shares = tuple(Share(f"share{number}", path.resolve()) for number, path in enumerate(settings.rwdirs))
         shown = _needed_of_run(settings, chosen)
-        contents = _contents(settings, chosen, shares, "virtiofs" if virtiofsd else "9p", fresh_run=not shown)
         progress("preparing the kernel and the initramfs")
-        archive = initramfs.build(contents, cache_dir() / "initramfs")
         image = unpacked(chosen.image, cache_dir() / "unpacked")
+        root = "virtiofs" if virtiofsd else "9p"
+        contents = _contents(settings, chosen, image, shares, root, fresh_run=not shown)
+        archive = initramfs.build(contents, cache_dir() / "initramfs")
         how = accel.choose(settings.accel, qemu, image, archive, cache_dir() / "kvm")
         return cls(settings, qemu, chosen, image, archive, how, virtiofsd, shares, shown)
 
@@ -201,7 +203,13 @@ def _needed_of_run(settings: Settings, chosen: kernel.Kernel) -> tuple[Path, ...
 
 
 def _contents(
-    settings: Settings, chosen: kernel.Kernel, shares: tuple[Share, ...], root: str, fresh_run: bool
+    settings: Settings,
+    chosen: kernel.Kernel,
+    image: Path,
+    shares: tuple[Share, ...],
+    root: str,
+    *,
+    fresh_run: bool,
 ) -> Contents:
     wanted = [*_ALWAYS, *((name, "the guest's root") for name in _ROOT[root])]
     if shares:
@@ -212,7 +220,11 @@ def _contents(
         device for item in plan_attachments(settings.disks, Path("/")) for device in item.describe().args
     ]
     wanted += driver_modules([*devices, *settings.qemu_args])
-    modules = ModuleTree(chosen.modules).closure(wanted) if chosen.modules else []
+    if chosen.modules:
+        modules = ModuleTree(chosen.modules).closure(wanted)
+    else:
+        require_builtin(chosen, image, wanted)
+        modules = []
     return Contents(
         busybox=find_static_busybox(),
         python=guest_python(),

@@ -1,28 +1,25 @@
-"""Puts a kernel of the distribution into the cache, by apt, without installing it and without root."""
+"""Puts kernels of the distribution into the cache, by apt, without installing them and without root.
+
+Of the suites that the host's apt knows by its own lists; of others by a private configuration.
+"""
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
-import tempfile
-import threading
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from zonevm.errors import KernelError
-from zonevm.guest.build_tree import run_depmod
-from zonevm.guest.kernel import Kernel, find, kernels_dir, matches_version, version_key
-from zonevm.host import find_program
+from zonevm.errors import KernelError, UsageError
+from zonevm.guest.kernel import Kernel, find, images_in, installed, kernels_dir, matches_version, version_key
+from zonevm.guest.module_dirs import run_depmod
+from zonevm.guest.vmlinux import forget
+from zonevm.host import cache_dir
+from zonevm.packages import Apt, Note, Progress, fetch, find_archive, new_entry, suites_there
 
-Progress = Callable[[int, int], None]
-"""Is told the bytes downloaded so far and the bytes in all."""
-
-_IMAGE = re.compile(r"linux-image-(\d+\.\d+\.\d+(?!\S*-(?:rt|cloud)-)\S*-(?:amd64|generic))")
-_APT = "get a kernel; `zonevm kernel pull` knows Debian and Ubuntu (use --kernel with a file elsewhere)"
-_POLL_SECONDS = 0.1
+_IMAGE = re.compile(r"linux-image-(\d+\.\d+(?:\.\d+|[-~]rc\d+)(?!\S*-(?:rt|cloud)-)\S*-(?:amd64|generic))")
 
 
 @dataclass(frozen=True)
@@ -36,130 +33,134 @@ def available() -> list[str]:
 
     Raises :class:`HostError` where there is no apt.
     """
-    return [package.version for package in _packages()]
+    return [package.version for package in _packages(Apt.of_host())]
 
 
-def pull(release: str | None = None, progress: Progress | None = None) -> Kernel:
+def pull(
+    release: str | None = None,
+    progress: Progress | None = None,
+    *,
+    suite: str | None = None,
+    newest: bool = False,
+    mirror: str | None = None,
+    note: Note = lambda _: None,
+) -> Kernel:
     """Get the newest kernel, or the newest of ``release`` (``6.1``, a full version), into the cache.
 
+    It comes from what the host's apt knows, from ``suite`` of the archive, or with ``newest`` from whichever
+    of the archive's suites, experimental aside, has the newest one. ``mirror`` is the URL of another mirror.
     Returns the one in the cache where it is there already. Nothing is left of a pull that fails or is
-    interrupted. Raises :class:`KernelError` for a release that apt does not have or a failed download, and
-    :class:`HostError` where apt is missing.
+    interrupted. Raises :class:`KernelError` for a release that is not there, :class:`PackageError` for a
+    failed download, and :class:`HostError` where apt is missing.
     """
-    packages = _packages()
-    matching = [
-        package for package in packages if release is None or matches_version(package.version, release)
-    ]
-    if not matching:
-        known = ", ".join(package.version for package in packages) or "none"
-        wanted = "kernel" if release is None else f"kernel of version {release!r}"
-        raise KernelError(
-            f"apt has no {wanted}; it has: {known}", "Renew apt's lists with: sudo apt-get update"
-        )
-    package = matching[0]
-    target = kernels_dir() / package.version
-    if not target.exists():
-        _fetch(package, target, progress)
+    if newest and suite:
+        raise UsageError("the newest of all suites is not of one suite", "Give --newest or --suite.")
+    if newest:
+        suite = _suite_with_newest(release, mirror, note)
+    with _apt(suite, mirror, note) as apt:
+        package = _choose(apt, release)
+        target = kernels_dir() / package.version
+        if not _is_whole(target, package.version):
+            shutil.rmtree(target, ignore_errors=True)
+            _fetch(apt, package, target, progress)
     return find(package.version)
 
 
-def _packages() -> list[_Package]:
-    names = _search("^linux-image-[0-9]")
+def remove(version: str) -> None:
+    """Remove kernel ``version``, told in full, from the cache.
+
+    Raises :class:`KernelError` where it is not there.
+    """
+    cached = [kernel.version for kernel in installed() if kernel.origin == "cache"]
+    if version not in cached:
+        there = ", ".join(cached) or "none"
+        raise KernelError(
+            f"no kernel {version!r} is in the cache; there is: {there}", "See `zonevm kernel list`."
+        )
+    root = kernels_dir() / version
+    for _, image in images_in(root):
+        forget(image, cache_dir() / "unpacked")
+    hidden = root.with_name(f".pull-{version}")
+    root.rename(hidden)
+    shutil.rmtree(hidden)
+
+
+@contextmanager
+def _apt(suite: str | None, mirror: str | None, note: Note) -> Iterator[Apt]:
+    if suite is None and mirror is None:
+        yield Apt.of_host()
+        return
+    with Apt.of_suite(suite or "stable", mirror, alone=True, note=note) as apt:
+        yield apt
+
+
+def _suite_with_newest(release: str | None, mirror: str | None, note: Note) -> str:
+    """Return the suite with the newest kernel, of the supported ones and those in preparation."""
+    archive = find_archive(mirror)
+    newest: dict[str, _Package] = {}
+    known: list[str] = []
+    for suite in suites_there(archive, archive.newest).values():
+        with Apt.of_suite(suite, mirror, alone=True, note=note) as apt:
+            packages = _packages(apt)
+            known += [package.version for package in packages]
+            if package := next(_whole(apt, packages, release), None):
+                newest[suite] = package
+    if not newest:
+        raise _none(archive.mirror, release, known)
+    return max(newest, key=lambda suite: version_key(newest[suite].version))
+
+
+def _choose(apt: Apt, release: str | None) -> _Package:
+    packages = _packages(apt)
+    for package in _whole(apt, packages, release):
+        return package
+    raise _none(apt.name, release, [package.version for package in packages])
+
+
+def _none(where: str, release: str | None, known: list[str]) -> KernelError:
+    wanted = "kernel" if release is None else f"kernel of version {release!r}"
+    partly = any(release is None or matches_version(version, release) for version in known)
+    return KernelError(
+        f"{where} has no {wanted}{' whose packages are all there' if partly else ''}; "
+        f"it has: {', '.join(known) or 'none'}",
+        "Renew apt's lists with `sudo apt-get update`, or look further with --newest or --suite.",
+    )
+
+
+def _packages(apt: Apt) -> list[_Package]:
+    names = apt.names("^linux-image-[0-9]")
     found = [_Package(name, match[1]) for name in names if (match := _IMAGE.fullmatch(name))]
     return sorted(found, key=lambda package: version_key(package.version), reverse=True)
 
 
-def _search(pattern: str) -> list[str]:
-    apt = find_program("apt-cache", _APT, "apt")
-    answer = _run([apt, "search", "--names-only", pattern], "apt cannot search its lists")
-    return sorted({line.split()[0] for line in answer.splitlines()})
+def _whole(apt: Apt, packages: list[_Package], release: str | None) -> Iterator[_Package]:
+    """Yield those of ``release`` whose parts are all there: archives keep images longer than the rest."""
+    for package in packages:
+        if release is None or matches_version(package.version, release):
+            there = apt.names(f"^linux-.*-{re.escape(package.version)}$")
+            if set(_parts(apt, package)).issubset(there):
+                yield package
 
 
-def _fetch(package: _Package, target: Path, progress: Progress | None) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".pull-", dir=target.parent))
-    try:
-        unpack = find_program("dpkg-deb", _APT, "dpkg")
-        for deb in _download([package.name, *_module_packages(package)], work, progress):
-            _run([unpack, "-x", deb, work / "root"], f"cannot unpack {deb.name}")
-        root = work / "root"
-        run_depmod(root, package.version)
-        root.chmod(0o755)
-        root.replace(target)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+def _fetch(apt: Apt, package: _Package, target: Path, progress: Progress | None) -> None:
+    with new_entry(target) as work:
+        fetch(apt, _parts(apt, package), work, progress)
+        run_depmod(work, package.version)
+        if not _is_whole(work, package.version):
+            raise KernelError(f"{package.name} of {apt.name} and what it depends on hold no kernel")
 
 
-def _module_packages(package: _Package) -> list[str]:
-    """Return the packages that hold the modules where the image's own does not: Ubuntu's."""
-    return _search(f"^linux-modules(-extra)?-{re.escape(package.version)}$")
+def _parts(apt: Apt, package: _Package) -> list[str]:
+    """Return the packages that the kernel is made of: what the image's depends on and is of its version.
+
+    Ubuntu's image recommends one that has more modules.
+    """
+    parts = [package.name, *apt.names(f"^linux-modules-extra-{re.escape(package.version)}$")]
+    for part in parts:  # grows meanwhile
+        needed = [name for name in apt.depends(part) if name.endswith(f"-{package.version}")]
+        parts += [name for name in dict.fromkeys(needed) if name not in parts]
+    return parts
 
 
-def _download(names: list[str], directory: Path, progress: Progress | None) -> list[Path]:
-    apt = find_program("apt-get", _APT, "apt")
-    # By default root's downloads go through the user _apt, who cannot write here.
-    command: list[str | Path] = [apt, "-o", "APT::Sandbox::User=root", "download", *names]
-    uris = _run([*command, "--print-uris"], f"apt cannot find {' '.join(names)}")
-    total = sum(int(line.split()[2]) for line in uris.splitlines() if line.startswith("'"))
-    with _Watch(directory, total, progress):
-        _run(command, f"apt could not download {' '.join(names)}", directory)
-    return sorted(directory.glob("*.deb"))
-
-
-def _run(command: list[str | Path], failure: str, directory: Path | None = None) -> str:
-    environment = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
-    with subprocess.Popen(
-        command,
-        cwd=directory,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            output, errors = process.communicate()
-        except BaseException:
-            process.kill()
-            raise
-    if process.returncode:
-        last = errors.strip().splitlines()[-1:] or ["no reason given"]
-        raise KernelError(
-            f"{failure}: {last[0]}", "Check the network, or renew apt's lists with: sudo apt-get update"
-        )
-    return output
-
-
-class _Watch:
-    """Tells a callback how much of ``total`` bytes has arrived in ``directory`` while it is entered."""
-
-    def __init__(self, directory: Path, total: int, progress: Progress | None) -> None:
-        self._directory = directory
-        self._total = total
-        self._progress = progress
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> None:
-        if self._progress:
-            self._thread.start()
-
-    def __exit__(self, *reason: object) -> None:
-        self._stop.set()
-        if self._progress:
-            self._thread.join()
-            self._tell()
-
-    def _watch(self) -> None:
-        while not self._stop.wait(_POLL_SECONDS):
-            self._tell()
-
-    def _tell(self) -> None:
-        assert self._progress
-        arrived = 0
-        for file in self._directory.rglob("*.deb*"):
-            try:
-                arrived += file.stat().st_size
-            except FileNotFoundError:  # renamed by apt meanwhile
-                continue
-        self._progress(min(arrived, self._total), self._total)
+def _is_whole(root: Path, version: str) -> bool:
+    return any(found == version for found, _ in images_in(root))

@@ -41,9 +41,7 @@ def unpacked(image: Path, cache: Path) -> Path:
     The image itself where its compression is none that is undone here (lz4, lzo, bzip2) or the kernel
     cannot be entered by PVH. The guest is the same either way, only slower to start.
     """
-    stat = image.stat()
-    key = hashlib.sha256(f"{image.resolve()}:{stat.st_size}:{stat.st_mtime_ns}".encode()).hexdigest()[:16]
-    target = cache / f"{key}.elf"
+    target = _place(image, cache)
     if target.exists():
         return target
     kernel = _payload(image)
@@ -54,6 +52,17 @@ def unpacked(image: Path, cache: Path) -> Path:
         file.write(kernel)
     Path(file.name).replace(target)
     return target
+
+
+def forget(image: Path, cache: Path) -> None:
+    """Remove from ``cache`` what :func:`unpacked` made of ``image``, which is still there."""
+    _place(image, cache).unlink(missing_ok=True)
+
+
+def _place(image: Path, cache: Path) -> Path:
+    stat = image.stat()
+    key = hashlib.sha256(f"{image.resolve()}:{stat.st_size}:{stat.st_mtime_ns}".encode()).hexdigest()[:16]
+    return cache / f"{key}.elf"
 
 
 def _setup(image: Path) -> bytes:

@@ -4,7 +4,7 @@ Knows apt, dpkg-deb and the dynamic loader; of kernels and QEMU only, in ``qemu`
 """
 
 from zonevm.packages.apt import Apt, Note
-from zonevm.packages.archive import Archive, find_archive
+from zonevm.packages.archive import Archive, find_archive, suites_there
 from zonevm.packages.entry import new_entry
 from zonevm.packages.programs import install_wrapper
 from zonevm.packages.tree import Tree, fetch, pull_tree
@@ -21,4 +21,5 @@ __all__ = [
     "install_wrapper",
     "new_entry",
     "pull_tree",
+    "suites_there",
 ]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from zonevm.errors import PackageError
 from zonevm.host import cache_dir, find_program
-from zonevm.packages.archive import Archive, find_archive
+from zonevm.packages.archive import Archive, find_archive, suites_there
 from zonevm.packages.entry import cannot_write
 from zonevm.packages.process import CommandFailedError, run
 from zonevm.packages.watch import Progress, Watch
@@ -27,7 +27,7 @@ Note = Callable[[str], None]
 
 _POCKET = re.compile(r"(.+)-(?:backports(?:-sloppy)?|updates|security|proposed(?:-updates)?)")
 _SUITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+/_-]*")
-_HELPER = Path("/usr/lib/apt/apt-helper")
+_INDEX = "pkgcache.bin"
 _NEEDS = "get packages; zonevm gets them as Debian and Ubuntu do"
 
 
@@ -70,8 +70,11 @@ class Apt:
                 raise cannot_write(root, error) from error
             apt = cls(f"{suite} of {archive.mirror}", config, suite)
             note(f"asking {archive.mirror} for the packages of {' and '.join(suites)}")
-            apt._update(root, archive)
-            yield apt
+            try:
+                apt._update(root, archive)
+                yield apt
+            finally:
+                (root / _INDEX).unlink(missing_ok=True)  # is large, and made anew in seconds
 
     def names(self, pattern: str) -> list[str]:
         """Return the names of packages that match a regular expression (apt-cache(8)), sorted."""
@@ -111,7 +114,7 @@ class Apt:
             complete.touch()
         except CommandFailedError as error:
             if "does not have a Release file" in error.output:
-                raise _no_such_suite(self._suite or "", archive, root) from None
+                raise _no_such_suite(self._suite, archive) from None
             raise
         finally:
             if not complete.exists():
@@ -183,7 +186,7 @@ def _configure(root: Path, archive: Archive, suites: Sequence[str]) -> Path:
         "Dir::Etc::sourcelist": f"{root}/sources.list",
         **{"Dir::State": str(root), "Dir::State::lists": f"{root}/lists", "Dir::Cache": str(root)},
         **{"Dir::State::status": f"{root}/status", "Dir::Cache::archives": f"{root}/archives"},
-        **{"Dir::Cache::pkgcache": "", "Dir::Cache::srcpkgcache": "", "Dir::Log": str(root)},
+        **{"Dir::Cache::pkgcache": _INDEX, "Dir::Cache::srcpkgcache": "", "Dir::Log": str(root)},
         **{"APT::Architecture": "amd64", "APT::Architectures": "amd64", "APT::Sandbox::User": "root"},
         "APT::Update::Error-Mode": "any",
         **{"Acquire::Check-Valid-Until": "false", "Acquire::GzipIndexes": "true"},
@@ -203,33 +206,11 @@ def _configure(root: Path, archive: Archive, suites: Sequence[str]) -> Path:
     return config
 
 
-def _no_such_suite(suite: str, archive: Archive, root: Path) -> PackageError:
-    there = ", ".join(_suites_there(archive, root)) or "none that could be found"
-    return PackageError(f"there is no suite {suite!r} at {archive.mirror}; there are: {there}")
-
-
-def _suites_there(archive: Archive, root: Path) -> list[str]:
-    """Return the suites, of those it probably has, that ``archive`` has, with their code names."""
-    helper = Path("/usr/lib/apt/apt-helper")
-    root.mkdir(parents=True, exist_ok=True)
-    found = []
-    for suite in archive.suites:
-        file = root / "InRelease"
-        url = f"{archive.mirror}/dists/{suite}/InRelease"
-        try:
-            run(
-                [helper, "download-file", url, str(file)],
-                "no suite",
-                None,
-                {"APT_CONFIG": f"{root}/apt.conf"},
-            )
-        except PackageError:
-            continue
-        codename = re.search(r"^Codename: (\S+)", file.read_text(errors="replace"), re.MULTILINE)
-        named = codename is None or codename[1] == suite
-        found.append(suite if named or codename is None else f"{suite} ({codename[1]})")
-        file.unlink()
-    return found
+def _no_such_suite(suite: str | None, archive: Archive) -> PackageError:
+    there = suites_there(archive, archive.suites)
+    names = [alias if alias == codename else f"{alias} ({codename})" for alias, codename in there.items()]
+    known = ", ".join(names) or "none that could be found"
+    return PackageError(f"there is no suite {suite!r} at {archive.mirror}; there are: {known}")
 
 
 def _check_room(directory: Path, size: int) -> None:

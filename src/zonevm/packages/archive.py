@@ -9,6 +9,7 @@ import os
 import platform
 import re
 import subprocess
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from zonevm.errors import PackageError
 from zonevm.host import find_program
+from zonevm.packages.process import run
 
 MIRROR_SETTING = "ZONEVM_MIRROR"
 """The environment variable that names a mirror, where no option does."""
@@ -30,6 +32,8 @@ _DEBIAN_SUITES = (
     *("oldstable", "oldstable-backports", "stable", "stable-backports"),
     *("testing", "unstable", "experimental"),
 )
+_DEBIAN_NEWEST = ("stable-backports", "testing", "unstable")
+_HELPER = Path("/usr/lib/apt/apt-helper")
 _ALIASES = frozenset({"oldoldstable", "oldstable", "stable", "testing", "unstable", "sid"})
 
 
@@ -45,11 +49,15 @@ class Source:
 
 @dataclass(frozen=True)
 class Archive:
-    """A mirror of a distribution's archive, the keyrings that verify it, and suites it probably has."""
+    """A mirror of a distribution's archive, the keyrings that verify it, and suites it probably has.
+
+    ``newest`` are those of them with the newest packages that were meant to be released.
+    """
 
     mirror: str
     keyrings: tuple[Path, ...]
     suites: tuple[str, ...]
+    newest: tuple[str, ...]
 
 
 def find_archive(mirror: str | None = None) -> Archive:
@@ -76,7 +84,24 @@ def find_archive(mirror: str | None = None) -> Archive:
             f"no keyring verifies an archive: none of {', '.join(_ARCHIVE_KEYRINGS)} is in {_KEYRINGS}",
             "Install the package debian-archive-keyring.",
         )
-    return Archive(url.rstrip("/"), keyrings, _suites(release, codename))
+    return Archive(url.rstrip("/"), keyrings, *_suites(release, codename))
+
+
+def suites_there(archive: Archive, names: Iterable[str]) -> dict[str, str]:
+    """Return those of the suites ``names`` that ``archive`` has, each with its code name."""
+    found = {}
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "InRelease"
+        for name in names:
+            url = f"{archive.mirror}/dists/{name}/InRelease"
+            try:
+                run([_HELPER, "-o", "APT::Sandbox::User=root", "download-file", url, file], "no such suite")
+            except PackageError:
+                continue
+            codename = re.search(r"^Codename: (\S+)", file.read_text(errors="replace"), re.MULTILINE)
+            found[name] = codename[1] if codename else name
+            file.unlink()
+    return found
 
 
 def choose_source(sources: Iterable[Source], codename: str) -> Source | None:
@@ -135,14 +160,12 @@ def _os_release() -> Mapping[str, str]:
         return {}
 
 
-def _suites(release: Mapping[str, str], codename: str) -> tuple[str, ...]:
+def _suites(release: Mapping[str, str], codename: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the suites that an archive has, as a rule, and those of them with the newest packages."""
     if "ubuntu" in (release.get("ID"), *release.get("ID_LIKE", "").split()):
-        return (
-            codename,
-            *(f"{codename}-{pocket}" for pocket in ("updates", "security", "backports")),
-            "devel",
-        )
-    return _DEBIAN_SUITES
+        newest = (*(f"{codename}-{pocket}" for pocket in ("updates", "security", "backports")), "devel")
+        return (codename, *newest), newest
+    return _DEBIAN_SUITES, _DEBIAN_NEWEST
 
 
 def _keyrings(source: Source | None) -> tuple[Path, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,10 +54,7 @@ def pull_tree(
 
 def fetch(apt: Apt, packages: Sequence[str], root: Path, progress: Progress | None) -> None:
     """Download ``packages`` by ``apt`` and unpack them into ``root``; the files are gone afterwards."""
-    archives = root.with_name("archives")
-    archives.mkdir()
-    files = apt.download(packages, archives, progress)
-    unpack(files, root)
-    for file in files:
-        file.unlink()
-    archives.rmdir()
+    archives = root / ".archives"
+    archives.mkdir(parents=True)
+    unpack(apt.download(packages, archives, progress), root)
+    shutil.rmtree(archives)
