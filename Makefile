@@ -81,6 +81,7 @@ fuzz: $(VENV)/.tests ## ten minutes of each fuzz target
 	fuzz/run virtq 600
 	fuzz/run image 600
 	fuzz/run messages 600
+	$(BIN)/python -m tests.campaigns.hostile_guest 600
 
 soak: $(VENV)/.kernels $(VENV)/.tests ## hours of crashes, power cuts, kills and fuzzing; goes on where it was stopped
 	$(BIN)/python -m tests.campaigns.soak

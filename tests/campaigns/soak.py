@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.campaigns import kills
+from tests.campaigns import hostile_guest, kills
 from tests.campaigns.power_cuts import FILE_SYSTEMS, trial
 from zonevm import Guest
 from zonevm.guest import installed
@@ -113,6 +113,12 @@ def fuzz(target: str) -> Callable[[int], Outcome]:
     return run
 
 
+def hostile_guests(unit: int) -> Outcome:
+    """Five minutes of guests that send the host whatever they like."""
+    tries, found = hostile_guest.campaign(FUZZ_SECONDS, first=unit * 10**6)
+    return Outcome(tries, found)
+
+
 def fuzz_targets() -> list[str]:
     """The names of all fuzz targets."""
     return sorted(path.stem for path in (ROOT / "fuzz/fuzz_targets").glob("*.rs"))
@@ -126,6 +132,9 @@ def campaigns() -> list[Campaign]:
         found.append(Campaign(f"power-cuts-{name}", 10, seeds, power_cuts(name, "volatile")))
         found.append(Campaign(f"lies-{name}", 1, f"{seeds}, the disk lies", power_cuts(name, "lying")))
     found.append(Campaign("kill-9", 200, "kill -9 under fio", kill))
+    found.append(
+        Campaign("hostile-guests", 12, "5 minutes of guests with an agent of their own", hostile_guests)
+    )
     found += [Campaign(f"fuzz-{name}", 12, f"5 minutes of {name}", fuzz(name)) for name in fuzz_targets()]
     return found
 

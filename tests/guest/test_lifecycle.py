@@ -66,6 +66,25 @@ def test_a_killed_qemu_is_told(kernel: str, runtime: Path) -> None:
             guest.run(["sleep", "100"])
 
 
+GARBAGE = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+agent = libc.syscall(434, 1, 0)  # pidfd_open
+(port,) = (fd for fd in os.listdir("/proc/1/fd") if "/dev/vport" in os.readlink(f"/proc/1/fd/{fd}"))
+os.write(libc.syscall(438, agent, int(port), 0), bytes([99]) + bytes(11))  # pidfd_getfd
+"""
+
+
+def test_a_guest_that_breaks_the_agents_protocol_is_told(kernel: str) -> None:
+    with Guest(kernel=kernel) as guest:
+        for _ in range(2):
+            with pytest.raises(
+                GuestError, match="broke the agent's protocol: it sent a frame of kind 99"
+            ) as caught:
+                guest.run([sys.executable, "-c", GARBAGE + "import time; time.sleep(100)"])
+        assert caught.value.exit_code == 125
+
+
 def test_a_guest_that_powers_itself_off_is_told(kernel: str) -> None:
     for way, told in (("poweroff", "powered itself off"), ("reboot", "rebooted")):
         with Guest(kernel=kernel) as guest, pytest.raises(GuestError, match=told):

@@ -94,8 +94,10 @@ def test_a_frame_too_long_is_refused() -> None:
 
 def test_what_came_before_the_hello_is_skipped() -> None:
     decoder = protocol.Decoder(synchronized=False)
-    stream = b"\x00zonevm-a" * 3 + protocol.MAGIC + protocol.frame(protocol.PONG)
-    assert [frame for byte in stream for frame in decoder.feed(bytes([byte]))] == [(protocol.PONG, 0, 0, b"")]
+    stream = b"\x00zonevm-a" * 3 + protocol.MAGIC + protocol.frame(protocol.SYNCED)
+    assert [frame for byte in stream for frame in decoder.feed(bytes([byte]))] == [
+        (protocol.SYNCED, 0, 0, b"")
+    ]
 
 
 @given(

@@ -10,6 +10,7 @@ import pytest
 from zonevm import images
 from zonevm.attach import plan
 from zonevm.disks import Disk, PhysicalDisk, parse
+from zonevm.errors import GuestError
 from zonevm.guest import probe
 from zonevm.guest.verify import Check, compare, expected, pci_addresses, verify
 
@@ -154,3 +155,18 @@ def test_the_probe_reads_sysfs(tmp_path: Path) -> None:
         "physical block size": 0,
         "serial": "VKGX5A",
     }
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"\xff", b"[" * 100000, b"{}", b'{"?": 5}', b'{"?": [{"a": []}]}', b'{"?": [{"a": "\\u001b[2J"}]}'],
+    ids=range(7),
+)
+def test_a_guest_that_makes_up_its_answer_is_told(answer: bytes) -> None:
+    place = "0000:00:05.0"
+    disks = [parse("plain,size=1G")]
+    (device,) = (attachment.describe() for attachment in plan(disks, Path("/run")))
+    (front,) = (words for words in device.args if words.startswith("virtio-blk"))
+    name = front.partition("id=")[2].partition(",")[0]
+    with pytest.raises(GuestError, match="does not tell what its disks are"):
+        verify(disks, [device], {name: place}, lambda _: answer.replace(b"?", place.encode()))

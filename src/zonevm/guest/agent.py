@@ -346,8 +346,6 @@ class Agent:
         if kind == protocol.EXEC:
             command = self._commands[number] = Command(number, self._port)
             command.start(*protocol.unpack_exec(payload))
-        elif kind == protocol.PING:
-            self._port.send(protocol.PONG)
         elif kind == protocol.SYNC:
             self._sync()
         elif command := self._commands.get(number):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 from zonevm import images
 from zonevm.attach import QemuDevice
 from zonevm.disks import Disk, parse
-from zonevm.errors import GuestError, GuestTimeoutError, ImageError, QemuError, UsageError
+from zonevm.errors import GuestError, GuestTimeoutError, ImageError, QemuError, UsageError, ZonevmError
 from zonevm.explain import Failure
 from zonevm.faults import Fault, Faults
 from zonevm.faults import parse as parse_fault
@@ -36,7 +36,7 @@ from zonevm.guest.observed import Observed
 from zonevm.guest.plan import Plan, Settings
 from zonevm.guest.protocol import STDERR, STDOUT
 from zonevm.guest.rundir import RuntimeDir, make_log_dir
-from zonevm.guest.streams import Captured, Sink, Source, Written
+from zonevm.guest.streams import BoundedFile, Captured, Sink, Source, Written
 from zonevm.guest.verify import PROBE, Check, pci_addresses, verify
 from zonevm.host import guest_python, runtime_base
 from zonevm.units import parse_size
@@ -48,6 +48,7 @@ _BOOT_SECONDS = 120.0
 _SYNC_SECONDS = 10.0
 _POLL_SECONDS = 0.02
 _LAST_LINES = 15
+_PROBE_BYTES = 2**20
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 _ENOENT = 2
 
@@ -232,6 +233,7 @@ class Guest:
         ``argv``: a program and its arguments, or one string for ``sh -c``.
         ``stdin``: bytes, a binary file or a file descriptor; None is an empty input.
         ``stdout``, ``stderr``: where they go, byte for byte as they come; None keeps them in the result.
+            That is in memory, however much the guest writes.
         ``timeout``: seconds, after which the command is killed.
         ``env``: in place of the guest's. ``cwd``: likewise.
         ``tty``: on a terminal of its own; stderr is then part of stdout.
@@ -246,9 +248,9 @@ class Guest:
             raise UsageError("a command cannot have a null character in it")
         out, err = _sink(stdout), _sink(stderr)
         directory = Path(cwd or self._settings.cwd).absolute()
-        machine, client = self._running()
+        running = self._running()
         self._last_words = words
-        command = client.execute(
+        command = running[1].execute(
             [os.fsencode(word) for word in words],
             self._environment(env),
             os.fsencode(directory),
@@ -257,7 +259,7 @@ class Guest:
             tty=terminal.size() if tty else None,
         )
         with terminal.following_size(command.resize) if tty else contextlib.nullcontext():
-            code = self._wait(machine, command, words, directory, timeout)
+            code = self._wait(running, command, words, directory, timeout)
         completed = Completed(argv if isinstance(argv, str) else words, code, _captured(out), _captured(err))
         return completed.check() if check else completed
 
@@ -348,7 +350,9 @@ class Guest:
 
     def _probe(self, arguments: Sequence[str]) -> bytes:
         argv = [str(guest_python()), "-", *arguments]
-        return self.run(argv, stdin=PROBE.read_bytes(), cwd="/", check=True).stdout
+        out = BoundedFile(_PROBE_BYTES)
+        self.run(argv, stdin=PROBE.read_bytes(), stdout=out, cwd="/", check=True)
+        return out.getvalue()
 
     def _running(self) -> tuple[RunningMachine, Client]:
         machine, client = self._machine, self._client
@@ -364,7 +368,7 @@ class Guest:
 
     def _wait(
         self,
-        machine: RunningMachine,
+        running: tuple[RunningMachine, Client],
         command: RemoteCommand,
         words: Sequence[str],
         directory: Path,
@@ -385,7 +389,7 @@ class Guest:
                 "Commands do not survive that; a disk with an image has what was flushed.",
             ) from None
         except ConnectionLostError:
-            raise machine.failure() from None
+            raise self._lost(*running) from None
         except BaseException:
             command.abandon()
             raise
@@ -406,7 +410,16 @@ class Guest:
                     f"The log is {self._log_dir}/console.log",
                 )
         if client.lost:
-            raise machine.failure()
+            raise self._lost(machine, client)
+
+    def _lost(self, machine: RunningMachine, client: Client) -> ZonevmError:
+        """Return the error that says why the agent's connection is gone."""
+        if client.misbehaviour:
+            return GuestError(
+                f"the guest broke the agent's protocol: it sent {client.misbehaviour}",
+                f"Something in the guest writes to the agent's port. The log is {self._log_dir}/console.log",
+            )
+        return machine.failure()
 
 
 def _connect(path: Path) -> socket.socket:

@@ -18,7 +18,9 @@ MAGIC = b"\0zonevm-agent\0"
 WINDOW = 256 * 1024
 CHUNK = 32 * 1024 - 16
 LIMIT = 16 * 1024 * 1024
-"""The longest payload: an EXEC frame with a full argument list and environment."""
+"""The longest payload of the host's: an EXEC frame with a full argument list and environment."""
+AGENT_LIMIT = CHUNK
+"""The longest payload of the agent's: data of a stream."""
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 
@@ -34,8 +36,6 @@ RESIZE = 9  # host: payload rows and columns, u16 each
 EXIT = 10  # agent: payload i32, exit code or minus the signal; after the EOF of all streams
 SYNC = 11  # host: write all file systems out
 SYNCED = 12  # agent: done so
-PING = 13  # host
-PONG = 14  # agent
 
 HEADER = struct.Struct("<BBxxII")
 U32 = struct.Struct("<I")
@@ -45,7 +45,7 @@ _EXEC_HEAD = struct.Struct("<BHHII")
 
 
 class ProtocolError(Exception):
-    """The other side sent what no frame can be."""
+    """The other side sent what it may not send."""
 
 
 def frame(kind: int, command: int = 0, stream: int = 0, payload: bytes = b"") -> bytes:
@@ -56,15 +56,16 @@ def frame(kind: int, command: int = 0, stream: int = 0, payload: bytes = b"") ->
 class Decoder:
     """Cuts a byte stream into frames."""
 
-    def __init__(self, synchronized: bool = True) -> None:
-        """Start with a frame, or, not ``synchronized``, after the next MAGIC."""
+    def __init__(self, limit: int = LIMIT, synchronized: bool = True) -> None:
+        """Start with a frame, or, not ``synchronized``, after the next MAGIC; ``limit`` is a payload's."""
         self._buffer = bytearray()
+        self._limit = limit
         self._synchronized = synchronized
 
     def feed(self, data: bytes) -> list[tuple[int, int, int, bytes]]:
         """Return the ``(kind, command, stream, payload)`` that ``data`` completes, in order.
 
-        Raises :class:`ProtocolError` for a payload longer than LIMIT.
+        Raises :class:`ProtocolError` for a payload that is too long. Keeps no more than one frame.
         """
         buffer = self._buffer
         buffer += data
@@ -79,8 +80,8 @@ class Decoder:
         at = 0
         while len(buffer) - at >= HEADER.size:
             kind, stream, command, length = HEADER.unpack_from(buffer, at)
-            if length > LIMIT:
-                raise ProtocolError(f"a frame of {length} bytes; at most {LIMIT} are allowed")
+            if length > self._limit:
+                raise ProtocolError(f"a frame of {length} bytes; at most {self._limit} are allowed")
             end = at + HEADER.size + length
             if end > len(buffer):
                 break

@@ -6,14 +6,19 @@ They keep to the credit of ``protocol.py`` and never block whoever hands them da
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import queue
 import select
 import threading
 from collections.abc import Callable
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from zonevm.guest.protocol import CHUNK, WINDOW
+from zonevm.errors import GuestError
+from zonevm.guest.protocol import CHUNK, WINDOW, ProtocolError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 
 class Sink(Protocol):
@@ -37,7 +42,7 @@ class Captured:
 
     def __init__(self) -> None:
         self.error: Exception | None = None
-        self._parts: list[bytes] = []
+        self._data = bytearray()
         self._passed: Callable[[int], None] | None = None
 
     def start(self, passed: Callable[[int], None], closed: Callable[[], None]) -> None:
@@ -47,7 +52,7 @@ class Captured:
     def put(self, data: bytes) -> None:
         """See :class:`Sink`."""
         if data and self._passed:
-            self._parts.append(data)
+            self._data += data
             self._passed(len(data))
 
     def join(self) -> None:
@@ -55,7 +60,21 @@ class Captured:
 
     def value(self) -> bytes:
         """Return all of the output."""
-        return b"".join(self._parts)
+        return bytes(self._data)
+
+
+class BoundedFile(io.BytesIO):
+    """A file in memory for output whose size is known about: more is an error."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self._limit = limit
+
+    def write(self, data: Buffer) -> int:
+        """Write; raises :class:`GuestError` beyond the limit."""
+        if self.tell() + len(memoryview(data)) > self._limit:
+            raise GuestError(f"the guest answers with more than {self._limit} bytes")
+        return super().write(data)
 
 
 class Written:
@@ -89,7 +108,7 @@ class Written:
             if wanted:
                 try:
                     self._write(data)
-                except (OSError, ValueError) as error:
+                except Exception as error:  # whatever a caller's file raises; the guest must not wait for it
                     wanted = False
                     self.error = None if isinstance(error, BrokenPipeError) else error
                     closed()
@@ -113,8 +132,12 @@ class Source:
 
     def __init__(self, origin: bytes | BinaryIO | int | None) -> None:
         """Take ``origin``; None is an empty input."""
+        self.error: Exception | None = None
+        """What reading the origin raised; the command's input ended there."""
         self._origin = origin
         self._credit = WINDOW
+        self._sent = 0  # counted by whoever sends, and the next by whoever takes credit: no lock
+        self._returned = 0
         self._granted: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._stopping = threading.Lock()
         self._stopped = False
@@ -122,14 +145,24 @@ class Source:
 
     def start(self, send: Callable[[bytes], None]) -> None:
         """Begin; ``send`` is given the data, ``b""`` at the end."""
+
+        def counted(data: bytes) -> None:
+            self._sent += len(data) or 1  # at its end a terminal gets Ctrl-D, and gives credit for it
+            send(data)
+
         if self._origin is None or self._origin == b"":
-            send(b"")
+            counted(b"")
             return
         self._wake_read, self._wake_write = os.pipe()
-        threading.Thread(target=self._work, args=(send,), name="zonevm-in", daemon=True).start()
+        threading.Thread(target=self._work, args=(counted,), name="zonevm-in", daemon=True).start()
 
     def credit(self, count: int) -> None:
-        """Allow ``count`` bytes more."""
+        """Allow ``count`` bytes more. Raises :class:`ProtocolError` for more than are on their way."""
+        if not 0 < count <= self._sent - self._returned:
+            raise ProtocolError(
+                f"credit for {count} bytes of input; {self._sent - self._returned} are on their way"
+            )
+        self._returned += count
         self._granted.put(count)
 
     def stop(self) -> None:
@@ -152,6 +185,9 @@ class Source:
                 send(data)
                 if not data:
                     return
+        except Exception as error:  # whatever a caller's file raises; the command must not wait for it
+            self.error = error
+            send(b"")
         finally:
             os.close(self._wake_read)
 

@@ -13,6 +13,7 @@ from zonevm import images, lio
 from zonevm.attach import QemuDevice, groups
 from zonevm.disks import Disk, PhysicalDisk, PlainDisk, SmrDisk, TcmuDisk, ZnsDisk
 from zonevm.disks.smr import PHYSICAL_BLOCK
+from zonevm.errors import GuestError
 from zonevm.guest import probe
 from zonevm.guest.probe import Fact
 from zonevm.host.devices import find_device
@@ -55,17 +56,31 @@ def verify(
     """Return the checks of ``disks``.
 
     ``devices`` are those of the disks' groups, ``addresses`` the PCI addresses by QEMU's ids. ``ask`` runs
-    :data:`PROBE` in the guest with arguments and returns what it prints.
+    :data:`PROBE` in the guest with arguments and returns what it prints. Raises :class:`GuestError` for an
+    answer that is none.
     """
     grouped = groups(disks)
     places = [_address(device, addresses) for device in devices]
-    told = json.loads(ask([f"{place}={len(group)}" for place, group in zip(places, grouped, strict=True)]))
+    told = _told(ask([f"{place}={len(group)}" for place, group in zip(places, grouped, strict=True)]), places)
     return [
         check
         for place, group in zip(places, grouped, strict=True)
         for lun, disk in enumerate(group)
         for check in compare(disk, told[place][lun] if lun < len(told[place]) else {})
     ]
+
+
+def _told(answer: bytes, places: Sequence[str]) -> dict[str, list[Facts]]:
+    """Return the facts of the disks behind each place, which a guest may have made up."""
+    try:
+        told: dict[str, list[Facts]] = json.loads(answer)
+        facts = [value for place in places for disk in told[place] for value in disk.values()]
+        sound = all(isinstance(fact, int) or fact.isprintable() for fact in facts)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        sound = False
+    if not sound:
+        raise GuestError(f"the guest does not tell what its disks are, but {answer[:200]!r}")
+    return told
 
 
 def compare(disk: Disk, seen: Facts) -> list[Check]:
