@@ -10,11 +10,16 @@ import re
 from fractions import Fraction
 
 from zonevm.errors import UsageError
+from zonevm.inputs import shown
 
 _PREFIXES = "KMGTP"
 _SIZE = re.compile(
     r"(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?:(?P<prefix>[KMGTP])(?:iB|(?P<decimal>B))?|B)?", re.IGNORECASE
 )
+
+_LARGEST = 2**63 - 1
+"""The longest that a file can be (off_t)."""
+_LONGEST = 64
 
 FORMS = "a number of bytes such as 4096, or one with a suffix: 256M, 20G, 1.5T (binary), 14TB (decimal)"
 """The forms :func:`parse_size` allows, for error messages."""
@@ -23,17 +28,26 @@ FORMS = "a number of bytes such as 4096, or one with a suffix: 256M, 20G, 1.5T (
 def parse_size(text: str | int) -> int:
     """Return the bytes that ``text`` stands for.
 
-    An int is taken as bytes. Raises :class:`UsageError` for all but a non-negative whole number of bytes.
+    An int is taken as bytes. Raises :class:`UsageError` for all but a whole number of bytes, 0 to 8 EiB - 1.
     """
-    if isinstance(text, int) and not isinstance(text, bool) and text >= 0:
-        return text
-    match = _SIZE.fullmatch(text.strip()) if isinstance(text, str) and text.isascii() else None
+    size = text if isinstance(text, int) and not isinstance(text, bool) else _read(text)
+    if not 0 <= size <= _LARGEST:
+        limit = "less than 0" if size < 0 else f"more than {_LARGEST}"
+        raise UsageError(f"{shown(text)} is not a size: it is {limit} bytes", f"A size is {FORMS}.")
+    return size
+
+
+def _read(text: object) -> int:
+    usable = isinstance(text, str) and text.isascii() and len(text) <= _LONGEST
+    match = _SIZE.fullmatch(str(text).strip()) if usable else None
     if match is None:
-        raise UsageError(f"{text!r} is not a size", f"A size is {FORMS}.")
+        raise UsageError(f"'{shown(text)}' is not a size", f"A size is {FORMS}.")
     exponent = _PREFIXES.index(match["prefix"].upper()) + 1 if match["prefix"] else 0
     size = Fraction(match["number"]) * (1000 if match["decimal"] else 1024) ** exponent
     if size.denominator != 1:
-        raise UsageError(f"{text!r} is not a whole number of bytes", "Use fewer digits after the point.")
+        raise UsageError(
+            f"'{shown(text)}' is not a whole number of bytes", "Use fewer digits after the point."
+        )
     return int(size)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from zonevm.errors import UsageError
+from zonevm.inputs import shown
 
 
 def parse_zones(text: str | int, count: int) -> range:
@@ -14,9 +15,12 @@ def parse_zones(text: str | int, count: int) -> range:
     """
     if text == "all":
         return range(count)
-    match = re.fullmatch(r"(\d+)(?:-(\d+))?", str(text), re.ASCII)
-    if match is None:
-        raise UsageError(f"{text!r} names no zones", "Write a zone such as 5, a range such as 5-9, or all.")
+    number = r"(\d{1,20})"
+    match = re.fullmatch(f"{number}(?:-{number})?", shown(text), re.ASCII)
+    if match is None or isinstance(text, bool):
+        raise UsageError(
+            f"'{shown(text)}' names no zones", "Write a zone such as 5, a range such as 5-9, or all."
+        )
     first = int(match[1])
     last = int(match[2] or first)
     if not first <= last < count:

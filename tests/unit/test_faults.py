@@ -133,8 +133,8 @@ def test_a_file_of_faults(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("[[fault]\n", "{} is no TOML: "),
-        ("\xff", "{} is no TOML: "),
+        ("[[fault]\n", "{} is not TOML that can be read: "),
+        ("\xff", "{} is not TOML that can be read: "),
         ('[[faults]]\nkind = "busy"\n', "{}: 'faults' is not what a file with faults has"),
         ("fault = 5\n", "{}: 'fault' is not what a file with faults has"),
         ("[[fault]]\nzone = 5\n", "{}: fault 1: there is no kind"),

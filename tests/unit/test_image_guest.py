@@ -90,7 +90,7 @@ def test_what_only_an_image_has(options: list[str], capfd: pytest.CaptureFixture
 def test_an_image_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="No such file"):
         ImageGuest(tmp_path / "missing")
-    with pytest.raises(ImageError, match="Is a directory"):
+    with pytest.raises(ImageError, match="is a directory"):
         ImageGuest(tmp_path)
     with pytest.raises(UsageError, match="no firmware"):
         ImageGuest(tmp_path, firmware="coreboot")

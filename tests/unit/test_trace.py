@@ -180,9 +180,9 @@ def test_an_interrupted_run_has_its_trace(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["summary", "absent"], "absent: No such file or directory"),
-        (["summary", "text"], "text is no Parquet file"),
+        (["summary", "text"], "text is not a Parquet file that can be read"),
         (["summary", "other"], "other is a Parquet file without the columns of a trace"),
-        (["recover", "absent"], "there is no absent.raw to recover absent from"),
+        (["recover", "absent"], "absent.raw: No such file"),
     ],
 )
 def test_what_is_no_trace(

@@ -16,6 +16,7 @@ from pathlib import Path
 from zonevm.attach.qemu_options import option_string
 from zonevm.attach.scratch import scratch_dir
 from zonevm.errors import ImageError
+from zonevm.inputs import open_regular, shown
 from zonevm.units import format_size
 
 
@@ -36,7 +37,13 @@ class RawFile:
 
         Raises :class:`ImageError` for a file that is missing, not regular, or of another size than asked for.
         """
-        if self.file is None or not self.file.exists():
+        try:
+            missing = self.file is None or not self.file.exists()
+        except OSError as error:
+            raise ImageError(
+                f"{self.kind}: {shown(self.file)}: {error.strerror}", "Give another file."
+            ) from error
+        if self.file is None or missing:
             if self.size is None:
                 raise ImageError(
                     f"{self.kind}: {self.file} does not exist", "Give a size too, and it is created."
@@ -59,7 +66,7 @@ class RawFile:
             self._temporary(size, undo)
             return
         try:
-            with self.file.open("ab") as data:
+            with open_regular(self.file, os.O_RDWR | os.O_CREAT) as data:
                 data.truncate(size)
         except OSError as error:
             raise ImageError(

@@ -1,12 +1,28 @@
-"""Tables of the options by which disks and faults are described, for people and for programs."""
+"""Types of options; tables of those by which disks and faults are described, for people and for programs."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import click
 
 from zonevm.disks.option import Described
+
+
+class Seconds(click.FloatRange):
+    """A time that can be waited for: more than no time, and at most some thirty years."""
+
+    name = "seconds"
+
+    def __init__(self) -> None:
+        super().__init__(0, 1e9, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds."""
+        seconds = float(super().convert(value, param, ctx))
+        # Which no bound holds off: NaN is neither below nor above one.
+        return self.fail(f"{value} is not a time.", param, ctx) if math.isnan(seconds) else seconds
 
 
 def table(what: type[Described]) -> list[dict[str, Any]]:

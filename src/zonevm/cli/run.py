@@ -14,6 +14,7 @@ import click
 from zonevm.attach import choose
 from zonevm.cli.explaining import Explanation, explained
 from zonevm.cli.faults import fault_options, gathered
+from zonevm.cli.options import Seconds
 from zonevm.cli.outcome import Outcome
 from zonevm.cli.output import say
 from zonevm.cli.run_image import boot_image, refuse_misplaced
@@ -25,7 +26,7 @@ from zonevm.guest.image_guest import FIRMWARES, ImageGuest
 
 _DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(path_type=Path)
-_SECONDS = click.FloatRange(0, min_open=True)
+_SECONDS = Seconds()
 _OF_IMAGE = ("memory", "cpus", "net", "qemu", "qemu_args", "accel")
 
 

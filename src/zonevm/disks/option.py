@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar, cast, overload
 
 from zonevm.disks.value import Value
 from zonevm.errors import UsageError
+from zonevm.inputs import shown
 
 Given = TypeVar("Given")
 Held = TypeVar("Held")
@@ -75,9 +76,9 @@ class Option(Generic[Given, Held]):
     def _convert(self, given: Given, wrong_value: type[UsageError]) -> Held:
         try:
             return self.value.convert(given)
-        except (ValueError, TypeError, AttributeError) as error:
+        except ValueError as error:
             raise wrong_value(
-                f"{self.name}={given}: {error}", f"{self.name} is {self.value.allowed}."
+                f"{self.name}={shown(given)}: {error}", f"{self.name} is {self.value.allowed}."
             ) from None
 
     def text(self, described: Described) -> str:

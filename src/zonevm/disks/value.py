@@ -14,7 +14,11 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from zonevm.errors import UsageError
+from zonevm.inputs import check_path
 from zonevm.units import FORMS, format_size, parse_size
+
+_MOST_DIGITS = 40
+"""No number that anything here can be has as many; Python reads no more than some thousands."""
 
 Given = TypeVar("Given")
 Held = TypeVar("Held")
@@ -87,14 +91,23 @@ class Count(Value[int | str, int]):
 
     def convert(self, given: int | str) -> int:
         """Return the number."""
-        if not isinstance(given, int) and not (given.isascii() and given.isdecimal()):
-            raise ValueError("not a whole number")
-        number = int(given)
+        number = whole(given)
         if not self.minimum <= number <= self.maximum:
             raise ValueError(
                 f"less than {self.minimum}" if number < self.minimum else f"more than {self.maximum}"
             )
         return number
+
+
+def whole(given: object) -> int:
+    """Return a whole number, given as one or in decimal digits; :class:`ValueError` for anything else."""
+    if isinstance(given, int) and not isinstance(given, bool):
+        return given
+    if not (isinstance(given, str) and given.isascii() and given.isdecimal()):
+        raise ValueError("not a whole number")
+    if len(given) > _MOST_DIGITS:
+        raise ValueError(f"{len(given)} digits are too many")
+    return int(given)
 
 
 class Choice(Value[int | str, int]):
@@ -158,6 +171,8 @@ class Text(Value[str, str]):
 
     def convert(self, given: str) -> str:
         """Return the text."""
+        if not isinstance(given, str):
+            raise ValueError("not a text")
         if not 1 <= len(given) <= self.longest:
             raise ValueError(f"{len(given)} characters")
         if not (given.isascii() and given.isprintable()):
@@ -172,10 +187,9 @@ class FilePath(Value[str | os.PathLike[str], Path]):
 
     def convert(self, given: str | os.PathLike[str]) -> Path:
         """Return the path, relative ones as they are."""
-        path = os.fspath(given)
-        if not path or "\0" in path:
+        if not isinstance(given, str | os.PathLike):
             raise ValueError("not a path")
-        return Path(path)
+        return check_path(given)
 
 
 class DeviceName(Value[str | os.PathLike[str], str]):
@@ -185,6 +199,9 @@ class DeviceName(Value[str | os.PathLike[str], str]):
 
     def convert(self, given: str | os.PathLike[str]) -> str:
         """Return the text."""
+        if not isinstance(given, str | os.PathLike):
+            raise ValueError("not a path")
+        check_path(given)
         text = os.fspath(given)
         if not re.fullmatch(r"/[^\0]+|iscsi://[^/\s]+/[^/\s]+/\d+", text, re.ASCII):
             raise ValueError("neither an absolute path nor iscsi://HOST[:PORT]/TARGET/LUN")
@@ -205,7 +222,7 @@ class Wwn(Value[int | str, int]):
             if digits is None:
                 raise ValueError("not 16 hexadecimal digits")
             given = int(digits[1], 16)
-        if given >> 60 not in (3, 5):
+        if whole(given) >> 60 not in (3, 5):
             raise ValueError("the first digit is neither 3 nor 5")
         return given
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as Xml
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from zonevm.attach import QemuDevice
+from zonevm.errors import UsageError
+from zonevm.inputs import shown
 
 _QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
 _MIB = 2**20
+# What XML 1.0 does not have (2.2), and the carriage return, which a reader makes a line feed (2.11).
+_NO_CHARACTER = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 Xml.register_namespace("qemu", _QEMU)
 
@@ -86,7 +91,7 @@ def _shared_memory(devices: Iterable[QemuDevice]) -> list[Xml.Element]:
 
 
 def _elements(devices: Iterable[QemuDevice]) -> list[Xml.Element]:
-    return [Xml.fromstring(text) for device in devices for text in device.libvirt]
+    return [Xml.fromstring(_check(text)) for device in devices for text in device.libvirt]
 
 
 def _command_line(devices: Iterable[QemuDevice], more: Sequence[str] = ()) -> list[Xml.Element]:
@@ -115,5 +120,18 @@ def _text(parent: Xml.Element, name: str, text: str, **attributes: str) -> None:
 
 
 def _written(element: Xml.Element) -> str:
+    for each in element.iter():
+        for text in (each.text or "", *each.attrib.values()):
+            _check(text)
     Xml.indent(element)
     return Xml.tostring(element, encoding="unicode") + "\n"
+
+
+def _check(text: str) -> str:
+    """Return ``text``; raise :class:`UsageError` if XML cannot hold it, not even escaped."""
+    if found := _NO_CHARACTER.search(text):
+        raise UsageError(
+            f"XML cannot hold the character {found[0]!a} of '{shown(text)}'",
+            "Use another name: a link, or another directory.",
+        )
+    return text

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import tomllib
-from pathlib import Path
 from typing import Any
 
 from zonevm.disks.grammar import option_named, split, values
 from zonevm.errors import UsageError
 from zonevm.faults.fault import KINDS, Fault
+from zonevm.inputs import read_regular
 
+_LONGEST = 1 << 20
 _TABLES = "[[fault]] tables"
 
 
@@ -33,11 +34,13 @@ def load(path: str | os.PathLike[str]) -> list[Fault]:
     else in it.
     """
     try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        content = tomllib.loads(read_regular(path, _LONGEST).decode())
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", "Name a TOML file with faults.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is no TOML: {error}", f"Write {_TABLES}.") from None
+    except RecursionError:
+        raise UsageError(f"{path} is nested too deep", f"Write {_TABLES}.") from None
+    except ValueError as error:  # no TOML, no UTF-8, or a number of thousands of digits
+        raise UsageError(f"{path} is not TOML that can be read: {error}", f"Write {_TABLES}.") from None
     tables = content.pop("fault", [])
     if content or not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         wrong = next(iter(content), "fault")

@@ -6,7 +6,7 @@ import re
 
 from zonevm._core import command_names
 from zonevm.disks.grammar import nearest
-from zonevm.disks.value import Value
+from zonevm.disks.value import Value, whole
 
 GROUPS = ("read", "write", "zone", "any")
 """Commands that are named together; what they are is in the core."""
@@ -24,7 +24,7 @@ class Command(Value[int | str, str]):
 
     def convert(self, given: int | str) -> str:
         """Return the name in lower case with dashes, or the code in hexadecimal."""
-        if isinstance(given, int) or given.lower().startswith("0x"):
+        if not isinstance(given, str) or given.lower().startswith("0x"):
             return f"{Code().convert(given):#04x}"
         name = re.sub("[ _]", "-", given.lower())
         full = [known.lower().replace(" ", "-") for known in command_names()]
@@ -45,7 +45,7 @@ class Code(Value[int | str, int]):
             if not re.fullmatch("0x[0-9a-f]{1,2}", given, re.IGNORECASE | re.ASCII):
                 raise ValueError("not 0x and two digits")
             given = int(given, 16)
-        if not 0 <= given <= _LARGEST_CODE:
+        if not 0 <= whole(given) <= _LARGEST_CODE:
             raise ValueError("not a byte")
         return given
 
@@ -62,8 +62,8 @@ class Probability(Value[float | str, float]):
     def convert(self, given: float | str) -> float:
         """Return the number."""
         try:
-            number = float(given)
-        except ValueError:
+            number = float("" if isinstance(given, bool) else given)
+        except (ValueError, TypeError, OverflowError):
             raise ValueError("not a number") from None
         if not 0 < number <= 1:
             raise ValueError("not above 0 and up to 1")

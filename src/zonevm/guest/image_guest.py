@@ -28,6 +28,7 @@ from zonevm.guest.plan import Settings
 from zonevm.guest.rundir import RuntimeDir, make_log_dir
 from zonevm.host import Qemu, find_qemu, runtime_base
 from zonevm.host.firmware import Firmware, find_uefi
+from zonevm.inputs import open_regular
 from zonevm.units import parse_size
 
 FIRMWARES = ("bios", "uefi")
@@ -252,7 +253,7 @@ def _accepted(listener: socket.socket) -> socket.socket:
 def _image_format(image: Path) -> str:
     """Return the format that an image's first bytes tell; what tells nothing is raw."""
     try:
-        with image.open("rb") as file:
+        with open_regular(image) as file:
             start = file.read(max(map(len, _FORMATS)))
     except OSError as error:
         raise ImageError(f"{image}: {error.strerror}", "Give an image that can be read.") from error

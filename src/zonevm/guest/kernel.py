@@ -16,6 +16,7 @@ from zonevm.guest.build_tree import is_build_tree, tree_modules
 from zonevm.guest.module_dirs import find_modules, module_places
 from zonevm.guest.vmlinux import image_version
 from zonevm.host import cache_dir
+from zonevm.inputs import shown
 
 _PULL = "Get one with `zonevm kernel pull`, or name one: --kernel with a bzImage, a build tree or a version."
 
@@ -56,22 +57,25 @@ def find(choice: str | Path | None = None) -> Kernel:
     if choice is None:
         return _default()
     text = os.fspath(choice)
-    path = Path(text).expanduser()
     try:
+        path = Path(text).expanduser()
         if path.is_dir():
             return _from_tree(path)
         if path.exists():
             return _from_image(path)
-    except OSError as error:
-        raise KernelError(f"cannot read the kernel {error.filename or text}: {error.strerror}") from error
+    except (OSError, RuntimeError) as error:
+        name = getattr(error, "filename", None) or text
+        raise KernelError(
+            f"cannot read the kernel {shown(name)}: {getattr(error, 'strerror', error)}"
+        ) from error
     if "/" in text:
-        raise KernelError(f"there is no kernel at {text}", _PULL)
+        raise KernelError(f"there is no kernel at {shown(text)}", _PULL)
     matches = [kernel for kernel in installed() if matches_version(kernel.version, text)]
     if not matches:
         there = ", ".join(kernel.version for kernel in installed()) or "none at all"
         raise KernelError(
-            f"no kernel of version {text!r} is here; there is: {there}",
-            f"Get it with `zonevm kernel pull {text}`.",
+            f"no kernel of version '{shown(text)}' is here; there is: {there}",
+            f"Get it with `zonevm kernel pull {shown(text)}`.",
         )
     return matches[0]
 

@@ -9,6 +9,10 @@ from pathlib import Path
 import zstandard
 
 from zonevm.errors import KernelError
+from zonevm.guest.vmlinux import LARGEST
+from zonevm.inputs import read_regular
+
+_LARGEST_INDEX = 64 << 20
 
 
 class ModuleTree:
@@ -53,7 +57,7 @@ class ModuleTree:
     def _read(self, name: str) -> str:
         path = self.directory / name
         try:
-            return path.read_text()
+            return read_regular(path, _LARGEST_INDEX).decode(errors="replace")
         except FileNotFoundError:
             version = self.directory.name
             raise KernelError(f"{path} is missing", f"Make it with: depmod {version}") from None
@@ -72,12 +76,18 @@ def read_module(path: Path) -> bytes:
     Raises :class:`KernelError` for a file that is none of these or is damaged.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular(path, LARGEST)
         if path.suffix == ".xz":
-            data = lzma.decompress(data)
+            unpacking = lzma.LZMADecompressor()
+            data = unpacking.decompress(data, LARGEST)
+            if not unpacking.eof:
+                raise lzma.LZMAError("its end is missing")
         elif path.suffix == ".zst":
-            data = zstandard.ZstdDecompressor().decompressobj().decompress(data)
-    except (OSError, lzma.LZMAError, zstandard.ZstdError) as error:
+            with zstandard.ZstdDecompressor().stream_reader(data) as reader:
+                data = reader.read(LARGEST)
+    except OSError as error:
+        raise KernelError(f"cannot read the module {path}: {error.strerror}") from error
+    except (lzma.LZMAError, zstandard.ZstdError) as error:
         raise KernelError(f"cannot read the module {path}: {error}") from error
     if not data.startswith(b"\x7fELF"):
         raise KernelError(f"{path} is no kernel module: zonevm reads .ko, .ko.xz and .ko.zst")

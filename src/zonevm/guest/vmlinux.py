@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import lzma
+import re
 import struct
 import tempfile
 import zlib
@@ -16,9 +17,13 @@ from pathlib import Path
 import zstandard
 
 from zonevm.errors import KernelError
+from zonevm.inputs import open_regular, read_exactly
 
 _PAYLOAD_PROTOCOL = 0x0208
+LARGEST = 512 << 20
+"""Bytes of the largest kernel or module that is unpacked: many times what any has."""
 _PT_NOTE = 4
+_ELF_HEADER, _PROGRAM_HEADER = 64, 56
 _XEN_PHYS32_ENTRY = 18
 
 
@@ -30,9 +35,10 @@ def image_version(image: Path) -> str:
     header = _setup(image)
     (pointer,) = struct.unpack_from("<H", header, 0x20E)
     text = header[pointer + 0x200 :].partition(b"\0")[0].decode("ascii", "replace")
-    if not pointer or not text:
+    version = re.match(r"[\w.+~-]+", text, re.ASCII)
+    if not pointer or version is None:
         raise KernelError(f"{image} does not tell its kernel version")
-    return text.split()[0]
+    return version[0]
 
 
 def unpacked(image: Path, cache: Path) -> Path:
@@ -68,15 +74,15 @@ def _place(image: Path, cache: Path) -> Path:
 def _setup(image: Path) -> bytes:
     """Return the real-mode part of a bzImage, boot sector included."""
     try:
-        with image.open("rb") as file:
-            sector = file.read(1024)
+        with open_regular(image) as file:
+            sector = read_exactly(file, 1024)
             if len(sector) < 1024 or sector[0x202:0x206] != b"HdrS":
                 raise KernelError(
                     f"{image} is no Linux x86 boot image (bzImage)",
                     "Give --kernel a bzImage, a kernel build tree or a version.",
                 )
             file.seek(0)
-            return file.read(((sector[0x1F1] or 4) + 1) * 512)
+            return read_exactly(file, ((sector[0x1F1] or 4) + 1) * 512)
     except OSError as error:
         raise KernelError(f"cannot read the kernel {image}: {error.strerror}") from error
 
@@ -86,28 +92,42 @@ def _payload(image: Path) -> bytes | None:
     if struct.unpack_from("<H", header, 0x206)[0] < _PAYLOAD_PROTOCOL:
         return None
     offset, length = struct.unpack_from("<II", header, 0x248)
-    with image.open("rb") as file:
-        file.seek(len(header) + offset)
-        data = file.read(length)
     try:
-        if data.startswith(b"\x28\xb5\x2f\xfd"):
-            return zstandard.ZstdDecompressor().decompressobj().decompress(data)
-        if data.startswith(b"\xfd7zXZ\0"):
-            # The kernel's build appends the unpacked length, which is no part of the stream.
-            return lzma.LZMADecompressor().decompress(data)
-        if data.startswith(b"\x1f\x8b"):
-            return zlib.decompressobj(wbits=31).decompress(data)
+        with open_regular(image) as file:
+            file.seek(len(header) + offset)
+            data = read_exactly(file, min(length, LARGEST))
+        kernel = _decompressed(data)
+    except OSError as error:
+        raise KernelError(f"cannot read the kernel {image}: {error.strerror}") from error
     except (zstandard.ZstdError, lzma.LZMAError, zlib.error) as error:
         raise KernelError(f"the kernel {image} is damaged: {error}") from error
+    if kernel is not None and len(kernel) > LARGEST:
+        raise KernelError(f"the kernel {image} has more than {LARGEST >> 20} MiB unpacked")
+    return kernel
+
+
+def _decompressed(data: bytes) -> bytes | None:
+    """Return what was packed, at most one byte more than any kernel has; None for another compression."""
+    if data.startswith(b"\x28\xb5\x2f\xfd"):
+        with zstandard.ZstdDecompressor().stream_reader(data) as reader:
+            return reader.read(LARGEST + 1)
+    if data.startswith(b"\xfd7zXZ\0"):
+        # The kernel's build appends the unpacked length, which is no part of the stream.
+        return lzma.LZMADecompressor().decompress(data, LARGEST + 1)
+    if data.startswith(b"\x1f\x8b"):
+        return zlib.decompressobj(wbits=31).decompress(data, LARGEST + 1)
     return None
 
 
 def _has_pvh_entry(kernel: bytes) -> bool:
-    if kernel[:5] != b"\x7fELF\x02":
+    if kernel[:5] != b"\x7fELF\x02" or len(kernel) < _ELF_HEADER:
         return False
     (table,) = struct.unpack_from("<Q", kernel, 32)
     size, count = struct.unpack_from("<HH", kernel, 54)
-    for start in range(table, table + size * count, size):
+    for number in range(count):
+        start = table + size * number
+        if start + _PROGRAM_HEADER > len(kernel):
+            return False
         kind, _, offset, _, _, length = struct.unpack_from("<IIQQQQ", kernel, start)
         if kind == _PT_NOTE and _notes_have_entry(kernel[offset : offset + length]):
             return True

@@ -191,7 +191,7 @@ def _links(root: Path) -> defaultdict[str, list[Path]]:
 
 
 def _place(path: Path, root: Path) -> Path:
-    return root / path.relative_to("/") if path.is_absolute() else path.absolute()
+    return root / str(path).lstrip("/") if path.is_absolute() else path.absolute()
 
 
 def _under(root: Path, place: Path) -> Path:

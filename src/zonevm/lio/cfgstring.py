@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from zonevm.errors import UsageError
+from zonevm.inputs import check_path, shown
 from zonevm.units import format_size
 
 MIB = 2**20
@@ -42,7 +43,14 @@ class ZbcConfig:
 
     def __post_init__(self) -> None:
         if not self.path.is_absolute():
-            raise UsageError(f"cfgstring: the path {str(self.path)!r} does not start with /", _FORM)
+            raise UsageError(f"cfgstring: the path '{shown(self.path)}' does not start with /", _FORM)
+        try:
+            str(check_path(self.path)).encode()
+        except ValueError:
+            raise UsageError(
+                f"cfgstring: the path '{shown(self.path)}' is not UTF-8, as LIO has its texts",
+                "Use a link or another directory.",
+            ) from None
         if bad := re.search(r"[,:\s\0]", str(self.path)):
             raise UsageError(
                 f"cfgstring: {bad[0]!r} in the path {str(self.path)!r}",
@@ -62,7 +70,7 @@ class ZbcConfig:
             return cls(Path(text))
         options, at, path = text.partition("@")
         if not at:
-            raise UsageError(f"cfgstring: {text!r} has no path", _FORM)
+            raise UsageError(f"cfgstring: '{shown(text)}' has no path", _FORM)
         given: dict[str, str | int] = {}
         for option in options.split("/"):
             field, value = _parse_option(option)
@@ -122,7 +130,7 @@ class ZbcConfig:
 
     def _check_options(self) -> None:
         if self.model not in (None, "HM", "HA"):
-            raise UsageError(f"cfgstring: model-{self.model} is no model", "The model is HM or HA.")
+            raise UsageError(f"cfgstring: model-{shown(self.model)} is no model", "The model is HM or HA.")
         if self.block_size not in (None, 512, 4096):
             raise UsageError(f"cfgstring: lba-{self.block_size} is no block size", "lba is 512 or 4096.")
         most = (_UNSIGNED >> 1) * (self.block_size or DEFAULT_BLOCK)
@@ -147,7 +155,11 @@ def _parse_option(option: str) -> tuple[str, str | int]:
         return "model", value
     field = {"lba": "block_size", "zsize": "zone_size", "conv": "conventional", "open": "max_open"}.get(name)
     if field is None:
-        raise UsageError(f"cfgstring: {option!r} is no option of the zbc handler", f"Options: {_OPTIONS}.")
-    if not re.fullmatch(r"[0-9]+", value):
-        raise UsageError(f"cfgstring: {option!r} is not {name}- and a whole number", f"Options: {_OPTIONS}.")
+        raise UsageError(
+            f"cfgstring: '{shown(option)}' is no option of the zbc handler", f"Options: {_OPTIONS}."
+        )
+    if not re.fullmatch(r"[0-9]{1,20}", value):
+        raise UsageError(
+            f"cfgstring: '{shown(option)}' is not {name}- and a whole number", f"Options: {_OPTIONS}."
+        )
     return field, int(value) * (MIB if name == "zsize" else 1)

@@ -6,13 +6,18 @@ its ``zbc_check_meta`` (``file_zbc.c``) accepts, and refuses the rest before the
 
 from __future__ import annotations
 
+import errno
+import io
 import mmap
 import os
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from zonevm.errors import ImageError
+from zonevm.inputs import open_regular, read_exactly
 
 _HEADER = struct.Struct("=IIQIIIIIII4x")
 _ZONE = struct.Struct("=QQQBBBB36x")
@@ -20,10 +25,10 @@ _MAGIC = int.from_bytes(b"UZBC", "big")
 _HOST_AWARE, _HOST_MANAGED = 0x00, 0x14
 _CONVENTIONAL, _REQUIRED, _PREFERRED = 1, 2, 3
 _NOT_WRITE_POINTER = 0
+_ZONES_AT_ONCE = 4096
 
 
-@dataclass(frozen=True)
-class ZbcZone:
+class ZbcZone(NamedTuple):
     """A zone in an image. Bytes; ``write_pointer`` means something where ``condition`` has one.
 
     ``condition`` is the code of REPORT ZONES (ZBC-2).
@@ -56,8 +61,8 @@ class ZbcImage:
 def inspect(path: Path) -> ZbcImage:
     """Return what is in the image. Raises :class:`ImageError` for a file that tcmu-runner would format."""
     try:
-        with path.open("rb") as file:
-            header = file.read(_HEADER.size)
+        with open_regular(path) as file:
+            header = read_exactly(file, _HEADER.size)
             if len(header) < _HEADER.size:
                 raise _foreign(path, "it is shorter than a header")
             magic, model, capacity, block, zone_blocks, zones, conventional, max_open, _, _ = _HEADER.unpack(
@@ -81,33 +86,35 @@ def inspect(path: Path) -> ZbcImage:
             size, seen = meta + capacity * block, os.fstat(file.fileno()).st_size
             if seen != size:
                 raise _foreign(path, f"it has {seen} bytes, and its header speaks of {size}")
-            _check_zones(path, file.read(zones * _ZONE.size), model, zone_blocks)
+            _check_zones(path, _table(file, zones), model, zone_blocks)
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror}", "Give a file that can be read.") from error
     name = "HM" if model == _HOST_MANAGED else "HA"
     return ZbcImage(name, capacity * block, block, zone_blocks * block, zones, conventional, max_open, meta)
 
 
-def read_zones(path: Path, image: ZbcImage) -> list[ZbcZone]:
-    """Return the zones in an image that :func:`inspect` has accepted. Raises :class:`OSError`."""
-    with path.open("rb") as file:
-        file.seek(_HEADER.size)
-        table = file.read(image.zones * _ZONE.size)
-    return [
-        ZbcZone(
-            start * image.block_size,
-            length * image.block_size,
-            pointer * image.block_size,
-            kind == _CONVENTIONAL,
-            condition,
-        )
-        for start, length, pointer, kind, condition, _, _ in _ZONE.iter_unpack(table)
-    ]
+def read_zones(path: Path, image: ZbcImage) -> Iterator[ZbcZone]:
+    """Yield the zones in an image that :func:`inspect` has accepted. Raises :class:`OSError`."""
+    size = image.block_size
+    with open_regular(path) as file:
+        for start, length, pointer, kind, condition, _, _ in _table(file, image.zones):
+            yield ZbcZone(start * size, length * size, pointer * size, kind == _CONVENTIONAL, condition)
 
 
-def _check_zones(path: Path, table: bytes, model: int, zone_blocks: int) -> None:
+def _table(file: io.FileIO, zones: int) -> Iterator[tuple[int, ...]]:
+    """Yield the entries of the zone table, of which a part at a time is in memory."""
+    for first in range(0, zones, _ZONES_AT_ONCE):
+        length = min(_ZONES_AT_ONCE, zones - first) * _ZONE.size
+        file.seek(_HEADER.size + first * _ZONE.size)
+        part = read_exactly(file, length)
+        if len(part) < length:
+            raise OSError(errno.EIO, "it was cut short while it was read")
+        yield from _ZONE.iter_unpack(part)
+
+
+def _check_zones(path: Path, table: Iterator[tuple[int, ...]], model: int, zone_blocks: int) -> None:
     sequential = _REQUIRED if model == _HOST_MANAGED else _PREFERRED
-    for number, (start, length, _, kind, condition, _, _) in enumerate(_ZONE.iter_unpack(table)):
+    for number, (start, length, _, kind, condition, _, _) in enumerate(table):
         right = kind == sequential or (kind == _CONVENTIONAL and condition == _NOT_WRITE_POINTER)
         if not right or start % zone_blocks or length > zone_blocks:
             raise _foreign(path, f"its zone {number} is damaged")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from zonevm._core import command_name
 from zonevm.errors import HostError, UsageError
 from zonevm.explain.commands import code
+from zonevm.inputs import open_regular
 from zonevm.trace.raw import Chunk, chunks
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 _NONE = {"lba": 2**64 - 1, "blocks": 2**64 - 1, "zone": 2**32 - 1, "queue": 2**16 - 1}
 """What stands for "none" in a raw column."""
+_MOST_ROWS_A_BYTE = 64
+"""No trace packs its commands, whose times all differ, as densely."""
 _ROWS = 1 << 17
 """Rows of a row group: what is in memory at a time."""
 COLUMNS = (
@@ -74,7 +78,13 @@ def read(file: Path, columns: Sequence[str]) -> pyarrow.Table:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
-        with file.open("rb") as source, pq.ParquetFile(source) as trace:
+        with open_regular(file) as source, pq.ParquetFile(source) as trace:
+            rows, length = trace.metadata.num_rows, os.fstat(source.fileno()).st_size
+            if rows > length * _MOST_ROWS_A_BYTE:
+                raise UsageError(
+                    f"{file} speaks of {rows} commands in {length} bytes: it is damaged",
+                    "Give what zonevm run --trace wrote.",
+                )
             found = trace.schema_arrow.names
             if missing := [name for name in COLUMNS if name not in found]:
                 raise UsageError(
@@ -84,9 +94,9 @@ def read(file: Path, columns: Sequence[str]) -> pyarrow.Table:
             return trace.read(list(columns))
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror or error}", "Give a file that can be read.") from error
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, MemoryError, OverflowError) as error:
         raise UsageError(
-            f"{file} is no Parquet file: {error}",
+            f"{file} is not a Parquet file that can be read: {error}",
             "Give what zonevm run --trace wrote; what a killed run left becomes it by: zonevm trace recover.",
         ) from error
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 _HEAD = struct.Struct("<8sII")
+_MOST_ROWS = 1 << 16
+"""More than the writer puts into a chunk (ROWS in ``crates/record/src/trace.rs``)."""
 _MAGIC = b"zvtrace1"
 COLUMNS = {
     "time": 8,
@@ -36,8 +38,10 @@ def chunks(file: BinaryIO) -> Iterator[Chunk]:
     """Yield the whole chunks of a raw trace; one that was being written when its process died is left out."""
     while len(head := file.read(_HEAD.size)) == _HEAD.size:
         magic, rows, _ = _HEAD.unpack(head)
+        if magic != _MAGIC or rows > _MOST_ROWS:
+            return
         body = memoryview(file.read(rows * _ROW))
-        if magic != _MAGIC or len(body) < rows * _ROW:
+        if len(body) < rows * _ROW:
             return
         columns = {}
         for name, width in COLUMNS.items():

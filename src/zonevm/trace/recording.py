@@ -10,6 +10,7 @@ from pathlib import Path
 
 from zonevm._core import CoreError, Trace
 from zonevm.errors import HostError, UsageError
+from zonevm.inputs import open_regular
 from zonevm.trace import parquet
 
 _log = logging.getLogger(__name__)
@@ -17,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 def raw_file(file: Path) -> Path:
     """Return where the raw trace of ``file`` is while it is recorded, and after a kill."""
-    return file.with_name(f"{file.name}.raw")
+    return Path(f"{file}.raw")
 
 
 @contextmanager
@@ -52,11 +53,6 @@ def recover(file: Path) -> int:
     """
     parquet.need()
     raw = raw_file(file)
-    if not raw.exists():
-        raise UsageError(
-            f"there is no {raw} to recover {file} from",
-            "Give the FILE of the zonevm run --trace FILE that was killed.",
-        )
     with _owned(raw):
         return _convert(raw, file)
 
@@ -64,7 +60,13 @@ def recover(file: Path) -> int:
 @contextmanager
 def _owned(raw: Path) -> Iterator[None]:
     """Keep others from taking a raw trace away that is still written."""
-    with raw.open("rb") as held:
+    try:
+        opened = open_regular(raw)
+    except OSError as error:
+        raise UsageError(
+            f"{raw}: {error.strerror}", "Give the FILE of the zonevm run --trace FILE that was killed."
+        ) from error
+    with opened as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -94,7 +96,7 @@ def _finish(trace: Trace, raw: Path, file: Path) -> None:
 
 def _convert(raw: Path, file: Path) -> int:
     try:
-        with raw.open("rb") as source:
+        with open_regular(raw) as source:
             rows = parquet.convert(source, file)
         raw.unlink()
     except OSError as error:

@@ -34,6 +34,7 @@ class ZonedDevice(Source):
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor = -1
+        self._zones: list[SourceZone] = []
         self._buffer = mmap.mmap(-1, _LARGEST_READ)
 
     def __enter__(self) -> ZonedDevice:
@@ -64,6 +65,10 @@ class ZonedDevice(Source):
     ) -> None:
         self._close()
 
+    def zones(self) -> Iterator[SourceZone]:
+        """Yield the zones as they were when the device was opened."""
+        yield from self._zones
+
     def extents(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Yield all of it: a device does not tell where its zeroes are."""
         if start < end:
@@ -88,7 +93,7 @@ class ZonedDevice(Source):
                 f"{device} has conventional zones after sequential ones",
                 "Disks of zonevm have their conventional zones at the start.",
             )
-        self.zones = zones
+        self._zones = zones
         self.shape = shape(
             device,
             size=device.capacity,

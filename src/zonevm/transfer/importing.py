@@ -46,7 +46,8 @@ def import_disk(source: Path, file: Path, progress: Progress | None = None) -> I
     """
     refuse_existing(file)
     with _open(source) as disk, draft(file, disk.shape) as made:
-        copy = _Copy(disk, Writer(made, file), source, progress or (lambda *_: None))
+        survey = _Survey(disk)
+        copy = _Copy(disk, survey.written, Writer(made, file), source, progress or (lambda *_: None))
         copy.run()
     assert disk.shape.size is not None
     return Imported(
@@ -54,10 +55,10 @@ def import_disk(source: Path, file: Path, progress: Progress | None = None) -> I
         file,
         disk.shape.size,
         disk.shape.zone_size,
-        len(disk.zones),
+        survey.zones,
         disk.shape.conventional,
         copy.data,
-        tuple(_notes(disk)),
+        tuple(survey.notes()),
     )
 
 
@@ -70,17 +71,17 @@ def _open(source: Path) -> Source:
 
 
 class _Copy:
-    def __init__(self, source: Source, writer: Writer, name: Path, progress: Progress) -> None:
+    def __init__(self, source: Source, total: int, writer: Writer, name: Path, progress: Progress) -> None:
         self._source = source
         self._writer = writer
         self._name = name
         self._progress = progress
-        self._total = sum(zone.written for zone in source.zones)
+        self._total = total
         self._done = 0
         self.data = 0
 
     def run(self) -> None:
-        for zone in self._source.zones:
+        for zone in self._source.zones():
             if zone.written:
                 (self._conventional if zone.conventional else self._sequential)(zone)
                 self._done += zone.written
@@ -146,19 +147,45 @@ def _rounded(length: int) -> int:
     return -(-length // PHYSICAL_BLOCK) * PHYSICAL_BLOCK
 
 
-def _notes(source: Source) -> Iterator[str]:
-    """Say what no disk of ours can be brought to by commands."""
-    kinds: tuple[tuple[str, Callable[[SourceZone], bool]], ...] = (
-        ("read-only there, and full here", lambda zone: zone.condition == READ_ONLY),
-        ("offline there, and empty here", lambda zone: zone.condition == OFFLINE),
-        (
-            f"written up to no multiple of {PHYSICAL_BLOCK} bytes there, and with zeroes up to the next here",
-            lambda zone: bool(zone.written % PHYSICAL_BLOCK),
-        ),
-    )
-    for what, applies in kinds:
-        numbers = [number for number, zone in enumerate(source.zones) if applies(zone)]
-        if numbers:
-            named = ", ".join(map(str, numbers[:_NAMED_ZONES]))
-            more = f" and {len(numbers) - _NAMED_ZONES} more" if len(numbers) > _NAMED_ZONES else ""
-            yield f"{'zone' if len(numbers) == 1 else 'zones'} {named}{more}: {what}"
+class _Survey:
+    """What is to be copied in all, and what no disk of ours can be brought to by commands."""
+
+    def __init__(self, source: Source) -> None:
+        self.zones = self.written = 0
+        self._odd = {what: _Named() for what in _ODD}
+        for number, zone in enumerate(source.zones()):
+            self.zones += 1
+            self.written += zone.written
+            for what, applies in _ODD.items():
+                if applies(zone):
+                    self._odd[what].add(number)
+
+    def notes(self) -> Iterator[str]:
+        """Yield in words what could not be kept."""
+        return (f"{named}: {what}" for what, named in self._odd.items() if named.count)
+
+
+class _Named:
+    """Zones by their numbers: how many, and the first of them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._first: list[int] = []
+
+    def add(self, number: int) -> None:
+        self.count += 1
+        if self.count <= _NAMED_ZONES:
+            self._first.append(number)
+
+    def __str__(self) -> str:
+        more = f" and {self.count - _NAMED_ZONES} more" if self.count > _NAMED_ZONES else ""
+        return f"{'zone' if self.count == 1 else 'zones'} {', '.join(map(str, self._first))}{more}"
+
+
+_ODD: dict[str, Callable[[SourceZone], bool]] = {
+    "read-only there, and full here": lambda zone: zone.condition == READ_ONLY,
+    "offline there, and empty here": lambda zone: zone.condition == OFFLINE,
+    f"written up to no multiple of {PHYSICAL_BLOCK} bytes there, and with zeroes up to the next here": (
+        lambda zone: bool(zone.written % PHYSICAL_BLOCK)
+    ),
+}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from zonevm.disks import SmrDisk
 from zonevm.disks.smr import PHYSICAL_BLOCK
@@ -17,8 +17,7 @@ READ_ONLY, FULL, OFFLINE = 0xD, 0xE, 0xF
 _OPEN = (IMPLICITLY_OPEN, EXPLICITLY_OPEN, CLOSED)
 
 
-@dataclass(frozen=True)
-class SourceZone:
+class SourceZone(NamedTuple):
     """One zone: ``start``, ``length`` and ``written`` in bytes; above ``written`` there are no data."""
 
     start: int
@@ -49,10 +48,13 @@ class SourceZone:
 
 
 class Source(AbstractContextManager["Source"], ABC):
-    """A disk to import: entering opens it, leaving closes it. ``shape`` and ``zones`` are there then."""
+    """A disk to import: entering opens it, leaving closes it. ``shape`` is there then."""
 
     shape: SmrDisk
-    zones: Sequence[SourceZone]
+
+    @abstractmethod
+    def zones(self) -> Iterator[SourceZone]:
+        """Yield the zones in order. There may be millions: they are in memory one by one."""
 
     @abstractmethod
     def extents(self, start: int, end: int) -> Iterable[tuple[int, int]]:

@@ -11,6 +11,7 @@ from types import TracebackType
 
 from zonevm import lio
 from zonevm.errors import ImageError
+from zonevm.inputs import open_regular
 from zonevm.transfer.source import Source, SourceZone, shape
 
 
@@ -19,7 +20,6 @@ class TcmuImage(Source):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._descriptor = -1
         self._data = 0
 
     def __enter__(self) -> TcmuImage:
@@ -40,11 +40,15 @@ class TcmuImage(Source):
             block_size=image.block_size,
             max_open=image.max_open or None,
         )
-        self.zones = self._zones(image)
+        self._image = image
         self._data = image.data_offset
-        self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._file = open_regular(self._path)
+        except OSError as error:
+            raise ImageError(f"{self._path}: {error.strerror}", "Give a file that can be read.") from error
+        self._descriptor = self._file.fileno()
         if _being_written(self._descriptor):
-            os.close(self._descriptor)
+            self._file.close()
             raise ImageError(
                 f"{self._path} is in use: a process has it open for writing",
                 "Stop the target that it belongs to, or tcmu-runner, first.",
@@ -54,7 +58,7 @@ class TcmuImage(Source):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._descriptor)
+        self._file.close()
 
     def extents(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """Yield where the file has no holes."""
@@ -75,8 +79,9 @@ class TcmuImage(Source):
         """Return data."""
         return os.pread(self._descriptor, length, self._data + offset)
 
-    def _zones(self, image: lio.ZbcImage) -> list[SourceZone]:
-        zones = []
+    def zones(self) -> Iterator[SourceZone]:
+        """Yield the zones, read anew, and check them."""
+        image = self._image
         for number, zone in enumerate(lio.read_zones(self._path, image)):
             expected = number * image.zone_size
             length = min(image.zone_size, image.size - expected)
@@ -87,12 +92,11 @@ class TcmuImage(Source):
                     number < image.conventional,
                 ):
                     raise ValueError("it is not where, what or as long as the header has it")
-                zones.append(SourceZone.of(zone.start, zone.length, zone.write_pointer, zone.condition))
+                yield SourceZone.of(zone.start, zone.length, zone.write_pointer, zone.condition)
             except ValueError as error:
                 raise ImageError(
                     f"zone {number} of {self._path} is damaged: {error}", "Give another image."
                 ) from error
-        return zones
 
 
 def _being_written(descriptor: int) -> bool:
