@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.test_devices import SATA, Tree
-from zonevm.attach import attach, choose, groups, physical
+from zonevm.attach import attach, choose, groups, physical, plan
 from zonevm.disks import PhysicalDisk, SmrDisk, parse
-from zonevm.errors import HostError, QemuError
+from zonevm.errors import HostError, QemuError, UsageError
 from zonevm.host import Qemu
 from zonevm.host.abilities import DEVICES, Abilities
 from zonevm.host.devices import Device
@@ -181,3 +181,31 @@ def test_without_a_disk_of_the_host_qemu_is_not_asked() -> None:
 def test_disks_that_name_a_controller_are_one_group() -> None:
     one, two, three = SmrDisk("1G", controller="a"), parse("plain,size=1G"), SmrDisk("2G", controller="a")
     assert groups([one, two, three]) == [[one, three], [two]]
+
+
+def _kinds(*texts: str) -> list[list[str]]:
+    return [[str(disk) for disk in group] for group in groups([parse(text) for text in texts])]
+
+
+def test_few_smr_disks_have_a_controller_each() -> None:
+    assert _kinds(*["smr,size=1G"] * 16) == [["smr,size=1G"]] * 16
+
+
+def test_many_smr_disks_share_controllers_in_their_order() -> None:
+    smr = [f"smr,size={number}G" for number in range(1, 41)]
+    assert _kinds(*smr) == [smr[:16], smr[16:32], smr[32:]]
+
+
+def test_names_keep_their_order_where_many_disks_share_controllers() -> None:
+    own = [f"smr,size=1G,controller=c{number}" for number in range(16)]
+    texts = ["smr,size=1G", "zns,size=1G", "smr,size=2G", *own, "plain,size=1G", "smr,size=3G"]
+    first, zns, *named, plain, last = _kinds(*texts)
+    assert (first, zns) == (["smr,size=1G", "smr,size=2G"], ["zns,size=1G"])
+    assert named == [[text] for text in own]
+    assert (plain, last) == (["plain,size=1G"], ["smr,size=3G"])
+
+
+def test_more_disks_than_a_guest_can_have(tmp_path: Path) -> None:
+    plan([parse("smr,size=1G")] * 256, tmp_path)
+    with pytest.raises(UsageError, match="there are 257 disks, and a guest has 256 at most"):
+        plan([parse("smr,size=1G")] * 257, tmp_path)

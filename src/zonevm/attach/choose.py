@@ -7,19 +7,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zonevm import images
-from zonevm.attach import physical
+from zonevm.attach import pci, physical
 from zonevm.attach.base import Attachment
 from zonevm.attach.nvme_zns import NvmeZns
 from zonevm.attach.plain import Plain
 from zonevm.attach.vhost_scsi import TcmuScsi
 from zonevm.attach.vhost_user_scsi import VhostUserScsi
 from zonevm.disks import Disk, PhysicalDisk, PlainDisk, SmrDisk, TcmuDisk, ZnsDisk
+from zonevm.errors import UsageError
 from zonevm.faults import Fault, check_disks
 from zonevm.host import find_qemu
 from zonevm.host.abilities import Abilities
 
 if TYPE_CHECKING:
     from zonevm._core import Trace
+
+MOST_DISKS = 256
+"""Of one guest. A PCI Express root port takes eight devices, and a machine some dozens of ports."""
+
+_LUNS = 16
+"""How many disks share a controller where there are many."""
 
 METHODS: dict[type[Disk], Callable[..., Attachment]] = {
     SmrDisk: VhostUserScsi,
@@ -55,6 +62,7 @@ def plan(disks: Iterable[Disk], runtime_dir: Path, faults: Sequence[Fault] = ())
     is entered; :class:`UsageError` for one of a disk that cannot fail on purpose.
     """
     disks = tuple(disks)
+    check_number(disks)
     check_disks(faults, disks)
     attachments = []
     for index, group in enumerate(_numbered(disks)):
@@ -71,12 +79,44 @@ def groups(disks: Iterable[Disk]) -> list[list[Disk]]:
     return [list(group.values()) for group in _numbered(disks)]
 
 
+def check_number(disks: Sequence[Disk]) -> None:
+    """Raise :class:`UsageError` for more disks than a guest can have."""
+    if len(disks) > MOST_DISKS:
+        raise UsageError(
+            f"there are {len(disks)} disks, and a guest has {MOST_DISKS} at most",
+            "Leave some out, or give the others to a second guest.",
+        )
+
+
 def _numbered(disks: Iterable[Disk]) -> list[dict[int, Disk]]:
+    disks = tuple(disks)
+    found = _by_controller(disks, [(type(disk), disk.shares) for disk in disks])
+    return found if len(found) <= pci.MANY else _by_controller(disks, _crowded(disks))
+
+
+def _by_controller(
+    disks: Sequence[Disk], controllers: Iterable[tuple[object, object]]
+) -> list[dict[int, Disk]]:
+    """Return the disks by their controllers; a controller whose second part is None is one disk's own."""
     found: dict[object, dict[int, Disk]] = {}
-    for number, disk in enumerate(disks):
-        key = number if disk.shares is None else (type(disk), disk.shares)
+    for number, (disk, controller) in enumerate(zip(disks, controllers, strict=True)):
+        key = number if controller[1] is None else controller
         found.setdefault(key, {})[number] = disk
     return list(found.values())
+
+
+def _crowded(disks: Sequence[Disk]) -> Iterator[tuple[object, object]]:
+    """Yield the disks' controllers where SMR disks without one of their own share some.
+
+    Only those share one that have no other SCSI disk between them: names in the guest go by controller.
+    """
+    controller, luns = 0, 0
+    for disk in disks:
+        shared = isinstance(disk, SmrDisk) and disk.shares is None
+        if (shared and luns == _LUNS) or (not shared and not isinstance(disk, ZnsDisk | PlainDisk)):
+            controller, luns = controller + 1, 0
+        luns += shared
+        yield type(disk), controller if shared else disk.shares
 
 
 def attach(disks: Sequence[Disk], runtime_dir: Path, index: int = 0) -> Attachment:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zonevm.attach import QemuDevice
+from zonevm.attach.pci import placed
 from zonevm.errors import UsageError
 from zonevm.inputs import shown
 
@@ -95,7 +96,8 @@ def _elements(devices: Iterable[QemuDevice]) -> list[Xml.Element]:
 
 
 def _command_line(devices: Iterable[QemuDevice], more: Sequence[str] = ()) -> list[Xml.Element]:
-    arguments = [argument for device in devices if not device.libvirt for argument in device.args] + [*more]
+    disks = [argument for device in devices if not device.libvirt for argument in device.args]
+    arguments = [*placed(disks), *more]
     if not arguments:
         return []
     line = Xml.Element(f"{{{_QEMU}}}commandline")

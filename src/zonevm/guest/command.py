@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from zonevm.attach.base import QemuDevice
+from zonevm.attach.pci import placed
 from zonevm.guest.accel import Accel
 from zonevm.guest.initramfs import Share
 from zonevm.guest.protocol import PORT_NAME
@@ -22,6 +23,9 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "nvme": ("nvme",),
 }
 """The drivers of QEMU devices, by the beginning of a device's name: no udev in the guest loads them."""
+
+_MOST_WITH_MSI = 48
+"""An x86 processor has some 200 interrupt vectors, a device wants 2 to 4; without any its probe fails."""
 
 
 @dataclass(frozen=True)
@@ -86,17 +90,18 @@ class Machine:
             *("-device", "virtio-rng-pci"),
             *self._root(),
         ]
-        for share, source in zip(self.shares, self.tree.directories, strict=True):
-            arguments += _nine(share.tag, source, "readonly=off")
         if self.net == "user":
             arguments += ["-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,romfile="]
-        for device in self.devices:
-            arguments += device.args
-        return [*arguments, *self.extra]
+        shares = zip(self.shares, self.tree.directories, strict=True)
+        many = [word for share, source in shares for word in _nine(share.tag, source, "readonly=off")]
+        many += [word for device in self.devices for word in device.args]
+        return [*arguments, *placed(many), *self.extra]
 
     def _kernel_arguments(self) -> str:
         # panic=-1 with -no-reboot: a panic ends QEMU, with the panic's text in the console's file.
         standard = "console=ttyS0 panic=-1 no_timer_check"
+        if len(self.shares) + len(self.devices) > _MOST_WITH_MSI:
+            standard += " pci=nomsi"
         return f"{standard} {self.append}".strip()
 
     def _root(self) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from zonevm.attach import QemuDevice
 from zonevm.attach import plan as plan_attachments
+from zonevm.attach.pci import placed
 from zonevm.attach.qemu_options import option_string
 from zonevm.disks import Disk
 from zonevm.errors import ImageError, QemuError, UsageError
@@ -207,9 +208,8 @@ class ImageGuest:
                 "-device",
                 "virtio-net-pci,netdev=net0,romfile=",
             ]
-        for device in devices:
-            arguments += device.args
-        return [*arguments, *settings.qemu_args]
+        disks = placed([word for device in devices for word in device.args])
+        return [*arguments, *disks, *settings.qemu_args]
 
 
 def _files(runtime: Path, log_dir: Path) -> _Files:

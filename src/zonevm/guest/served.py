@@ -10,6 +10,8 @@ from pathlib import Path
 
 from zonevm.attach import Attachment, QemuDevice
 from zonevm.attach import plan as plan_attachments
+from zonevm.attach.choose import check_number
+from zonevm.attach.pci import placed
 from zonevm.attach.vhost_user_scsi import VhostUserScsi
 from zonevm.disks import Disk, SmrDisk
 from zonevm.errors import UsageError
@@ -39,7 +41,7 @@ class Served:
             backend = f"memory-backend-memfd,id={_MEMORY},size={memory},share=on"
             arguments += ["-m", f"{memory // _MIB}M", "-object", backend]
             arguments += ["-machine", f"memory-backend={_MEMORY}"]
-        return arguments + [argument for device in self.devices for argument in device.args]
+        return arguments + placed([argument for device in self.devices for argument in device.args])
 
     def wait(self, once: bool) -> None:
         """Wait until a QEMU has come and gone on each socket, if ``once``, else for ever."""
@@ -78,6 +80,7 @@ def served(
     :class:`UsageError` for others, and what attaching a disk raises. ``faults`` are in force all the while.
     ``trace``: as for :class:`Guest`.
     """
+    check_number(disks)
     with RuntimeDir() as runtime, ExitStack() as stack:
         attachments: list[Attachment]
         if socket is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 from pathlib import Path
@@ -108,12 +108,15 @@ def compare(disk: Disk, seen: Facts) -> list[Check]:
 
 def pci_addresses(buses: object) -> dict[str, str]:
     """Return the PCI address of each device that has an id, from QMP's answer to ``query-pci``."""
-    found = {}
-    for bus in buses if isinstance(buses, list) else []:
-        for device in bus["devices"]:
-            place = "0000:{bus:02x}:{slot:02x}.{function:x}".format_map(device)
-            found[device["qdev_id"]] = place
-    return found
+    return dict(_addresses(buses if isinstance(buses, list) else []))
+
+
+def _addresses(buses: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    for bus in buses:
+        for device in bus.get("devices", ()):
+            yield device["qdev_id"], "0000:{bus:02x}:{slot:02x}.{function:x}".format_map(device)
+            if "pci_bridge" in device:
+                yield from _addresses([device["pci_bridge"]])
 
 
 @singledispatch

@@ -1,0 +1,46 @@
+"""Gives PCI devices their places in a machine: its root bus takes few, PCIe root ports the others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+MANY = 16
+"""With more devices than this all are behind root ports: the root bus has 32 slots, and others want some."""
+
+_FUNCTIONS = 8
+"""Of a slot (PCI Local Bus Specification 3.0, 3.2.2.3.4); a root port has one slot."""
+_FIRST_SLOT = 0x18
+"""Where the ports are on the root bus: QEMU gives devices without an address the first free slots."""
+_FIRST_CHASSIS = 100
+
+
+def placed(arguments: Sequence[str]) -> list[str]:
+    """Return QEMU arguments whose devices without a ``bus`` are behind root ports, if they are many.
+
+    Linux finds them in the order of the arguments all the same: buses are numbered in the ports' order. The
+    ports are for machine types with PCI Express, such as q35.
+    """
+    places = [place for place, argument in enumerate(arguments) if _is_device(arguments, place, argument)]
+    if len(places) <= MANY:
+        return list(arguments)
+    moved = list(arguments)
+    for number, place in enumerate(places):
+        port, function = divmod(number, _FUNCTIONS)
+        moved[place] += f",bus=disks{port},addr=0.{function},multifunction=on"
+    return [*_ports(-(-len(places) // _FUNCTIONS)), *moved]
+
+
+def _is_device(arguments: Sequence[str], place: int, argument: str) -> bool:
+    """Whether an argument describes a device that is on the PCI bus: others name the bus they are on."""
+    return place > 0 and arguments[place - 1] == "-device" and not re.search("(?<!,),bus=", argument)
+
+
+def _ports(count: int) -> Iterator[str]:
+    for number in range(count):
+        slot, function = divmod(number, _FUNCTIONS)
+        yield "-device"
+        yield (
+            f"pcie-root-port,id=disks{number},chassis={_FIRST_CHASSIS + number},hotplug=off"
+            f",addr={_FIRST_SLOT + slot:#x}.{function},multifunction=on"
+        )
