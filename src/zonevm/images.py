@@ -6,6 +6,7 @@ Every failure is an :class:`ImageError`.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from zonevm import _core
 from zonevm._core import CoreError, Disk, Server, Zone, inspect
 from zonevm.disks import SmrDisk
 from zonevm.errors import ImageError, UsageError
+from zonevm.inputs import open_regular
 from zonevm.units import parse_size
 from zonevm.zone_numbers import parse_zones
 
@@ -30,6 +32,11 @@ Progress = Callable[[int, int], object]
 
 _Path = str | os.PathLike[str]
 
+_MAGIC = {
+    b"\x89ZONEVM\n": "the image of an emulated SMR disk",  # crates/image/src/header.rs
+    int.from_bytes(b"UZBC", "big").to_bytes(4, sys.byteorder): "an image of tcmu-runner",
+}
+
 __all__ = [
     "Disk",
     "Server",
@@ -38,6 +45,7 @@ __all__ = [
     "create",
     "export",
     "info",
+    "kind",
     "loss",
     "open",
     "power_cut",
@@ -109,6 +117,16 @@ def power_cut(disk: Disk, loss: Loss = "random", seed: int = 0) -> PowerCut:
     """Take from an open disk what a power cut may take: see :meth:`Disk.power_cut`."""
     with _errors():
         return disk.power_cut(loss, seed % 2**64)
+
+
+def kind(path: _Path) -> str:
+    """Return what disk's image a file is, in words and by its first bytes; ``""`` for any other file.
+
+    Raises OSError for a file that cannot be read.
+    """
+    with open_regular(path) as file:
+        start = file.read(8)
+    return next((what for magic, what in _MAGIC.items() if start.startswith(magic)), "")
 
 
 def info(path: str | os.PathLike[str]) -> Inspection:

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from zonevm import images
 from zonevm.attach.qemu_options import option_string
 from zonevm.attach.scratch import scratch_dir
 from zonevm.errors import ImageError
@@ -51,6 +52,11 @@ class RawFile:
             return self.size
         if not self.file.is_file():
             raise ImageError(f"{self.kind}: {self.file} is not a regular file", "Give another file.")
+        if what := images.kind(self.file):
+            raise ImageError(
+                f"{self.kind}: {self.file} is {what}, and would be overwritten as raw data",
+                "Give another file, or the kind of disk that it is the image of.",
+            )
         size = self.file.stat().st_size
         if self.size not in (None, size):
             raise ImageError(

@@ -21,6 +21,8 @@ from zonevm.disks import KINDS, SmrDisk
 from zonevm.errors import DiskError
 from zonevm.faults import KINDS as FAULTS
 from zonevm.faults import Fault
+from zonevm.outputs import Draft, Named
+from zonevm.outputs import check as check_outputs
 from zonevm.units import about_size, format_size
 from zonevm.view.svg import svg
 from zonevm.view.terminal import listing, print_map
@@ -109,10 +111,10 @@ def zones(file: Path, as_json: bool, as_list: bool, drawing: Path | None) -> Non
     image = images.info(file)
     title = _title(file, image)
     if drawing is not None:
-        try:
-            drawing.write_text(svg(title, image["zones"], image["block_size"]), encoding="utf-8")
-        except OSError as error:
-            raise click.FileError(str(drawing), error.strerror) from error
+        check_outputs([Named("--svg", drawing)], [Named("the image", file)])
+        with Draft(drawing) as draft:
+            draft.file.write(svg(title, image["zones"], image["block_size"]).encode())
+            draft.publish()
         say(f"drew {drawing}")
     if as_json:
         rule = "preferred" if image["model"] == "host-aware" else "required"

@@ -7,12 +7,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TextIO
-
-import click
 
 from zonevm.disks import Disk
 from zonevm.errors import GuestPanicError, GuestTimeoutError, UsageError, ZonevmError
+from zonevm.outputs import Draft
 
 _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (GuestTimeoutError, "timeout"),
@@ -48,10 +46,13 @@ class Outcome:
 
     @contextmanager
     def recorded(self, file: Path | None) -> Iterator[None]:
-        """Write the record to ``file``, if any, when the body ends, with the reason if it fails."""
+        """Write the record to ``file``, if any, when the body ends, with the reason if it fails.
+
+        What is in ``file`` stays if the body fails before a guest was started.
+        """
         with ExitStack() as stack:
             if file is not None:
-                stack.callback(self._write, stack.enter_context(_opened(file)))
+                stack.callback(self._write, stack.enter_context(Draft(file)))
             stack.enter_context(self.timed("total"))
             try:
                 yield
@@ -61,13 +62,9 @@ class Outcome:
                     self.add(exit_code=error.exit_code, message=error.message, hint=error.hint)
                 raise
 
-    def _write(self, out: TextIO) -> None:
-        json.dump({**self._facts, "seconds": self._seconds}, out, indent=2)
-        out.write("\n")
-
-
-def _opened(file: Path) -> TextIO:
-    try:
-        return file.open("w", encoding="utf-8")
-    except OSError as error:
-        raise click.FileError(str(file), error.strerror) from error
+    def _write(self, draft: Draft) -> None:
+        if draft.replaces and "qemu_command" not in self._facts:
+            return
+        record = json.dumps({**self._facts, "seconds": self._seconds}, indent=2)
+        draft.file.write(f"{record}\n".encode())
+        draft.publish()

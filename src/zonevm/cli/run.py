@@ -17,6 +17,7 @@ from zonevm.cli.faults import fault_options, gathered
 from zonevm.cli.options import Seconds
 from zonevm.cli.outcome import Outcome
 from zonevm.cli.output import say
+from zonevm.cli.overwriting import refuse_overwriting
 from zonevm.cli.run_image import boot_image, refuse_misplaced
 from zonevm.cli.stopping import undo_when_terminated
 from zonevm.disks import parse
@@ -116,6 +117,8 @@ def run(
     for disk in described:
         for note in disk.notes:
             say(note)
+    inputs = {"--image": image, "--kernel": settings["kernel"], "--qemu": settings["qemu"]}
+    refuse_overwriting(described, inputs, fault_files, trace, record)
     failing = gathered(faults, fault_files)
     progress = say if verbose else None
     guest: Guest | ImageGuest

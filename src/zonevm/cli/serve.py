@@ -14,6 +14,7 @@ from zonevm.attach import choose
 from zonevm.cli.explaining import explained
 from zonevm.cli.faults import fault_options, gathered
 from zonevm.cli.output import say
+from zonevm.cli.overwriting import refuse_overwriting
 from zonevm.disks import SmrDisk, parse
 from zonevm.errors import UsageError
 from zonevm.export import libvirt
@@ -77,6 +78,7 @@ def serve(
         say(note)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
+    refuse_overwriting(described, {}, fault_files, trace)
     failing = gathered(faults, fault_files)
     with (
         served(described, socket, failing, trace) as ready,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
 from zonevm.disks.option import Described
@@ -27,6 +28,12 @@ class Disk(Described):
     def shares(self) -> str | None:
         """The name of the controller that this disk shares with others, or ``None`` for one of its own."""
         return None
+
+    @property
+    def place(self) -> Path | None:
+        """The file or the node of this host that has the data; ``None`` where nothing with a name has."""
+        file = getattr(self, "file", None)
+        return file if isinstance(file, Path) else None
 
     def note(self, *notes: str) -> None:
         """Add sentences that the user should see; for ``__post_init__``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from zonevm.disks.disk import Disk
@@ -46,6 +47,11 @@ class PhysicalDisk(Disk):
     def iscsi(self) -> bool:
         """Whether it is an iSCSI LUN, and no device of this host."""
         return not self.path.startswith("/")
+
+    @property
+    def place(self) -> Path | None:
+        """The device's node."""
+        return None if self.iscsi else Path(self.path)
 
     def __str__(self) -> str:
         return super().__str__().removeprefix(f"{self.kind},path=")

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from zonevm import images
 from zonevm.attach import QemuDevice
 from zonevm.attach import plan as plan_attachments
 from zonevm.attach.pci import placed
@@ -255,6 +256,11 @@ def _image_format(image: Path) -> str:
     try:
         with open_regular(image) as file:
             start = file.read(max(map(len, _FORMATS)))
+        what = images.kind(image)
     except OSError as error:
         raise ImageError(f"{image}: {error.strerror}", "Give an image that can be read.") from error
+    if what:
+        raise ImageError(
+            f"{image} is {what}, and no system image", "Give it as a disk: --disk KIND,file=FILE."
+        )
     return next((name for magic, name in _FORMATS.items() if start.startswith(magic)), "raw")

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zonevm import images
+from zonevm import images, outputs
 from zonevm.attach import Attachment, QemuDevice, live_disks, trace_disks
 from zonevm.disks import Disk, SmrDisk
 from zonevm.errors import UsageError
 from zonevm.explain import Failure, failures
 from zonevm.guest import open_files
-from zonevm.trace import recording
+from zonevm.outputs import Named
+from zonevm.trace import raw_file, recording
 
 if TYPE_CHECKING:
     from zonevm._core import PowerCut
@@ -32,8 +33,8 @@ class Observed:
     def entered(self, disks: Sequence[Disk], attachments: Sequence[Attachment]) -> Iterator[list[QemuDevice]]:
         """Enter the attachments of ``disks``; the trace is whole once they are left.
 
-        Raises :class:`UsageError` for a trace where there is no emulated SMR disk, what :func:`recording`
-        raises, and what attaching a disk raises.
+        Raises :class:`UsageError` for a trace where there is no emulated SMR disk, or in the place of a disk,
+        what :func:`recording` raises, and what attaching a disk raises.
         """
         open_files.allow(len(disks))
         with ExitStack() as stack:
@@ -43,6 +44,7 @@ class Observed:
                         "there is no disk to trace: only those emulated by zonevm are",
                         "Add one, --disk smr,size=20G, or leave the trace out.",
                     )
+                outputs.check(trace_outputs(self._trace), disk_places(disks))
                 trace_disks(disks, attachments, stack.enter_context(recording(self._trace)))
             devices = [stack.enter_context(attachment) for attachment in attachments]
             self._disks, self.live = disks, live_disks(disks, attachments)
@@ -87,3 +89,15 @@ class Observed:
     def _is_volatile(self, number: int) -> bool:
         disk = self._disks[number]
         return isinstance(disk, SmrDisk) and disk.cache != "host"
+
+
+def disk_places(disks: Iterable[Disk]) -> list[Named]:
+    """Return the places of the disks that have one, for :func:`zonevm.outputs.check`."""
+    return [Named(f"the disk {disk}", disk.place) for disk in disks if disk.place is not None]
+
+
+def trace_outputs(trace: Path | None) -> list[Named]:
+    """Return the files that a trace writes, if there is one."""
+    if trace is None:
+        return []
+    return [Named("the trace", trace), Named("the raw trace", raw_file(trace))]

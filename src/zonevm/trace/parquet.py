@@ -20,6 +20,8 @@ _NONE = {"lba": 2**64 - 1, "blocks": 2**64 - 1, "zone": 2**32 - 1, "queue": 2**1
 """What stands for "none" in a raw column."""
 _MOST_ROWS_A_BYTE = 64
 """No trace packs its commands, whose times all differ, as densely."""
+MAGIC = b"PAR1"
+"""How a Parquet file begins."""
 _ROWS = 1 << 17
 """Rows of a row group: what is in memory at a time."""
 COLUMNS = (
@@ -51,10 +53,10 @@ def need() -> None:
         ) from error
 
 
-def convert(source: BinaryIO, target: Path) -> int:
-    """Write the raw trace ``source`` as a Parquet file; return how many commands it has.
+def convert(source: BinaryIO, target: BinaryIO) -> int:
+    """Write the raw trace ``source`` to ``target`` as Parquet; return how many commands it has.
 
-    Raises OSError for a file that cannot be written.
+    Raises OSError where ``target`` cannot be written.
     """
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from zonevm._core import CoreError, Trace
 from zonevm.errors import HostError, UsageError
 from zonevm.inputs import open_regular
+from zonevm.outputs import Draft
 from zonevm.trace import parquet
 
 _log = logging.getLogger(__name__)
@@ -25,24 +27,24 @@ def raw_file(file: Path) -> Path:
 def recording(file: Path) -> Iterator[Trace]:
     """Record a trace while entered: give it to disks. ``file`` is replaced by it at the end.
 
-    Raises :class:`HostError` where pyarrow is missing or a file cannot be written, and :class:`UsageError` if
-    a killed run has left a raw trace of that name. What fails at the end of a body that failed is logged.
+    ``file`` stays as it is when the body fails before there was a command. Raises :class:`HostError` where
+    pyarrow is missing or a file cannot be written, and :class:`UsageError` for a ``file`` that is neither a
+    trace nor a text, or if a killed run has left a raw trace of that name. What fails at the end of a body
+    that failed is logged.
     """
     parquet.need()
-    raw = raw_file(file)
-    if file.is_dir():
-        raise UsageError(f"{file} is a directory", "Give the name of a file for the trace.")
-    trace = _started(file, raw)
-    with _owned(raw):
-        try:
-            yield trace
-        except BaseException:
+    with Draft(file, parquet.MAGIC) as draft, _raw(file, draft) as raw:
+        trace = _started(file, raw)
+        with _owned(raw):
             try:
-                _finish(trace, raw, file)
-            except HostError as error:
-                _log.warning("%s %s", error.message, error.hint)
-            raise
-        _finish(trace, raw, file)
+                yield trace
+            except BaseException:
+                try:
+                    _finish(trace, raw, file, draft, failed=True)
+                except HostError as error:
+                    _log.warning("%s %s", error.message, error.hint)
+                raise
+            _finish(trace, raw, file, draft)
 
 
 def recover(file: Path) -> int:
@@ -53,8 +55,20 @@ def recover(file: Path) -> int:
     """
     parquet.need()
     raw = raw_file(file)
-    with _owned(raw):
-        return _convert(raw, file)
+    with _owned(raw), Draft(file, parquet.MAGIC) as draft:
+        rows = _convert(raw, file, draft)
+        _publish(raw, file, draft)
+        return rows
+
+
+@contextmanager
+def _raw(file: Path, draft: Draft) -> Iterator[Path]:
+    """Yield where the raw trace goes: beside ``file``, or, for a pipe or a device, out of the way."""
+    if draft.beside:
+        yield raw_file(file)
+        return
+    with tempfile.TemporaryDirectory(prefix="zonevm-trace-") as directory:
+        yield raw_file(Path(directory, "trace"))
 
 
 @contextmanager
@@ -86,22 +100,35 @@ def _started(file: Path, raw: Path) -> Trace:
         raise HostError(error.message, "Give a file in a directory that you may write to.") from error
 
 
-def _finish(trace: Trace, raw: Path, file: Path) -> None:
+def _finish(trace: Trace, raw: Path, file: Path, draft: Draft, *, failed: bool = False) -> None:
     try:
         trace.close()
     except CoreError as error:
         _log.warning("the trace ends early: %s", error.message)
-    _convert(raw, file)
+    if _convert(raw, file, draft) or not (failed and draft.replaces):
+        _publish(raw, file, draft)
+    else:
+        raw.unlink()
 
 
-def _convert(raw: Path, file: Path) -> int:
+def _convert(raw: Path, file: Path, draft: Draft) -> int:
     try:
         with open_regular(raw) as source:
-            rows = parquet.convert(source, file)
-        raw.unlink()
+            return parquet.convert(source, draft.file)
     except OSError as error:
-        raise HostError(
-            f"cannot write the trace {file}: {error.strerror or error}",
-            f"Its commands are in {raw}. Make room, then: zonevm trace recover {file}",
-        ) from error
-    return rows
+        raise _unwritten(raw, file, error.strerror or str(error)) from error
+
+
+def _publish(raw: Path, file: Path, draft: Draft) -> None:
+    try:
+        draft.publish()
+    except HostError as error:
+        raise _unwritten(raw, file, error.message) from error
+    raw.unlink()
+
+
+def _unwritten(raw: Path, file: Path, why: str) -> HostError:
+    return HostError(
+        f"cannot write the trace {file}: {why}",
+        f"Its commands are in {raw}. Make room, then: zonevm trace recover {file}",
+    )

@@ -1,0 +1,28 @@
+"""Refuses, before anything is written, outputs of a run that are one of its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from zonevm import outputs
+from zonevm.disks import Disk
+from zonevm.guest.observed import disk_places, trace_outputs
+from zonevm.outputs import Named
+
+
+def refuse_overwriting(
+    disks: Sequence[Disk],
+    inputs: Mapping[str, str | Path | None],
+    fault_files: Sequence[Path],
+    trace: Path | None,
+    record: Path | None = None,
+) -> None:
+    """Raise :class:`UsageError` where ``trace`` or ``record`` is a disk, an input, or both are one file.
+
+    ``inputs``: options and the paths that they were given, if any; what is no file is no matter.
+    """
+    written = [*([Named("--json", record)] if record else []), *trace_outputs(trace)]
+    read = [Named(option, Path(path)) for option, path in inputs.items() if path and Path(path).exists()]
+    read += [Named("--faults", file) for file in fault_files]
+    outputs.check(written, [*disk_places(disks), *read])
