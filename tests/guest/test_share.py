@@ -1,8 +1,9 @@
-"""Nothing of the host's /proc, /sys, /dev and /run is in what a guest shares, whatever its root does."""
+"""What a guest's root can reach in the share, and leave there: no /proc of the host's, no setuid file."""
 
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,9 @@ from pathlib import Path
 import pytest
 
 import zonevm as package
+from zonevm import Guest
 from zonevm.guest.kernel import kernels_dir
+from zonevm.host import guest_python
 
 pytestmark = pytest.mark.guest
 
@@ -63,7 +66,7 @@ def mounting(script: str, *command: str) -> list[str]:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
-def test_nor_where_the_host_has_mounted_them_once_more(
+def test_the_hosts_own_is_hidden_also_where_it_is_mounted_once_more(
     kernel: str, zonevm: list[str], directory: Path
 ) -> None:
     places = [directory / "chroot" / name for name in ("proc", "sys", "dev", "run", "net")]
@@ -83,7 +86,7 @@ def test_nor_where_the_host_has_mounted_them_once_more(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the tests run as an ordinary user already")
-def test_nor_of_an_ordinary_users_guest(kernel: str, directory: Path) -> None:
+def test_the_hosts_own_is_hidden_of_an_ordinary_users_guest(kernel: str, directory: Path) -> None:
     candidates = (Path(sys.executable).resolve(), Path(f"/usr/bin/python3.{sys.version_info.minor}"))
     python = next((each for each in candidates if each.exists() and readable(each)), None)
     packages = [Path(path) for path in sys.path if path.endswith("site-packages")]
@@ -107,6 +110,27 @@ def test_nor_of_an_ordinary_users_guest(kernel: str, directory: Path) -> None:
         XDG_RUNTIME_DIR=str(runtime),
     )
     assert found == [*NOTHING, "0"]
+
+
+LEAVE = """
+    cd "$1"; umask 022
+    echo x > program; chmod 750 program; chmod 4755 program; install -m 4755 /bin/true other
+    mkdir group; chmod 2775 group; mkdir group/below
+    mknod null c 1 3; mknod disk b 8 0
+    "$2" -c 'import os; os.open("made", os.O_CREAT | os.O_WRONLY, 0o4755)'
+"""
+
+
+def test_a_guest_leaves_no_setuid_file_and_no_device(kernel: str, directory: Path) -> None:
+    with Guest(kernel=kernel, rwdirs=[directory]) as guest:
+        done = guest.run(["sh", "-c", LEAVE, "sh", directory, guest_python()])
+        outside = guest.run("cp /bin/true /tmp/true && chmod 4755 /tmp/true && mknod /tmp/null c 1 3")
+    assert outside.returncode == 0, "in its own memory it may do all that"
+    left = {str(each.relative_to(directory)): each.lstat().st_mode for each in directory.rglob("*")}
+    assert not any(mode & stat.S_ISUID or stat.S_ISCHR(mode) or stat.S_ISBLK(mode) for mode in left.values())
+    assert left["program"] == stat.S_IFREG | 0o750
+    assert left["group/below"] == stat.S_IFDIR | stat.S_ISGID | 0o755, "directories inherit their group"
+    assert "chmod: changing permissions of 'program': Operation not permitted" in done.stderr.decode()
 
 
 def readable(path: Path) -> bool:

@@ -155,7 +155,9 @@ class Guest:
             self._disks, self._devices = disks, devices
             self._command = plan.machine(files, devices, tree).argv()
             self._progress(f"booting Linux {plan.kernel.version} ({plan.accel.name})")
-            machine = RunningMachine(self._command, files.monitor, self._log_dir, tree.descriptors)
+            machine = RunningMachine(
+                [*plan.guard, *self._command], files.monitor, self._log_dir, tree.descriptors
+            )
             undo.callback(machine.stop)
             runtime.watch(machine.pid)
             machine.connect()

@@ -28,6 +28,7 @@ NETS = (None, "user")
 
 _SMALLEST_MEMORY = 256 * 2**20
 _RUN = Path("/run")
+_GUARD = Path(__file__).with_name("guard_program.py")
 _ALWAYS = (
     ("virtio_pci", "the guest's root"),
     ("virtio_console", "the guest's agent"),
@@ -167,6 +168,11 @@ class Plan:
             append=settings.append,
             extra=settings.qemu_args,
         )
+
+    @property
+    def guard(self) -> list[str]:
+        """What QEMU is executed by: keeps the guest's root from leaving setuid files in what it may write."""
+        return [str(guest_python()), "-I", "-S", str(_GUARD)] if self.shares else []
 
     @contextmanager
     def serve_root(self, tree: Tree, path: Path, runtime: RuntimeDir, log_dir: Path) -> Iterator[None]:
