@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -121,8 +122,24 @@ LEAVE = """
 """
 
 
-def test_a_guest_leaves_no_setuid_file_and_no_device(kernel: str, directory: Path) -> None:
-    with Guest(kernel=kernel, rwdirs=[directory]) as guest:
+@pytest.fixture
+def place(directory: Path) -> Iterator[Path]:
+    """A directory in /run, beside a secret; for an ordinary user, who cannot make one there, any."""
+    root = os.geteuid() == 0
+    base = Path(tempfile.mkdtemp(prefix="zonevm-test", dir="/run" if root else None))
+    (base / "place").mkdir()
+    (base / "place" / "file").touch()
+    if root:
+        (base / "secret").touch()
+    yield base / "place"
+    shutil.rmtree(base)
+
+
+def test_a_guest_sees_where_it_is_and_leaves_no_setuid_file_and_no_device(
+    kernel: str, directory: Path, place: Path
+) -> None:
+    with Guest(kernel=kernel, rwdirs=[directory], cwd=place) as guest:
+        assert guest.run("pwd; ls; ls ..", check=True).text.split() == [str(place), "file", "place"]
         done = guest.run(["sh", "-c", LEAVE, "sh", directory, guest_python()])
         outside = guest.run("cp /bin/true /tmp/true && chmod 4755 /tmp/true && mknod /tmp/null c 1 3")
     assert outside.returncode == 0, "in its own memory it may do all that"
