@@ -116,9 +116,11 @@ def test_the_hosts_own_is_hidden_of_an_ordinary_users_guest(kernel: str, directo
 LEAVE = """
     cd "$1"; umask 022
     echo x > program; chmod 750 program; chmod 4755 program; install -m 4755 /bin/true other
+    chmod 2750 program; install -m 2755 /bin/true another
     mkdir group; chmod 2775 group; mkdir group/below
     mknod null c 1 3; mknod disk b 8 0
     "$2" -c 'import os; os.open("made", os.O_CREAT | os.O_WRONLY, 0o4755)'
+    "$2" -c 'import os; os.open("made", os.O_CREAT | os.O_WRONLY, 0o2755)'
 """
 
 
@@ -145,6 +147,7 @@ def test_a_guest_sees_where_it_is_and_leaves_no_setuid_file_and_no_device(
     assert outside.returncode == 0, "in its own memory it may do all that"
     left = {str(each.relative_to(directory)): each.lstat().st_mode for each in directory.rglob("*")}
     assert not any(mode & stat.S_ISUID or stat.S_ISCHR(mode) or stat.S_ISBLK(mode) for mode in left.values())
+    assert not any(mode & stat.S_ISGID and stat.S_ISREG(mode) for mode in left.values())
     assert left["program"] == stat.S_IFREG | 0o750
     assert left["group/below"] == stat.S_IFDIR | stat.S_ISGID | 0o755, "directories inherit their group"
     assert "chmod: changing permissions of 'program': Operation not permitted" in done.stderr.decode()

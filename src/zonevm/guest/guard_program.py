@@ -1,11 +1,13 @@
-"""A program of its own: executes another one that can leave no setuid file and no device node behind.
+"""A program of its own: executes another one that leaves no setuid or setgid file and no device node behind.
 
     guard_program.py PROGRAM ARGUMENT...
 
 For QEMU, which does on the host what a guest's root does below --rwdir. A seccomp filter refuses modes with
-the setuid bit (EPERM). Root's QEMU also loses the capabilities for device nodes, file capabilities, and
-setgid files of groups that it is not in. The setgid bit itself cannot be refused: directories have it too. A
-host without seccomp executes the program all the same, with a word on stderr.
+the setuid or setgid bit (EPERM). Directories may have the latter, and a mode does not always say whose it is:
+QEMU passes the type on that comes with a Linux guest's chmod, and none when it makes a directory. So a guest
+that does not say what is a file could leave setgid files, of groups that QEMU is in. Root's QEMU also loses
+the capabilities for device nodes, for file capabilities, and for setgid files of other groups. A host without
+seccomp executes the program all the same, with a word on stderr.
 
 Standard library only: it runs isolated (-I -S).
 """
@@ -16,15 +18,18 @@ import ctypes
 import errno
 import os
 import platform
+import stat
 import struct
 import sys
 
-_S_ISUID = 0o4000
+_SET_ID = stat.S_ISUID | stat.S_ISGID
 _CREATES = os.O_CREAT | (os.O_TMPFILE & ~os.O_DIRECTORY)
 
 # System calls of x86-64 (arch/x86/entry/syscalls/syscall_64.tbl) and which of their arguments is a mode.
-_MODES = {90: 1, 91: 1, 268: 2, 452: 2, 85: 1, 133: 1, 259: 2}
-"""chmod, fchmod, fchmodat, fchmodat2; creat, mknod, mknodat."""
+_CHANGES = {90: 1, 91: 1, 268: 2, 452: 2}
+"""chmod, fchmod, fchmodat, fchmodat2."""
+_MAKES = {85: 1, 133: 1, 259: 2}
+"""creat, mknod, mknodat."""
 _OPENS = {2: (1, 2), 257: (2, 3)}
 """open and openat: flags and mode."""
 _OPENAT2 = 437
@@ -66,11 +71,14 @@ def _filter() -> list[tuple[int, int, int, int]]:
     lines = [(_LOAD, 0, 0, _ARCH), (_IF_EQUAL, 1, 0, _AUDIT_ARCH_X86_64), allow]
     lines += [(_LOAD, 0, 0, _NUMBER), (_IF_ANY_BIT, 0, 1, _X32), unknown]
     lines += [(_IF_EQUAL, 0, 1, _OPENAT2), unknown]
-    for number, mode in _MODES.items():
-        lines += [(_IF_EQUAL, 0, 4, number), _argument(mode), (_IF_ANY_BIT, 0, 1, _S_ISUID), refuse, allow]
+    for number, mode in _CHANGES.items():
+        lines += [(_IF_EQUAL, 0, 6, number), _argument(mode), (_IF_ANY_BIT, 2, 0, stat.S_ISUID)]
+        lines += [(_IF_ANY_BIT, 0, 2, stat.S_ISGID), (_IF_ANY_BIT, 0, 1, stat.S_IFREG), refuse, allow]
+    for number, mode in _MAKES.items():
+        lines += [(_IF_EQUAL, 0, 4, number), _argument(mode), (_IF_ANY_BIT, 0, 1, _SET_ID), refuse, allow]
     for number, (flags, mode) in _OPENS.items():
         lines += [(_IF_EQUAL, 0, 6, number), _argument(flags), (_IF_ANY_BIT, 0, 3, _CREATES)]
-        lines += [_argument(mode), (_IF_ANY_BIT, 0, 1, _S_ISUID), refuse, allow]
+        lines += [_argument(mode), (_IF_ANY_BIT, 0, 1, _SET_ID), refuse, allow]
     return [*lines, allow]
 
 
