@@ -55,6 +55,7 @@ _OF_IMAGE = ("memory", "cpus", "net", "qemu", "qemu_args", "accel")
     help="Give up on the guest when it is not up then; exit code 124.",
 )
 @click.option("--append", default="", metavar="TEXT", help="More for the kernel's command line.")
+@click.option("--udev", is_flag=True, help="Start the host's udevd in the guest.")
 @click.option("--qemu", metavar="PROGRAM", help="Another QEMU.")
 @click.option("--qemu-arg", "qemu_args", multiple=True, metavar="ARG", help="One more argument for QEMU.")
 @click.option("--accel", type=click.Choice(["auto", "kvm", "tcg"]), default="auto", show_default=True)

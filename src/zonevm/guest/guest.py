@@ -70,6 +70,7 @@ class Guest:
     the guest has read, it may see nothing.
     ``net``: None or ``user``. ``append``: more kernel arguments.
     ``qemu``: another QEMU. ``qemu_args``: more arguments for it. ``accel``: ``auto``, ``kvm`` or ``tcg``.
+    ``udev``: whether the host's udevd runs in it.
     ``boot_timeout``: seconds.
     ``env`` and ``cwd``: of commands; those of this process by default.
     ``trace``: a file to record the commands of all emulated SMR disks in, whole when the guest has stopped.
@@ -90,6 +91,7 @@ class Guest:
         qemu: str | None = None,
         qemu_args: Sequence[str] = (),
         accel: str = "auto",
+        udev: bool = False,
         boot_timeout: float = _BOOT_SECONDS,
         env: Mapping[str, str] | None = None,
         cwd: str | Path | None = None,
@@ -107,6 +109,7 @@ class Guest:
             qemu=qemu,
             qemu_args=tuple(qemu_args),
             accel=accel,
+            udev=udev,
             cwd=Path(cwd or Path.cwd()).absolute(),
             faults=tuple(parse_fault(fault) if isinstance(fault, str) else fault for fault in faults),
         )

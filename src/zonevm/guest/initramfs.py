@@ -39,7 +39,8 @@ class Contents:
 
     ``modules`` are module files in load order; ``module_dir`` is what the guest sees at
     /lib/modules/``release``; ``root`` is how the host's root is shared: ``9p`` or ``virtiofs``;
-    ``fresh_run``: whether the guest has a /run of its own.
+    ``fresh_run``: whether the guest has a /run of its own; ``kernel_config``: the file that test suites look
+    for; ``udevd``: the host's, to be started.
     """
 
     busybox: Path
@@ -51,6 +52,8 @@ class Contents:
     root: str = "9p"
     net: str | None = None
     fresh_run: bool = True
+    kernel_config: Path | None = None
+    udevd: Path | None = None
     hostname: str = "zonevm"
 
     def config(self) -> str:
@@ -64,6 +67,8 @@ class Contents:
             "HOSTNAME": self.hostname,
             "NET": self.net or "",
             "PYTHON": str(self.python),
+            "CONFIG": str(self.kernel_config or ""),
+            "UDEVD": str(self.udevd or ""),
         }
         return "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items())
 
@@ -125,6 +130,7 @@ def _entries(contents: Contents) -> list[Entry]:
             Entry(f"zonevm/agent/{name}.pyc", plain, _compiled(_HERE / f"{name}.py"))
             for name in ("agent", "protocol")
         ),
+        Entry("zonevm/agent/udev.sh", plain, (_HERE / "udev.sh").read_bytes()),
         *(
             Entry(f"zonevm/modules.d/{name}", plain, read_module(path))
             for name, path in zip(names, contents.modules, strict=True)
@@ -151,7 +157,7 @@ def _key(contents: Contents) -> str:
         f"{sys.implementation.cache_tag} {importlib.util.MAGIC_NUMBER!r} {contents.config()}".encode()
     )
     digest.update("".join(f"{share.tag} {share.path}\n" for share in contents.shares).encode())
-    for source in ("stage1.sh", "agent.py", "protocol.py", "initramfs.py"):
+    for source in ("stage1.sh", "udev.sh", "agent.py", "protocol.py", "initramfs.py"):
         digest.update((_HERE / source).read_bytes())
     for path in (contents.busybox, *contents.modules):
         status = path.stat()

@@ -54,6 +54,10 @@ class ModuleTree:
                 order.setdefault(dependency)
         return [self.directory / path for path in order]
 
+    def has(self, name: str) -> bool:
+        """Whether there is a module ``name``, in a file of its own."""
+        return module_name(name) in self._paths
+
     def _read(self, name: str) -> str:
         path = self.directory / name
         try:

@@ -18,10 +18,20 @@ from zonevm.guest import accel, initramfs, kernel
 from zonevm.guest.builtin import require_builtin
 from zonevm.guest.command import Files, Machine, driver_modules
 from zonevm.guest.initramfs import Contents, Share
+from zonevm.guest.kernel_config import find_config
 from zonevm.guest.modules import ModuleTree
 from zonevm.guest.rundir import RuntimeDir
 from zonevm.guest.vmlinux import unpacked
-from zonevm.host import Qemu, cache_dir, find_qemu, find_static_busybox, find_virtiofsd, guest_python, tree
+from zonevm.host import (
+    Qemu,
+    cache_dir,
+    find_qemu,
+    find_static_busybox,
+    find_udevd,
+    find_virtiofsd,
+    guest_python,
+    tree,
+)
 from zonevm.host.tree import OWN, UNCOVERED, Tree
 
 NETS = (None, "user")
@@ -35,6 +45,7 @@ _ALWAYS = (
     ("virtio_rng", "the guest's random numbers"),
     ("overlay", "the guest's root"),
 )
+_WHERE_THERE = ("configfs",)
 _ROOT = {"9p": ("9pnet_virtio", "9p"), "virtiofs": ("virtiofs",)}
 
 
@@ -53,6 +64,7 @@ class Settings:
     qemu_args: tuple[str, ...]
     accel: str
     cwd: Path
+    udev: bool = False
     faults: tuple[Fault, ...] = ()
 
     def check(self) -> None:
@@ -227,7 +239,9 @@ def _contents(
     ]
     wanted += driver_modules([*devices, *settings.qemu_args])
     if chosen.modules:
-        modules = ModuleTree(chosen.modules).closure(wanted)
+        known = ModuleTree(chosen.modules)
+        wanted += [(name, "test suites") for name in _WHERE_THERE if known.has(name)]
+        modules = known.closure(wanted)
     else:
         require_builtin(chosen, image, wanted)
         modules = []
@@ -241,4 +255,6 @@ def _contents(
         root=root,
         net=settings.net,
         fresh_run=fresh_run,
+        kernel_config=find_config(chosen),
+        udevd=find_udevd() if settings.udev else None,
     )

@@ -49,6 +49,38 @@ in_root() {
     chroot /newroot /run/zonevm/busybox "$@"
 }
 
+# The nodes whose opening loads a module, as kmod-static-nodes.service has them made: "module node c10:237".
+make_static_nodes() {
+    while read -r module node number; do
+        case $module in \#*) continue ;; esac
+        [ -e "/newroot/dev/$node" ] && continue
+        major=${number%:*}
+        mkdir -p "/newroot/dev/${node%"${node##*/}"}"
+        mknod -m 600 "/newroot/dev/$node" "${number%"${number#?}"}" "${major#?}" "${number#*:}"
+    done
+}
+
+show_kernel_config() {
+    if [ -z "$CONFIG" ] && [ -e /proc/config.gz ]; then
+        CONFIG=/run/zonevm/config
+        zcat /proc/config.gz > "/newroot$CONFIG"
+    fi
+    [ -n "$CONFIG" ] || return
+    in_root mkdir -p /boot "/lib/modules/$RELEASE"
+    for place in "/boot/config-$RELEASE" "/lib/modules/$RELEASE/config"; do
+        in_root test -e "$place" || in_root ln -s "$CONFIG" "$place"
+    done
+}
+
+# virtio_9p and virtiofs cannot be suspended: their devices are reset and never set up again. So no state is
+# offered, and writing one fails: the root would be gone.
+refuse_sleep() {
+    [ -e /newroot/sys/power/state ] || return
+    : > /newroot/run/zonevm/sleep-states
+    in_root mount --bind /run/zonevm/sleep-states /sys/power/state
+    in_root mount -o remount,bind,ro /run/zonevm/sleep-states /sys/power/state
+}
+
 busybox mkdir -p /proc /sys /dev /lower /upper /newroot
 busybox mount -t proc proc /proc
 busybox --install -s /bin
@@ -87,20 +119,25 @@ mount -t devtmpfs devtmpfs /newroot/dev
 mkdir -p /newroot/run/zonevm /newroot/run/lock
 mount -t tmpfs -o mode=755 tmpfs /newroot/run/zonevm
 cp /bin/busybox /zonevm/agent/* /newroot/run/zonevm
-for extra in cgroup2:fs/cgroup debugfs:kernel/debug; do # not in every kernel
-    mount -t "${extra%%:*}" "${extra%%:*}" "/newroot/sys/${extra#*:}" 2> /dev/null
+for extra in cgroup2:fs/cgroup debugfs:kernel/debug tracefs:kernel/tracing configfs:kernel/config; do
+    mount -t "${extra%%:*}" "${extra%%:*}" "/newroot/sys/${extra#*:}" 2> /dev/null # not in every kernel
 done
+refuse_sleep
 
 in_root mkdir -p /dev/pts /dev/shm
 in_root mount -t devpts -o mode=620,ptmxmode=666,gid=5 devpts /dev/pts
 in_root mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+mkdir /newroot/dev/hugepages && mount -t hugetlbfs hugetlbfs /newroot/dev/hugepages 2> /dev/null
 for link in fd:/proc/self/fd stdin:fd/0 stdout:fd/1 stderr:fd/2; do
     ln -sf "${link#*:}" "/newroot/dev/${link%%:*}"
 done
 if [ -n "$MODULES" ]; then
     in_root mkdir -p "/lib/modules/$RELEASE"
     in_root mount --bind "$MODULES" "/lib/modules/$RELEASE" || die "cannot show the kernel's modules: $MODULES"
+    make_static_nodes < "/newroot/lib/modules/$RELEASE/modules.devname"
 fi
+chmod 666 /newroot/dev/fuse /newroot/dev/net/tun 2> /dev/null # as 50-udev-default.rules has them
+show_kernel_config
 while read -r tag path; do
     in_root mkdir -p "$path"
     in_root mount -t 9p -o "rw,cache=mmap,$nine" "$tag" "$path" || die "cannot mount the shared directory $path"
@@ -117,4 +154,6 @@ if [ "$NET" = user ]; then
 fi
 
 umount /proc /sys /dev
-exec switch_root -c /dev/console /newroot "$PYTHON" -I -S -E -B /run/zonevm/agent.pyc
+set -- "$PYTHON" -I -S -E -B /run/zonevm/agent.pyc
+[ -z "$UDEVD" ] || set -- /run/zonevm/busybox sh /run/zonevm/udev.sh "$UDEVD" "$@"
+exec switch_root -c /dev/console /newroot "$@"

@@ -1,7 +1,7 @@
 """What this HOST has: programs, QEMU and its abilities, directories. Looks and never changes."""
 
 from zonevm.host.dirs import RUNTIME_PREFIX, cache_dir, runs_dir, runtime_base
-from zonevm.host.programs import find_program, find_static_busybox, find_virtiofsd, guest_python
+from zonevm.host.programs import find_program, find_static_busybox, find_udevd, find_virtiofsd, guest_python
 from zonevm.host.qemu import Qemu, find_qemu
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "find_program",
     "find_qemu",
     "find_static_busybox",
+    "find_udevd",
     "find_virtiofsd",
     "guest_python",
     "runs_dir",

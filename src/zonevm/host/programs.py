@@ -13,6 +13,7 @@ from zonevm.errors import HostError
 
 _SYSTEM_DIRS = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin", "/bin")
 _VIRTIOFSD_DIRS = ("/usr/libexec", "/usr/lib/qemu", "/usr/lib", "/usr/lib/virtiofsd")
+_UDEVDS = ("/usr/lib/systemd/systemd-udevd", "/lib/systemd/systemd-udevd", "/usr/sbin/udevd", "/sbin/udevd")
 _PT_INTERP = 3
 
 
@@ -58,6 +59,18 @@ def find_virtiofsd() -> Path | None:
         if "--readonly" in answer.stdout and "--no-announce-submounts" in answer.stdout:
             return path
     return None
+
+
+def find_udevd() -> Path:
+    """Return the path of the host's udevd. Raises :class:`HostError` where there is none."""
+    for path in map(Path, _UDEVDS):
+        if os.access(path, os.X_OK):
+            find_program("udevadm", "have udev in the guest", "udev")
+            return path
+    raise HostError(
+        f"no udevd is installed ({', '.join(_UDEVDS)}); it is needed to have udev in the guest",
+        "Install it, on Debian and Ubuntu with: apt-get install udev. Or leave --udev out.",
+    )
 
 
 def guest_python() -> Path:
