@@ -10,7 +10,7 @@ PYTEST  := $(BIN)/pytest
 GUESTS  := -n auto --maxprocesses 4 --dist loadfile
 export PATH := $(CURDIR)/$(BIN):$(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup build demo test check lint unit rust fuzztest guest nested bench fuzz soak clean
+.PHONY: help setup build demo test check lint unit rust fuzztest guest nested loaded bench fuzz soak clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -70,6 +70,10 @@ guest: $(VENV)/.kernels $(VENV)/.tests
 
 nested: $(VENV)/.kernels $(VENV)/.tests ## guests in a guest: kernel targets and passthrough
 	$(PYTEST) $(GUESTS) --timeout 900 tests/nested
+
+loaded: $(VENV)/.kernels $(VENV)/.tests ## faults, power cuts, lifecycle and bad input beside 20 busy processes; up to 90 minutes
+	tools/setup loaded
+	tools/loaded $(PYTEST)
 
 bench: $(VENV)/.kernels ## how fast the emulated disk and the boot are, as ratios
 	tools/setup bench $(VENV)

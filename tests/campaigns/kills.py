@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 from zonevm import Guest, images
@@ -41,9 +40,7 @@ def kill(image: Path, kernel: str, zonevm: list[str], at_least: int) -> None:
     assert running.stdout is not None
     try:
         seen = 0
-        until = time.monotonic() + 120
         while seen < at_least:
-            assert time.monotonic() < until, f"fio wrote {seen} bytes in two minutes"
             line = running.stdout.readline()
             assert line, "fio ended before it was killed"
             # of each status, the first io_bytes after "write" is what fio saw complete
@@ -66,7 +63,6 @@ def kill(image: Path, kernel: str, zonevm: list[str], at_least: int) -> None:
         done = guest.run(
             # not --verify_only: in a zoned mode fio resets the zones first, in another it may not write
             ["sh", "-c", f"{fio} --rw=read --size={size} --output-format=json"],
-            timeout=240,
         )
     assert done.returncode == 0, (done.stdout + done.stderr).decode(errors="replace")
     text = done.stdout.decode()

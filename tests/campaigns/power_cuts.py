@@ -21,7 +21,6 @@ HERE = Path(__file__).parent
 WRITER = HERE / "writer.py"
 MKZONEFS = HERE.parent / "guest/tools/mkzonefs.py"
 MOUNTED = "/mnt/cut"
-TIMEOUT = 120
 
 Told = dict[str, tuple[int, str]]
 """For each file, its size and SHA-256 as they are stable; a size of -1: it may be anything."""
@@ -77,13 +76,13 @@ def trial(guest: Guest, system: FileSystem, seed: int, device: str = "/dev/sda")
     """Make, write, cut, boot, mount, check."""
     chance = random.Random(seed)
     make = f"blkzone reset {device}; {system.make} {device} && {system.mount(device)}"
-    guest.run(make, check=True, timeout=TIMEOUT)
+    guest.run(make, check=True)
     told = _write_until_the_cut(guest, system, seed, lines=chance.randrange(20, 120))
-    mounted = guest.run(system.mount(device), timeout=TIMEOUT)
+    mounted = guest.run(system.mount(device))
     if mounted.returncode:
         return Trial(len(told), (f"it does not mount: {mounted.stderr.decode(errors='replace').strip()}",))
     wrong = _compare(guest, system, told)
-    checked = guest.run(system.check.format(device=device, mounted=MOUNTED), timeout=TIMEOUT)
+    checked = guest.run(system.check.format(device=device, mounted=MOUNTED))
     if checked.returncode:
         wrong.append((checked.stdout + checked.stderr).decode(errors="replace").strip()[-500:])
     return Trial(len(told), tuple(wrong))
@@ -135,7 +134,7 @@ def _compare(guest: Guest, system: FileSystem, told: Told) -> list[str]:
     for name, (size, digest) in told.items():
         if size < 0:
             continue
-        data = guest.run(["cat", f"{where}/{name}"], timeout=TIMEOUT).stdout
+        data = guest.run(["cat", f"{where}/{name}"]).stdout
         if hashlib.sha256(data[:size]).hexdigest() != digest:
             wrong.append(f"{name}: {len(data)} bytes, not the {size} that were stable")
     return wrong

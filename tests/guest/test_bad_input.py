@@ -13,7 +13,7 @@ import pytest
 
 from zonevm import _core, images
 
-pytestmark = pytest.mark.guest
+pytestmark = [pytest.mark.guest, pytest.mark.loaded]
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,6 @@ def test_a_wrong_invocation_is_told_so(wrong: Wrong, tmp_path: Path, zonevm: lis
         stdin=subprocess.DEVNULL,
         text=True,
         env=os.environ | {key: filled(value) for key, value in wrong.env.items()},
-        timeout=60,
     )
     assert done.returncode == wrong.code, done.stderr
     assert done.stdout == ""
@@ -133,7 +132,6 @@ def test_an_image_in_use_names_its_user(tmp_path: Path, zonevm: list[str]) -> No
             [*zonevm, "run", "--disk", f"smr,file={path}", "--", "true"],
             capture_output=True,
             text=True,
-            timeout=60,
         )
     finally:
         held.close()
@@ -160,7 +158,6 @@ def test_a_full_host_file_system_is_a_medium_error(tmp_path: Path, zonevm: list[
         ["unshare", "--mount", *([] if os.getuid() == 0 else ["--map-root-user"]), "sh", "-c", script],
         capture_output=True,
         text=True,
-        timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "survived" in done.stdout

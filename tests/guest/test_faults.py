@@ -9,17 +9,19 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from zonevm import Guest, GuestTimeoutError, SmrDisk, ZonevmError, images
+from tests.waiting import until
+from zonevm import Guest, SmrDisk, ZonevmError, images
 
 from .scsi import GOOD, Scsi, Sense
 
-pytestmark = pytest.mark.guest
+pytestmark = [pytest.mark.guest, pytest.mark.loaded]
 
 ZONE = 2048  # blocks of 512 bytes
 ZONES = 64
@@ -46,6 +48,7 @@ class Case(NamedTuple):
     output: str = ""
 
 
+DISK = re.compile(r"\bsda\b|\bsd \d|scsi|blk_|I/O error")
 MEDIUM = r"critical medium error, dev sda, sector {start} op 0x0:\(READ\)"
 TARGET = r"critical target error, dev sda, sector \d+ op {op}"
 CASES = [
@@ -83,7 +86,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def guest(kernel: str, image: Path) -> Iterator[Guest]:
     """A guest whose disk's zones hold a block each, and are closed."""
-    with suppress(ZonevmError), Guest(disks=[SmrDisk(file=image)], kernel=kernel) as guest:
+    with Guest(disks=[SmrDisk(file=image)], kernel=kernel) as guest:
         guest.run(
             f"for zone in $(seq 4 34); do"
             f" dd if=/dev/zero of=/dev/sda bs=4096 count=1 seek=$((zone * {ZONE // 8})) oflag=direct;"
@@ -93,8 +96,9 @@ def guest(kernel: str, image: Path) -> Iterator[Guest]:
         yield guest
 
 
-def places(zone: int) -> dict[str, object]:
+def places(zone: int | None) -> dict[str, object]:
     """What commands are filled in with."""
+    assert zone is not None
     start = zone * ZONE
     return {"disk": "/dev/sda", "start": start, "block": start // 8, "next": start // 8 + 1}
 
@@ -115,8 +119,9 @@ def test_what_the_kernel_shows(guest: Guest, case: Case) -> None:
     else:
         assert (done.returncode, done.error_text) == (0, "")
     assert re.match(case.output, done.text.strip())
-    log = guest.run("dmesg", check=True).text
-    assert re.search(case.log.format(**places(case.zone)) if case.log else "^$", log.strip()), log
+    # A busy host has the kernel complain of stalls, too.
+    log = "\n".join(filter(DISK.search, guest.run("dmesg", check=True).text.splitlines()))
+    assert re.search(case.log.format(**places(case.zone)) if case.log else "^$", log), log
     assert found.fired >= 1
     if kind == "delay":
         assert took >= 0.5
@@ -149,38 +154,41 @@ def test_the_sense_data_behind_it(guest: Guest) -> None:
     faults.clear()
 
 
-def test_a_command_without_an_answer_hangs_and_the_guest_reboots(guest: Guest) -> None:
-    guest.faults.inject("no-answer,zone=30,count=1")
-    with pytest.raises(GuestTimeoutError):
-        guest.run(READ.format(**places(30)), timeout=3)
-    # The disk goes on; only that command never ends.
-    guest.run(READ.format(**places(31)), timeout=30, check=True)
-    stuck = guest.run("cat /proc/[0-9]*/stat", check=True).text
-    assert re.search(r"\(dd\) D", stuck), stuck
-    guest.reboot()
-    guest.run(READ.format(**places(30)), timeout=30, check=True)
+@contextmanager
+def stuck(guest: Guest, *faults: str) -> Iterator[None]:
+    """Have a command meet each fault, and hang; all are over when the guest is reset or stopped in here."""
+    threads = []
 
-
-def test_neither_a_delay_nor_a_lost_command_keeps_a_guest_from_ending(guest: Guest, image: Path) -> None:
-    def read(zone: int) -> None:
-        with suppress(ZonevmError):
+    def read(zone: int | None) -> None:
+        with pytest.raises(ZonevmError):
             guest.run(READ.format(**places(zone)))
 
-    threads = []
-    # In this order: the delay holds up what is behind it on the disk's one queue.
-    for fault in ("no-answer,zone=33", "delay,zone=32,milliseconds=60000"):
+    def struck(zone: int | None) -> bool:
+        return any(one.fired for one in guest.faults if one.fault.zone == zone)
+
+    for fault in faults:
         zone = guest.faults.inject(fault).fault.zone
         threads.append(threading.Thread(target=read, args=(zone,)))
         threads[-1].start()
-        end = time.monotonic() + 20
-        while not any(one.fired for one in guest.faults if one.fault.zone == zone):
-            assert time.monotonic() < end
-            time.sleep(0.05)
-    begun = time.monotonic()
-    guest.stop(sync=False)
-    assert time.monotonic() - begun < 10  # well below the delay; half a second where nothing else runs
+        until(partial(struck, zone))
+    yield
     for thread in threads:
         thread.join()
+
+
+def test_a_command_without_an_answer_hangs_and_the_guest_reboots(guest: Guest) -> None:
+    with stuck(guest, "no-answer,zone=30,count=1"):
+        # The disk goes on; only that command never ends.
+        guest.run(READ.format(**places(31)), check=True)
+        assert re.search(r"\(dd\) D", guest.run("cat /proc/[0-9]*/stat", check=True).text)
+        guest.reboot()
+    guest.run(READ.format(**places(30)), check=True)
+
+
+def test_neither_a_delay_nor_a_lost_command_keeps_a_guest_from_ending(guest: Guest, image: Path) -> None:
+    # In this order: the delay holds up what is behind it on the disk's one queue. It is of an hour.
+    with stuck(guest, "no-answer,zone=33", "delay,zone=32,milliseconds=3600000"):
+        guest.stop(sync=False)
     # What failed for good is in the image.
     conditions = {zone: images.zones(image)[zone].condition for zone in (17, 18)}
     assert conditions == {17: "read-only", 18: "offline"}
@@ -202,7 +210,6 @@ def test_from_the_command_line(zonevm: list[str], kernel: str, tmp_path: Path) -
         [*zonevm, "run", "--kernel", kernel, *disks, *faults, "--", "sh", "-c", script],
         capture_output=True,
         text=True,
-        timeout=120,
         env=os.environ | {"LC_ALL": "C"},
     )
     assert done.returncode == 0, done.stderr

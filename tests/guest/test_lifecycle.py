@@ -7,18 +7,16 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import until
 from zonevm import Guest, GuestError, GuestPanicError, GuestTimeoutError, KernelError, QemuError, UsageError
 from zonevm.guest import find
 
-pytestmark = pytest.mark.guest
-
-SOON = 10
+pytestmark = [pytest.mark.guest, pytest.mark.loaded]
 
 
 def processes(of: Path) -> dict[int, str]:
@@ -41,10 +39,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         path = Path(name)
         monkeypatch.setenv("XDG_RUNTIME_DIR", name)
         yield path
-        end = time.monotonic() + SOON
-        while processes(path) or list(path.iterdir()):
-            assert time.monotonic() < end, (processes(path), list(path.iterdir()))
-            time.sleep(0.05)
+        until(lambda: not processes(path) and not list(path.iterdir()))
 
 
 def test_a_panic_is_told_with_its_text(kernel: str) -> None:
@@ -180,12 +175,9 @@ def test_nothing_is_left_of_an_interrupted_or_killed_zonevm(
     ) as process:
         assert process.stdout and process.stdout.readline() == "up\n"
         assert len(processes(runtime)) >= 2
-        start = time.monotonic()
         process.send_signal(number)
-        process.wait(SOON)
-        while processes(runtime) or list(runtime.iterdir()):
-            assert time.monotonic() - start < 3
-            time.sleep(0.02)
+        process.wait()
+        until(lambda: not processes(runtime) and not list(runtime.iterdir()))
 
 
 def test_the_console_has_the_kernels_log(kernel: str) -> None:

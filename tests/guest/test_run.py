@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import until
 from zonevm import CommandError, Guest, GuestError, GuestTimeoutError, UsageError
 
 pytestmark = pytest.mark.guest
@@ -62,7 +63,7 @@ def test_a_reader_that_goes_away_ends_the_command(plain: Guest) -> None:
     thread.start()
     assert os.read(read, 2) == b"y\n"
     os.close(read)
-    thread.join(20)
+    thread.join()
     os.close(write)
     assert ended == [128 + 13]
 
@@ -82,14 +83,10 @@ def test_many_commands_at_once(plain: Guest) -> None:
 
 
 def test_a_timeout_kills_the_command(plain: Guest) -> None:
-    start = time.monotonic()
     with pytest.raises(GuestTimeoutError, match="sleep 317 did not end within 1 s") as caught:
         plain.run(["sleep", "317"], timeout=1)
     assert caught.value.exit_code == 124
-    assert time.monotonic() - start < 5
-    end = time.monotonic() + 10
-    while plain.run("grep -lz '^317$' /proc/[0-9]*/cmdline").returncode == 0:
-        assert time.monotonic() < end
+    until(lambda: plain.run("grep -lz '^317$' /proc/[0-9]*/cmdline").returncode != 0)
 
 
 def test_the_working_directory_is_the_hosts(plain: Guest, tmp_path: Path) -> None:

@@ -49,10 +49,8 @@ _OF_IMAGE = ("memory", "cpus", "net", "qemu", "qemu_args", "accel")
 @click.option(
     "--boot-timeout",
     type=_SECONDS,
-    default=120,
     metavar="SECONDS",
-    show_default=True,
-    help="Give up on the guest when it is not up then; exit code 124.",
+    help="Give up on the guest when it is not up then; exit code 124. [once its console is still for long]",
 )
 @click.option("--append", default="", metavar="TEXT", help="More for the kernel's command line.")
 @click.option("--udev", is_flag=True, help="Start the host's udevd in the guest.")

@@ -26,6 +26,7 @@ from zonevm.guest.streams import Sink, Source
 Frame = bytes | Callable[[], bytes]
 """What is sent: its bytes, or what makes them at the moment they are sent."""
 
+_TURN_SECONDS = 0.1
 _OF_COMMANDS = (
     protocol.DATA,
     protocol.EOF,
@@ -283,11 +284,14 @@ class Client:
             self._fail_all(self._why)
         return command
 
-    def sync(self, timeout: float) -> bool:
-        """Have the guest write out all it has; return whether that was done in time."""
+    def sync(self, give_up: Callable[[], bool]) -> bool:
+        """Have the guest write out all it has; return whether it did before ``give_up()``."""
         self._synced.clear()
         self.send(protocol.frame(protocol.SYNC))
-        return not self.lost and self._synced.wait(timeout) and not self.lost
+        while not self.lost and not self._synced.wait(_TURN_SECONDS):
+            if give_up():
+                return False
+        return not self.lost
 
     def send(self, frame: Frame) -> None:
         """Send a frame, some time soon. What is in the air is limited by the streams' credit."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import socket
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
@@ -16,11 +15,12 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 from zonevm import images
 from zonevm.attach import QemuDevice
 from zonevm.disks import Disk, parse
-from zonevm.errors import GuestError, GuestTimeoutError, ImageError, QemuError, UsageError, ZonevmError
+from zonevm.errors import GuestError, GuestTimeoutError, ImageError, UsageError
 from zonevm.explain import Failure
 from zonevm.faults import Fault, Faults
 from zonevm.faults import parse as parse_fault
 from zonevm.guest import control, terminal
+from zonevm.guest.boot import await_agent, connect, lost
 from zonevm.guest.client import (
     Client,
     ConnectionLostError,
@@ -39,15 +39,13 @@ from zonevm.guest.rundir import RuntimeDir, make_log_dir
 from zonevm.guest.streams import BoundedFile, Captured, Sink, Source, Written
 from zonevm.guest.verify import PROBE, Check, pci_addresses, verify
 from zonevm.host import guest_python, runtime_base
+from zonevm.patience import Patience, written
 from zonevm.units import parse_size
 
 if TYPE_CHECKING:
     from zonevm._core import PowerCut
 
-_BOOT_SECONDS = 120.0
-_SYNC_SECONDS = 10.0
-_POLL_SECONDS = 0.02
-_LAST_LINES = 15
+_SYNC_SECONDS = 30
 _PROBE_BYTES = 2**20
 _NOT_FOUND, _NOT_EXECUTABLE = 127, 126
 _ENOENT = 2
@@ -71,7 +69,8 @@ class Guest:
     ``net``: None or ``user``. ``append``: more kernel arguments.
     ``qemu``: another QEMU. ``qemu_args``: more arguments for it. ``accel``: ``auto``, ``kvm`` or ``tcg``.
     ``udev``: whether the host's udevd runs in it.
-    ``boot_timeout``: seconds.
+    ``boot_timeout``: seconds. None: as long as the console says something new every two minutes, and for
+    twenty in all; time in which QEMU lacks a processor does not count.
     ``env`` and ``cwd``: of commands; those of this process by default.
     ``trace``: a file to record the commands of all emulated SMR disks in, whole when the guest has stopped.
     ``progress``: is told what is going on, for people.
@@ -92,7 +91,7 @@ class Guest:
         qemu_args: Sequence[str] = (),
         accel: str = "auto",
         udev: bool = False,
-        boot_timeout: float = _BOOT_SECONDS,
+        boot_timeout: float | None = None,
         env: Mapping[str, str] | None = None,
         cwd: str | Path | None = None,
         trace: str | Path | None = None,
@@ -164,9 +163,9 @@ class Guest:
             undo.callback(machine.stop)
             runtime.watch(machine.pid)
             machine.connect()
-            client = Client(_connect(files.agent))
+            client = Client(connect(files.agent))
             undo.callback(client.close)
-            self._await_agent(machine, client)
+            await_agent(machine, client, self._boot_timeout)
             self._machine, self._client = machine, client
             undo.enter_context(control.listening(runtime.path, self._handlers()))
             self._undo = undo.pop_all()
@@ -181,7 +180,7 @@ class Guest:
                 and not self._client.lost
                 and (self._settings.disks or self._settings.rwdirs)
             ):
-                self._client.sync(_SYNC_SECONDS)
+                self._sync(*self._running())
         self._client = None
 
     def reboot(self) -> None:
@@ -190,7 +189,7 @@ class Guest:
         with machine.alone():
             client.expect_reset()
             with machine.resetting():
-                self._await_agent(machine, client)
+                await_agent(machine, client, self._boot_timeout)
 
     def power_cut(self, loss: str = "random", seed: int = 0, *, boot: bool = True) -> dict[int, PowerCut]:
         """Cut the power of the guest and its disks, then boot it again. Commands that ran are lost.
@@ -215,7 +214,7 @@ class Guest:
             if boot:
                 with machine.resetting():
                     machine.qmp("cont")
-                    self._await_agent(machine, client)
+                    await_agent(machine, client, self._boot_timeout)
             return cuts
 
     # Commands
@@ -365,6 +364,11 @@ class Guest:
             raise UsageError("the guest is not running", "Use it in a with statement, or start it first.")
         return machine, client
 
+    def _sync(self, machine: RunningMachine, client: Client) -> None:
+        patience = Patience(_SYNC_SECONDS, machine.pid, sign=partial(written, machine.pid))
+        if not client.sync(patience.is_over) and not client.lost:
+            self._progress("the guest did not write out all that it had: what it wrote last may be lost")
+
     def _environment(self, env: Mapping[str, str] | None) -> list[bytes]:
         if env is None:
             env = self._env
@@ -394,7 +398,7 @@ class Guest:
                 "Commands do not survive that; a disk with an image has what was flushed.",
             ) from None
         except ConnectionLostError:
-            raise self._lost(*running) from None
+            raise lost(*running) from None
         except BaseException:
             command.abandon()
             raise
@@ -402,39 +406,6 @@ class Guest:
             command.abandon()
             raise GuestTimeoutError(f"{' '.join(words)} did not end within {timeout:g} s in the guest")
         return 128 - code if code < 0 else code
-
-    def _await_agent(self, machine: RunningMachine, client: Client) -> None:
-        end = time.monotonic() + self._boot_timeout
-        while not client.wait_hello(_POLL_SECONDS):
-            if not machine.alive:
-                raise machine.failure()
-            if time.monotonic() > end:
-                last = "\n".join(machine.console().rstrip().splitlines()[-_LAST_LINES:])
-                raise GuestTimeoutError(
-                    f"the guest was not up after {self._boot_timeout:g} s; its last lines were:\n{last}",
-                    f"The log is {self._log_dir}/console.log",
-                )
-        if client.lost:
-            raise self._lost(machine, client)
-
-    def _lost(self, machine: RunningMachine, client: Client) -> ZonevmError:
-        """Return the error that says why the agent's connection is gone."""
-        if client.misbehaviour:
-            return GuestError(
-                f"the guest broke the agent's protocol: it sent {client.misbehaviour}",
-                f"Something in the guest writes to the agent's port. The log is {self._log_dir}/console.log",
-            )
-        return machine.failure()
-
-
-def _connect(path: Path) -> socket.socket:
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        connection.connect(str(path))
-    except OSError as error:
-        connection.close()
-        raise QemuError(f"cannot reach the guest's agent at {path}: {error.strerror}") from error
-    return connection
 
 
 def _sink(target: Output) -> Captured | Written:

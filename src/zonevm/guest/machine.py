@@ -14,20 +14,21 @@ from collections.abc import Collection, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from qemu.qmp import QMPClient, Runstate
+from qemu.qmp import ConnectError, ExecInterruptedError, Message, QMPClient, Runstate, StateError
 from qemu.qmp.error import QMPError
 from qemu.qmp.events import EventListener
 
 from zonevm.errors import GuestError, GuestPanicError, QemuError, ZonevmError
 from zonevm.guest.latch import Latch
+from zonevm.patience import Patience
 
 _Result = TypeVar("_Result")
 
 logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
 
 _CONNECT_SECONDS = 60
-_COMMAND_SECONDS = 10
-_EVENT_SECONDS = 0.5
+_COMMAND_SECONDS = 30
+_EVENT_SECONDS = 5
 _TURN_SECONDS = 10
 _POLL_SECONDS = 0.01
 _LAST_LINES = 30
@@ -52,6 +53,7 @@ class RunningMachine:
         self._monitor = monitor
         self._ended_because = ""
         self._broken = ""
+        self._garbled = ""
         (log_dir / "command").write_text(shlex.join(argv) + "\n")
         with (log_dir / "qemu.log").open("wb") as log:
             try:
@@ -69,7 +71,9 @@ class RunningMachine:
         self._thread = threading.Thread(target=self._loop.run_forever, name="zonevm-qmp", daemon=True)
         self._thread.start()
         self._client = QMPClient("zonevm")
-        self._listener: concurrent.futures.Future[None] | None = None
+        # It would keep every event, and guests cause them.
+        self._client.events.event_filter = lambda event: False
+        self._watchers: list[concurrent.futures.Future[None]] = []
         self._calls: set[asyncio.Task[Any]] = set()
         self._turn = threading.RLock()
         self._starting = threading.Lock()
@@ -83,24 +87,29 @@ class RunningMachine:
     @property
     def alive(self) -> bool:
         """Whether QEMU runs and its virtual machine is sound."""
-        return self._process.poll() is None and not self._broken
+        return self._process.poll() is None and not (self._broken or self._garbled)
 
     def connect(self) -> None:
         """Connect QMP, as soon as QEMU offers it. Raises :class:`QemuError` where QEMU ends before."""
-        end = time.monotonic() + _CONNECT_SECONDS
+        patience = Patience(_CONNECT_SECONDS, self.pid)
         while not self._monitor.exists() or not self._try_connect():
             if not self.alive:
                 raise self.failure()
-            if time.monotonic() > end:
-                raise QemuError("QEMU does not answer on its monitor", self._where("qemu.log"))
+            if patience.is_over():
+                raise QemuError("QEMU does not answer on its monitor", self.where("qemu.log"))
             time.sleep(_POLL_SECONDS)
-        self._listener = asyncio.run_coroutine_threadsafe(self._listen(), self._loop)
+        self._watchers = [
+            asyncio.run_coroutine_threadsafe(work, self._loop)
+            for work in (self._listen(), self._counted(self._watch()))
+        ]
 
     def qmp(self, command: str, arguments: Mapping[str, object] | None = None) -> object:
         """Execute a QMP command and return its answer. Raises :class:`QemuError` where it fails."""
         try:
             return self._call(self._client.execute(command, arguments), _COMMAND_SECONDS)
         except (QMPError, OSError, TimeoutError) as error:
+            if isinstance(error, ExecInterruptedError):
+                self._await_watchers()
             if not self.alive:
                 raise self.failure() from error
             raise QemuError(f"QEMU refused the command {command}: {error}") from error
@@ -128,6 +137,12 @@ class RunningMachine:
         yield
         self.qmp("set-action", {"reboot": "shutdown"})
 
+    def console_size(self) -> int:
+        """Return how many bytes the guest has written to its console."""
+        with contextlib.suppress(FileNotFoundError):
+            return (self._log_dir / "console.log").stat().st_size
+        return 0
+
     def console(self) -> str:
         """Return all that the guest has written to its console."""
         try:
@@ -138,12 +153,16 @@ class RunningMachine:
 
     def failure(self) -> ZonevmError:
         """Return the error that says why the machine is not alive, once it has ended or broken."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_COMMAND_SECONDS if not self._broken else 0)
+        if self._garbled:
+            return QemuError(
+                f"QEMU's monitor answers with what is no QMP: {self._garbled}", self.where("qemu.log")
+            )
+        if not self._broken:
+            self._await_end()
         console = self.console()
         lines = console.rstrip().splitlines()
         last = "\n".join(lines[-_LAST_LINES:])
-        seen = self._where("console.log")
+        seen = self.where("console.log")
         if _PANIC in console:
             panic = next(line for line in lines if _PANIC in line).partition(_PANIC)[2].strip(": ")
             return GuestPanicError(
@@ -157,24 +176,18 @@ class RunningMachine:
                 f"the guest's virtual machine stopped: {self._broken}", "Try --accel tcg. " + seen
             )
         code = self._process.returncode
+        if code is None:
+            return QemuError("QEMU hung up on the guest's agent, and does not end", self.where("qemu.log"))
         reason = self._reason() if code == 0 else ""
         if reason in _GUEST_DID:
             return GuestError(f"the guest {_GUEST_DID[reason]}; its last lines were:\n{last}", seen)
         said = (self._log_dir / "qemu.log").read_text(errors="replace").strip() or "it said nothing"
-        how = (
-            f"was killed by signal {-code}"
-            if code is not None and code < 0
-            else f"ended with exit code {code}"
-        )
-        return QemuError(f"QEMU {how}: {said}", self._where("qemu.log"))
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        return QemuError(f"QEMU {how}: {said}", self.where("qemu.log"))
 
     def ended_well(self) -> bool:
         """Wait for a machine that is not alive to be gone; return whether QEMU ended without an error."""
-        if self._broken:
-            return False
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return self._process.wait(_COMMAND_SECONDS) == 0
-        return False
+        return not (self._broken or self._garbled) and self._await_end() == 0
 
     def stop(self) -> None:
         """End QEMU at once, and the QMP connection. Does nothing the second time."""
@@ -182,38 +195,75 @@ class RunningMachine:
         self._process.wait()
         if not self._loop.is_running():
             return
-        if self._listener is not None:
-            self._listener.cancel()
-        with contextlib.suppress(QMPError, OSError, TimeoutError, EOFError):
+        for watcher in self._watchers:
+            watcher.cancel()
+        with contextlib.suppress(Exception):  # what ended the connection, which was told already
             self._call(self._disconnect(), _COMMAND_SECONDS, last=True)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
+    def _await_end(self) -> int | None:
+        """Return the exit code of a QEMU that is about to end; None where it does not."""
+        patience = Patience(_COMMAND_SECONDS, self.pid)
+        while self._process.poll() is None and not patience.is_over():
+            time.sleep(_POLL_SECONDS)
+        return self._process.returncode
+
+    def _await_watchers(self) -> None:
+        """Wait until it is known why the connection ended."""
+        patience = Patience(_EVENT_SECONDS)
+        while not all(watcher.done() for watcher in self._watchers[1:]) and not patience.is_over():
+            time.sleep(_POLL_SECONDS)
+
     def _reason(self) -> str:
         """Return why QEMU ended of itself, by its own last event, which may just be on its way."""
-        end = time.monotonic() + _EVENT_SECONDS
-        while not self._ended_because and time.monotonic() < end:
+        patience = Patience(_EVENT_SECONDS)
+        while (
+            not self._ended_because and self._client.runstate is Runstate.RUNNING and not patience.is_over()
+        ):
             time.sleep(_POLL_SECONDS)
         return self._ended_because
 
     def _try_connect(self) -> bool:
         try:
             self._call(self._client.connect(str(self._monitor)), _CONNECT_SECONDS)
+        except ConnectError as error:
+            if not isinstance(error.exc, (OSError, EOFError)):
+                self._garbled = _first_line(error.exc)
+            return False
         except (QMPError, OSError):
             return False
         return True
 
     async def _listen(self) -> None:
-        listener = EventListener(names=("SHUTDOWN", "STOP"))
-        with self._client.listen(listener):
-            async for event in listener:
-                if event["event"] == "SHUTDOWN":
-                    self._ended_because = _text(event["data"], "reason")
-                else:
-                    status = _text(await self._client.execute("query-status"), "status")
-                    if status in _BROKEN:
-                        self._broken = f"QEMU reports {status}"
+        stopped = asyncio.Event()
+
+        def heard(event: Message) -> bool:
+            if event["event"] == "SHUTDOWN":
+                self._ended_because = _text(event.get("data"), "reason")
+            else:
+                stopped.set()
+            return False  # nothing waits in the listener, however many come
+
+        with self._client.listen(EventListener(names=("SHUTDOWN", "STOP"), event_filter=heard)):
+            while True:
+                await stopped.wait()
+                stopped.clear()
+                status = _text(await self._client.execute("query-status"), "status")
+                if status in _BROKEN:
+                    self._broken = f"QEMU reports {status}"
+
+    async def _watch(self) -> None:
+        """Wait for the end of the QMP connection, and note one that is not QEMU's end."""
+        while self._client.runstate is Runstate.RUNNING:
+            await self._client.runstate_changed()
+        try:
+            await self._client.disconnect()
+        except (EOFError, OSError, StateError):
+            return
+        except Exception as error:  # whatever qemu.qmp raises for bytes that are no QMP: ValueError for one
+            self._garbled = _first_line(error)
 
     def _call(self, coroutine: Coroutine[Any, Any, _Result], seconds: float, last: bool = False) -> _Result:
         done = Latch()
@@ -225,8 +275,10 @@ class RunningMachine:
             future = asyncio.run_coroutine_threadsafe(self._counted(coroutine), self._loop)
         future.add_done_callback(lambda _: done.set())
         try:
-            if not done.wait(seconds):
-                raise TimeoutError(f"no answer within {seconds} s")
+            patience = Patience(seconds, self.pid)
+            while not done.wait(_POLL_SECONDS):
+                if patience.is_over():
+                    raise TimeoutError(f"no answer in {seconds} s, nor did QEMU lack a processor")
             return future.result()
         except BaseException:
             future.cancel()
@@ -249,13 +301,18 @@ class RunningMachine:
         if self._client.runstate is not Runstate.IDLE:
             await self._client.disconnect()
 
-    def _where(self, name: str) -> str:
+    def where(self, name: str) -> str:
+        """Return a sentence with the place of a log."""
         return f"The log is {self._log_dir / name}"
 
 
 def _text(answer: object, key: str) -> str:
     """Return a string of a QMP object."""
     return str(answer.get(key, "")) if isinstance(answer, dict) else ""
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0][:200]
 
 
 def _from_trouble(lines: list[str]) -> list[str]:
