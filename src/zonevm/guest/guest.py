@@ -63,9 +63,9 @@ class Guest:
     ``kernel``: a bzImage, a build tree or a version; None: the host's own or the newest one pulled.
     ``memory``: a size.
     ``cpus``: how many; by default one under TCG, and under KVM as many as the host has, at most four.
-    ``rwdirs``: host directories that the guest may write to. All else of the host's root it sees and cannot
-    change: what it writes there is gone with it, and of what the host changes there meanwhile, in files that
-    the guest has read, it may see nothing.
+    ``rwdirs``: host directories that the guest may write to. All else of the host's root, but its /proc,
+    /sys, /dev and /run, it sees and cannot change: what it writes there is gone with it, and of what the host
+    changes there meanwhile, in files that the guest has read, it may see nothing.
     ``net``: None or ``user``. ``append``: more kernel arguments.
     ``qemu``: another QEMU. ``qemu_args``: more arguments for it. ``accel``: ``auto``, ``kvm`` or ``tcg``.
     ``udev``: whether the host's udevd runs in it.

@@ -16,7 +16,7 @@ from pathlib import Path
 from zonevm.errors import HostError, UsageError
 from zonevm.host import sysfs
 from zonevm.host.programs import guest_python
-from zonevm.host.tree_program import COVERED, PLACES
+from zonevm.host.tree_program import NOT_SHARED, PLACES
 
 OWN = tuple(map(Path, PLACES))
 """What of the host a guest never gets to see, but for the paths below that were asked for."""
@@ -85,7 +85,7 @@ def _copies(directories: Sequence[str], kept: Sequence[str]) -> list[int]:
     if len(descriptors) != len(directories) + 1:
         for descriptor in descriptors:
             os.close(descriptor)
-        if process.returncode == COVERED:
+        if process.returncode == NOT_SHARED:
             raise UsageError(said, "Share a directory of files.")
         why = said.splitlines()[-1] if said else f"exit code {process.returncode}"
         raise HostError(f"the host's mounts cannot be copied for the guest: {why}", remedy())

@@ -34,8 +34,8 @@ _KERNELS = """
 PSEUDO = frozenset(_KERNELS.split())
 """File systems that show the kernel, or processes, and keep no files."""
 
-COVERED = 3
-"""The exit code for a DIRECTORY that is among what is covered."""
+NOT_SHARED = 3
+"""The exit code for a DIRECTORY that is not there, as in what is covered."""
 
 _EMPTY = "/proc/empty"
 """An empty file to cover files with, in what /proc is covered with."""
@@ -166,8 +166,8 @@ def _shared(place: str) -> int:
     try:
         return _copy(place)
     except OSError as error:
-        print(f"{place} cannot be shared, as it is in a covered place: {error.strerror}", file=sys.stderr)
-        sys.exit(COVERED)
+        print(f"{place} cannot be shared, without the kernel's own: {error.strerror}", file=sys.stderr)
+        sys.exit(NOT_SHARED)
 
 
 def _copy(place: str) -> int:
