@@ -1,7 +1,7 @@
 """The emulated disk: its image, its SCSI command set, and the vhost-user-scsi server. Written in Rust."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Literal, Self, TypedDict, final, type_check_only
 
@@ -14,6 +14,7 @@ __all__ = [
     "Server",
     "Trace",
     "Zone",
+    "Zones",
     "check",
     "command_name",
     "command_names",
@@ -119,11 +120,32 @@ class User(TypedDict):
 class Inspection(Info):
     """What an image's disk is and holds. Only for annotations: import it under ``TYPE_CHECKING``."""
 
-    zones: list[Zone]
+    zones: Zones
     allocated: int
     """Bytes that the image takes on its file system."""
     user: User | None
     """Who uses the image; ``None``: nobody, or a process that cannot be seen from here."""
+
+@type_check_only
+class Sums(TypedDict):
+    """What some zones come to, in logical blocks."""
+
+    conditions: dict[str, int]
+    """How many there are of each condition."""
+    written: int
+    """Blocks below the write pointers of sequential zones; all of a full zone."""
+    sequential: int
+    """Blocks of sequential zones."""
+
+@final
+class Zones:
+    """The zones of an image as they were at one time. Each is made when it is asked for, by its number."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, number: int) -> Zone: ...
+    def __iter__(self) -> Iterator[Zone]: ...
+    def sums(self, first: int, count: int) -> Sums:
+        """Sum up ``count`` zones from ``first`` on, or as many of them as there are."""
 
 @type_check_only
 class LostZone(TypedDict):

@@ -137,7 +137,7 @@ def info(path: str | os.PathLike[str]) -> Inspection:
 
 def zones(path: str | os.PathLike[str]) -> list[Zone]:
     """Return the state of an image's zones, also while a guest uses it."""
-    return info(path)["zones"]
+    return list(info(path)["zones"])
 
 
 def check(path: _Path) -> list[Finding]:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from zonevm import images
+
 MEMORY = 400 << 20
 """Bytes that a command may have; without pyarrow it needs less than half."""
 
@@ -23,6 +25,35 @@ def run(*arguments: object, memory: int = MEMORY) -> subprocess.CompletedProcess
         text=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (memory, memory)),
     )
+
+
+def test_an_image_of_four_million_zones_is_looked_at_in_little_memory(tmp_path: Path) -> None:
+    image = tmp_path / "disk.img"
+    made = run("disk", "create", image, "--size=2T", "--zone-size=512K", "--conv=9")
+    assert made.returncode == 0, made.stderr
+    info = run("disk", "info", image)
+    assert "zones        4194304 of 512K, 9 conventional" in info.stdout, info.stderr
+    shown = run("disk", "zones", image, "--svg", tmp_path / "map.svg")
+    assert shown.returncode == 0, shown.stderr
+    shown = run("disk", "zones", image)
+    assert "empty           4194295" in shown.stdout, shown.stderr
+    for verb in (["check", image], ["snapshot", image, tmp_path / "copy.img"], ["resize", image, "1T"]):
+        done = run("disk", *verb)
+        assert done.returncode == 0, done.stderr
+
+
+def test_of_a_zone_table_in_ruins_not_every_zone_is_listed(tmp_path: Path) -> None:
+    image = tmp_path / "disk.img"
+    images.create(image, size="2G", zone_size="512K")
+    with image.open("r+b") as file:
+        file.seek(2 * 4096)
+        file.write(b"\xff" * 4096 * 8)
+    found = images.check(image)
+    assert len(found) == 1001
+    assert (found[-1]["part"], found[-1]["zone"]) == ("live table", None)
+    assert found[-1]["problem"] == "3096 more zones, in a like way"
+    images.repair(image)
+    assert images.check(image) == []
 
 
 def tcmu_image(file: Path, zones: int, first: bytes = b"") -> Path:

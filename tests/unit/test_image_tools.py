@@ -126,7 +126,7 @@ def test_snapshot_and_restore(image: Path, capsys: pytest.CaptureFixture[str]) -
     write(image, 4, bytes(4096))
     damage(image, 100, COPY_OF_HEADER + 100)
     assert execute(["disk", "restore", str(kept), str(image)]) == 0
-    assert images.zones(image) == before["zones"]
+    assert images.info(image)["zones"] == before["zones"]
     assert names(image.parent) == {"disk.img", "kept.img", "twin.img"}
 
 

@@ -19,6 +19,9 @@ use crate::lock::lock_shared;
 use crate::store::{FileStore, Store};
 use crate::{table, Error, ErrorKind};
 
+/// From here on zones are counted and not listed: there may be millions.
+const MOST: usize = 1000;
+
 /// One thing that is wrong with an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -41,6 +44,8 @@ pub(crate) struct Diagnosis {
     pub header: Option<Header>,
     /// The zone words to write, where any of the state has to be written anew.
     pub words: Option<Vec<u64>>,
+    /// Findings of zones that are not listed: part, cure, how many.
+    more: Vec<(&'static str, Option<String>, u32)>,
 }
 
 /// Looks for all that is wrong with the image at `path`, which cannot be opened meanwhile.
@@ -82,6 +87,10 @@ impl Diagnosis {
         };
         let words = found.state(&store, &header, boot).map_err(failed)?;
         found.length(length, &header, words.as_deref());
+        for (part, cure, count) in std::mem::take(&mut found.more) {
+            let problem = format!("{count} more zones, in a like way");
+            found.add(part, None, problem, cure.as_deref());
+        }
         found.header = Some(header);
         Ok(found)
     }
@@ -93,6 +102,18 @@ impl Diagnosis {
         problem: impl Into<String>,
         cure: Option<&str>,
     ) {
+        if zone.is_some() && self.findings.len() >= MOST {
+            let cure = cure.map(str::to_owned);
+            match self
+                .more
+                .iter_mut()
+                .find(|more| (more.0, &more.1) == (part, &cure))
+            {
+                Some(more) => more.2 += 1,
+                None => self.more.push((part, cure, 1)),
+            }
+            return;
+        }
         self.findings.push(Finding {
             part,
             zone,
@@ -160,51 +181,30 @@ impl Diagnosis {
             self.add("stamp", None, "it does not check", Some("taken away"));
         }
         let trusted = boot.is_some_and(|boot| stamp == Stamp::Boot(boot));
-        let live = table::read(store, layout.table, geometry)?;
         let stable = match Journal::load(store, layout, geometry) {
-            Ok(journal) => Some(journal.words().to_vec()),
+            Ok(journal) => Some(journal.into_words()),
             Err(Unreadable::Io(error)) => return Err(error),
             Err(Unreadable::Damaged(what)) => {
-                self.journal(&live, geometry, what);
+                self.journal(table::look(store, layout.table, geometry)?.is_ok(), what);
                 None
             }
         };
-        let mut words = Vec::with_capacity(live.len());
-        for (zone, &live) in (0..).zip(&live) {
-            let possible = check_word(geometry, zone, live);
-            let stable = stable
-                .as_ref()
-                .map(|stable| powered_off(stable[zone as usize]));
-            let off = powered_off(live);
-            match (possible, stable) {
-                (Ok(()), Some(stable)) if trusted || off == stable => {
-                    words.push(if trusted { off } else { stable });
+        let there = stable.is_some();
+        let mut words = stable.unwrap_or_default();
+        let (mut zone, mut lost) = (0, false);
+        table::read_parts(store, layout.table.offset, geometry.zones(), |part| {
+            for live in table::decoded(part) {
+                let stable = there.then(|| powered_off(words[zone as usize]));
+                let word = self.zone(geometry, zone, live, stable, (stamp, trusted));
+                lost |= word.is_none();
+                match words.get_mut(zone as usize) {
+                    Some(place) => *place = word.unwrap_or_default(),
+                    None => words.push(word.unwrap_or_default()),
                 }
-                (Ok(()), None) => words.push(off),
-                (Ok(()), Some(stable)) => {
-                    if stamp == Stamp::None {
-                        let problem = differs(geometry, zone, live, stable);
-                        self.add(
-                            "live table",
-                            Some(zone),
-                            problem,
-                            Some("as the journal has it"),
-                        );
-                    }
-                    words.push(stable);
-                }
-                (Err(error), Some(stable)) => {
-                    // After a crash of the host the table may hold anything.
-                    if !matches!(stamp, Stamp::Boot(_)) || trusted {
-                        let cure = Some("as it was last stable");
-                        self.add("live table", Some(zone), error.to_string(), cure);
-                    }
-                    words.push(stable);
-                }
-                (Err(error), None) => self.add("live table", Some(zone), error.to_string(), None),
+                zone += 1;
             }
-        }
-        if words.len() < live.len() {
+        })?;
+        if lost {
             return Ok(None);
         }
         if self.findings.len() > before {
@@ -213,9 +213,46 @@ impl Diagnosis {
         Ok(Some(words))
     }
 
+    /// Looks at a zone's live word, beside its stable one where that can be read; what the word is, if it can be known.
+    fn zone(
+        &mut self,
+        geometry: &Geometry,
+        zone: u32,
+        live: u64,
+        stable: Option<u64>,
+        (stamp, trusted): (Stamp, bool),
+    ) -> Option<u64> {
+        let off = powered_off(live);
+        match (check_word(geometry, zone, live), stable) {
+            (Ok(()), Some(stable)) if trusted || off == stable => {
+                Some(if trusted { off } else { stable })
+            }
+            (Ok(()), None) => Some(off),
+            (Ok(()), Some(stable)) => {
+                if stamp == Stamp::None {
+                    let problem = differs(geometry, zone, live, stable);
+                    let cure = Some("as the journal has it");
+                    self.add("live table", Some(zone), problem, cure);
+                }
+                Some(stable)
+            }
+            (Err(error), Some(stable)) => {
+                // After a crash of the host the table may hold anything.
+                if !matches!(stamp, Stamp::Boot(_)) || trusted {
+                    let cure = Some("as it was last stable");
+                    self.add("live table", Some(zone), error.to_string(), cure);
+                }
+                Some(stable)
+            }
+            (Err(error), None) => {
+                self.add("live table", Some(zone), error.to_string(), None);
+                None
+            }
+        }
+    }
+
     /// The stable state cannot be read.
-    fn journal(&mut self, live: &[u64], geometry: &Geometry, what: String) {
-        let usable = table::check(live, geometry).is_ok();
+    fn journal(&mut self, usable: bool, what: String) {
         let cure = "written anew from the live table, which is right unless the host crashed";
         self.add("journal", None, what, usable.then_some(cure));
     }

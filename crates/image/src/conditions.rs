@@ -45,7 +45,7 @@ pub fn set_zones(
     };
     let boot = Boot::current();
     let journal = load(&store, &header, path)?;
-    let words = current_words(&store, &header, boot, &journal, path)?;
+    let words = current_words(&store, &header, boot, journal, path)?;
     let mut words: Vec<u64> = words.into_iter().map(powered_off).collect();
     let mut changes = Vec::new();
     for zone in zones {

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use rustix::fs::{copy_file_range, seek, SeekFrom};
 use rustix::io::Errno;
 
-/// How much is copied between two reports.
+/// How much is copied at a time, and at least between two reports.
 const STEP: u64 = 16 << 20;
 
 /// A stretch of one file and its place in another, in bytes.
@@ -21,26 +21,31 @@ pub(crate) struct Stretch {
 /// Told how many bytes are done and how many there are in all; an answer of false ends the copying.
 pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> bool;
 
-/// Copies `stretches`; where `target` gets no data it has to be a hole already.
+/// Copies what `stretches` lists, every time the same; where `target` gets no data it has to be a hole already.
 ///
 /// # Errors
 /// `Interrupted` when `progress` says so.
-pub(crate) fn copy(
+pub(crate) fn copy<I: Iterator<Item = Stretch>>(
     source: &File,
     target: &File,
-    stretches: &[Stretch],
+    stretches: impl Fn() -> I,
     progress: Progress<'_>,
 ) -> io::Result<()> {
-    let total = stretches.iter().map(|stretch| stretch.length).sum();
-    let mut done = 0;
+    let total = stretches().map(|stretch| stretch.length).sum();
+    let (mut done, mut told) = (0, 0);
     let mut tell = |more: u64| {
         done += more;
+        // Not for each of a million small stretches.
+        if done - told < STEP && done < total {
+            return Ok(());
+        }
+        told = done;
         match progress(done, total) {
             true => Ok(()),
             false => Err(io::Error::from(io::ErrorKind::Interrupted)),
         }
     };
-    for stretch in stretches {
+    for stretch in stretches() {
         let end = stretch.from + stretch.length;
         let mut at = stretch.from;
         while at < end {
@@ -134,7 +139,7 @@ mod tests {
             told.push((done, total));
             true
         };
-        copy(&source, &target, &[stretch], &mut progress).unwrap();
+        copy(&source, &target, || [stretch].into_iter(), &mut progress).unwrap();
         let mut seen = [0; 3];
         target.read_exact_at(&mut seen, 0).unwrap();
         assert_eq!(&seen, b"one");
@@ -163,7 +168,10 @@ mod tests {
             to: 0,
             length: 1 << 20,
         };
-        let error = copy(&source, &target, &[stretch], &mut |_, _| false).unwrap_err();
+        let error = copy(&source, &target, || [stretch].into_iter(), &mut |_, _| {
+            false
+        })
+        .unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::Interrupted);
     }
 }

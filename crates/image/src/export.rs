@@ -36,38 +36,33 @@ pub fn export(path: &Path, raw: &Path, progress: Progress<'_>) -> Result<(), Err
         temporary: false,
     };
     let journal = load(&store, &header, path)?;
-    let words = current_words(&store, &header, Boot::current(), &journal, path)?;
-    let stretches = stretches(&header, &words);
+    let words = current_words(&store, &header, Boot::current(), journal, path)?;
+    let stretches = || stretches(&header, &words);
     let mode = source.metadata().map_err(failed)?.mode() & NEW;
     let draft = Draft::new(raw, mode).map_err(failed)?;
     let target = draft.file();
     target.set_len(header.geometry.bytes()).map_err(failed)?;
-    copy(&source, target, &stretches, progress).map_err(failed)?;
+    copy(&source, target, stretches, progress).map_err(failed)?;
     target.sync_all().map_err(failed)?;
     draft.publish().map_err(failed)
 }
 
 /// What of the image's file is data that a guest can read.
-fn stretches(header: &Header, words: &[u64]) -> Vec<Stretch> {
+fn stretches<'a>(header: &'a Header, words: &'a [u64]) -> impl Iterator<Item = Stretch> + 'a {
     let geometry = &header.geometry;
     let block = u64::from(geometry.block_size);
-    let mut stretches: Vec<Stretch> = Vec::new();
-    for (number, &word) in (0..).zip(words) {
+    (0..).zip(words).filter_map(move |(number, &word)| {
         let zone = zbc::decode(geometry, number, powered_off(word));
         let to = zone.start * block;
         let length = match zone.condition {
-            Condition::Offline => continue,
+            Condition::Offline => 0,
             _ if zone.conventional => zone.len * block,
             _ => written_bytes(geometry, word),
         };
-        match stretches.last_mut() {
-            Some(last) if last.to + last.length == to => last.length += length,
-            _ => stretches.push(Stretch {
-                from: header.layout.data.offset + to,
-                to,
-                length,
-            }),
-        }
-    }
-    stretches
+        (length > 0).then_some(Stretch {
+            from: header.layout.data.offset + to,
+            to,
+            length,
+        })
+    })
 }

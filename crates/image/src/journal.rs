@@ -34,6 +34,7 @@ use zbc::{check_word, Geometry};
 use crate::bytes::{u32_at, u64_at};
 use crate::layout::{Area, Layout, PAGE};
 use crate::store::Store;
+use crate::table;
 
 const MAGIC: [u8; 8] = *b"\x89ZVCKPT\n";
 /// What one write is atomic for. Records are aligned to it, so that none can tear another.
@@ -93,15 +94,17 @@ impl Journal {
         layout: &Layout,
         geometry: &Geometry,
     ) -> Result<Self, Unreadable> {
-        let mut found: Vec<(u64, Vec<u64>)> = Vec::new();
+        let mut found: Vec<(u64, Area)> = Vec::new();
         for slot in layout.checkpoints {
-            found.extend(read_checkpoint(store, slot, geometry.zones())?);
+            let whole = generation(store, slot, geometry.zones())?;
+            found.extend(whole.map(|generation| (generation, slot)));
         }
         let newest = found.into_iter().max_by_key(|(generation, _)| *generation);
-        let Some((generation, words)) = newest else {
+        let Some((generation, slot)) = newest else {
             let what = "neither copy of its zone table can be read";
             return Err(Unreadable::Damaged(what.to_owned()));
         };
+        let words = table::read(store, words_of(slot), geometry)?;
         let mut journal = Self::new(layout, words, generation);
         journal.replay(store)?;
         for (zone, &word) in (0..).zip(&journal.words) {
@@ -128,6 +131,11 @@ impl Journal {
         &self.words
     }
 
+    /// The zone words, which are all that is wanted of it.
+    pub fn into_words(self) -> Vec<u64> {
+        self.words
+    }
+
     /// Makes changes stable. The data that they speak of have to be so already.
     ///
     /// After an error the words are as before, and the next call starts a new generation.
@@ -137,9 +145,10 @@ impl Journal {
         }
         let record = encode(self.generation, self.sequence, changes);
         if self.broken || self.at + record.len() as u64 > self.area.size {
-            let before = self.words.clone();
+            let word = |&(zone, _): &Change| (zone, self.words[zone as usize]);
+            let before: Vec<Change> = changes.iter().map(word).collect();
             self.apply(changes);
-            return self.checkpoint(store).inspect_err(|_| self.words = before);
+            return self.checkpoint(store).inspect_err(|_| self.apply(&before));
         }
         self.broken = true;
         store.write_stable(self.area.offset + self.at, &record)?;
@@ -156,7 +165,7 @@ impl Journal {
         self.broken = true;
         let generation = self.generation + 1;
         let slot = self.checkpoints[(generation % 2) as usize];
-        store.write_stable(slot.offset, &encode_checkpoint(generation, &self.words))?;
+        write_checkpoint(store, slot, generation, &self.words)?;
         self.generation = generation;
         let begin = encode(generation, 0, &[]);
         store.write_stable(self.area.offset, &begin)?;
@@ -220,7 +229,7 @@ pub(crate) enum Slot {
 
 /// Looks at a checkpoint of `count` words.
 pub(crate) fn look(store: &dyn Store, slot: Area, count: u32) -> io::Result<Slot> {
-    if let Some((generation, _)) = read_checkpoint(store, slot, count)? {
+    if let Some(generation) = generation(store, slot, count)? {
         return Ok(Slot::Whole(generation));
     }
     let mut page = [0; PAGE as usize];
@@ -248,34 +257,51 @@ fn records(layout: &Layout) -> Area {
     }
 }
 
-fn encode_checkpoint(generation: u64, words: &[u64]) -> Vec<u8> {
+/// Where a checkpoint's words are.
+fn words_of(slot: Area) -> Area {
+    Area {
+        offset: slot.offset + PAGE,
+        size: slot.size - PAGE,
+    }
+}
+
+/// Writes a checkpoint; one that was only written in part does not check.
+fn write_checkpoint(
+    store: &dyn Store,
+    slot: Area,
+    generation: u64,
+    words: &[u64],
+) -> io::Result<()> {
     let mut bytes = vec![0; PAGE as usize];
     bytes[..8].copy_from_slice(&MAGIC);
     bytes[8..16].copy_from_slice(&generation.to_le_bytes());
     bytes[16..20].copy_from_slice(&(words.len() as u32).to_le_bytes());
-    bytes.extend(words.iter().flat_map(|word| word.to_le_bytes()));
-    let crc = crc32c_append(crc32c(&bytes[..20]), &bytes[PAGE as usize..]);
+    let parts = || words.chunks(table::AT_ONCE).map(table::encoded);
+    let crc = parts().fold(crc32c(&bytes[..20]), |crc, part| crc32c_append(crc, &part));
     bytes[20..24].copy_from_slice(&crc.to_le_bytes());
-    bytes
+    let mut at = slot.offset;
+    for part in parts() {
+        bytes.extend(part);
+        store.write_stable(at, &bytes)?;
+        at += bytes.len() as u64;
+        bytes.clear();
+    }
+    Ok(())
 }
 
-/// A checkpoint's generation and words, or `None` if it is not whole.
-fn read_checkpoint(
-    store: &dyn Store,
-    slot: Area,
-    count: u32,
-) -> io::Result<Option<(u64, Vec<u64>)>> {
-    let mut bytes = vec![0; (PAGE + 8 * u64::from(count)) as usize];
-    store.read_at(slot.offset, &mut bytes)?;
-    let (page, words) = bytes.split_at(PAGE as usize);
-    let whole = page.starts_with(&MAGIC)
-        && u32_at(page, 16) == count
-        && u64_at(page, 8) <= MAX_GENERATION
-        && u32_at(page, 20) == crc32c_append(crc32c(&page[..20]), words);
-    Ok(whole.then(|| {
-        let words = words.chunks_exact(8).map(|word| u64_at(word, 0));
-        (u64_at(page, 8), words.collect())
-    }))
+/// The generation of the checkpoint of `count` words in `slot`, or `None` if it is not whole.
+fn generation(store: &dyn Store, slot: Area, count: u32) -> io::Result<Option<u64>> {
+    let mut page = [0; PAGE as usize];
+    store.read_at(slot.offset, &mut page)?;
+    let (generation, crc) = (u64_at(&page, 8), u32_at(&page, 20));
+    if !page.starts_with(&MAGIC) || u32_at(&page, 16) != count || generation > MAX_GENERATION {
+        return Ok(None);
+    }
+    let mut found = crc32c(&page[..20]);
+    table::read_parts(store, words_of(slot).offset, count, |part| {
+        found = crc32c_append(found, part);
+    })?;
+    Ok((found == crc).then_some(generation))
 }
 
 fn encode(generation: u64, sequence: u64, changes: &[Change]) -> Vec<u8> {

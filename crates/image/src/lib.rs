@@ -48,7 +48,7 @@ pub use copying::Progress;
 pub use disk::{Cache, Disk};
 pub use error::{Error, ErrorKind};
 pub use export::export;
-pub use inspect::{inspect, Inspection};
+pub use inspect::{inspect, Inspection, Sums, Zones};
 pub use lock::Holder;
 pub use outcome::Outcome;
 pub use power::{Cut, CutZone, Loss};

@@ -37,7 +37,7 @@ pub fn resize(path: &Path, bytes: u64, progress: Progress<'_>) -> Result<(), Err
         temporary: false,
     };
     let journal = load(&from, &old, path)?;
-    let words = current_words(&from, &old, Boot::current(), &journal, path)?;
+    let words = current_words(&from, &old, Boot::current(), journal, path)?;
     let geometry = resized(&old.geometry, bytes)?;
     let words = fitted(&geometry, words.into_iter().map(powered_off).collect())?;
     let data = Stretch {
@@ -54,7 +54,13 @@ pub fn resize(path: &Path, bytes: u64, progress: Progress<'_>) -> Result<(), Err
         keep(&source, target, path)?;
         allocate(target, &new.layout).map_err(failed)?;
         let to = new.layout.data.offset;
-        copy(&source, target, &[Stretch { to, ..data }], progress).map_err(failed)?;
+        copy(
+            &source,
+            target,
+            || [Stretch { to, ..data }].into_iter(),
+            progress,
+        )
+        .map_err(failed)?;
         let store = FileStore {
             file: target.try_clone().map_err(failed)?,
             temporary: false,

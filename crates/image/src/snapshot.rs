@@ -92,7 +92,7 @@ fn duplicate(
         temporary: false,
     };
     let journal = load(&from, &header, path)?;
-    let words = current_words(&from, &header, Boot::current(), &journal, path)?;
+    let words = current_words(&from, &header, Boot::current(), journal, path)?;
     if ioctl_ficlone(target, source).is_err() {
         allocate(target, &header.layout).map_err(failed)?;
         let whole = Stretch {
@@ -100,7 +100,7 @@ fn duplicate(
             to: 0,
             length: header.layout.file_length(),
         };
-        copy(source, target, &[whole], progress).map_err(failed)?;
+        copy(source, target, || [whole].into_iter(), progress).map_err(failed)?;
     }
     header.uuid = random::uuid();
     if new_identity {

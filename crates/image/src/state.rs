@@ -57,9 +57,11 @@ pub(crate) fn recover(
     let layout = &header.layout;
     let stamp = layout.journal.offset;
     let mut journal = load(store, header, path)?;
-    let words = current_words(store, header, boot, &journal, path)?;
-    if !live::is_trusted(store, stamp, boot).map_err(failed)? {
-        table::write(store, layout.table, &words).map_err(failed)?;
+    if live::is_trusted(store, stamp, boot).map_err(failed)? {
+        let checked = table::look(store, layout.table, &header.geometry).map_err(failed)?;
+        checked.map_err(|e| corrupt(path, &e.to_string()))?;
+    } else {
+        table::write(store, layout.table, journal.words()).map_err(failed)?;
     }
     live::stamp(store, stamp, boot).map_err(failed)?;
     // After a crash a torn record may be at the journal's end.
@@ -82,7 +84,7 @@ pub(crate) fn current_words(
     store: &dyn Store,
     header: &Header,
     boot: Option<Boot>,
-    journal: &Journal,
+    journal: Journal,
     path: &Path,
 ) -> Result<Vec<u64>, Error> {
     let failed = |e| Error::io("read", path, e);
@@ -90,8 +92,9 @@ pub(crate) fn current_words(
         layout, geometry, ..
     } = header;
     if !live::is_trusted(store, layout.journal.offset, boot).map_err(failed)? {
-        return Ok(journal.words().to_vec());
+        return Ok(journal.into_words());
     }
+    drop(journal);
     let words = table::read(store, layout.table, geometry).map_err(failed)?;
     table::check(&words, geometry).map_err(|e| corrupt(path, &e.to_string()))?;
     Ok(words)

@@ -19,7 +19,8 @@ use mapping::Guard;
 use rustix::mm::{mmap, munmap, MapFlags, ProtFlags};
 use zbc::{check_word, Geometry, WordError, ZoneTable};
 
-use crate::layout::{table_bytes, Area};
+use crate::bytes::u64_at;
+use crate::layout::Area;
 use crate::store::Store;
 
 /// A new disk's words.
@@ -29,20 +30,72 @@ pub(crate) fn fresh(geometry: &Geometry) -> Vec<u64> {
         .collect()
 }
 
+/// Words that are encoded at a time: a table may have millions, and is in memory once.
+pub(crate) const AT_ONCE: usize = 1 << 17;
+
+/// Reads `count` words from `offset` on, and gives them to `take` in parts, as they are in the file.
+pub(crate) fn read_parts(
+    store: &dyn Store,
+    offset: u64,
+    count: u32,
+    mut take: impl FnMut(&[u8]),
+) -> io::Result<()> {
+    let end = offset + 8 * u64::from(count);
+    let mut bytes = vec![0; (8 * AT_ONCE).min(8 * count as usize)];
+    for at in (offset..end).step_by(8 * AT_ONCE) {
+        let part = &mut bytes[..(end - at).min(8 * AT_ONCE as u64) as usize];
+        store.read_at(at, part)?;
+        take(part);
+    }
+    Ok(())
+}
+
+/// The words of a part of a table.
+pub(crate) fn decoded(part: &[u8]) -> impl Iterator<Item = u64> + '_ {
+    part.chunks_exact(8).map(|word| u64_at(word, 0))
+}
+
+/// A part of a table.
+pub(crate) fn encoded(words: &[u64]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
 /// Reads the words of a table.
 pub(crate) fn read(store: &dyn Store, area: Area, geometry: &Geometry) -> io::Result<Vec<u64>> {
-    let mut bytes = vec![0; table_bytes(geometry) as usize];
-    store.read_at(area.offset, &mut bytes)?;
-    let words = bytes.chunks_exact(8);
-    Ok(words
-        .map(|word| u64::from_le_bytes(word.try_into().expect("8 bytes")))
-        .collect())
+    let mut words = Vec::with_capacity(geometry.zones() as usize);
+    read_parts(store, area.offset, geometry.zones(), |part| {
+        words.extend(decoded(part));
+    })?;
+    Ok(words)
 }
 
 /// Writes all words of a table.
 pub(crate) fn write(store: &dyn Store, area: Area, words: &[u64]) -> io::Result<()> {
-    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-    store.write_at(area.offset, &bytes)
+    let mut at = area.offset;
+    for part in words.chunks(AT_ONCE) {
+        store.write_at(at, &encoded(part))?;
+        at += 8 * part.len() as u64;
+    }
+    Ok(())
+}
+
+/// Looks at the words of a table, without keeping them: whether zones of this geometry can have them.
+pub(crate) fn look(
+    store: &dyn Store,
+    area: Area,
+    geometry: &Geometry,
+) -> io::Result<Result<(), WordError>> {
+    let mut zone = 0;
+    let mut checked = Ok(());
+    read_parts(store, area.offset, geometry.zones(), |part| {
+        for word in decoded(part) {
+            if checked.is_ok() {
+                checked = check_word(geometry, zone, word);
+            }
+            zone += 1;
+        }
+    })?;
+    Ok(checked)
 }
 
 /// Refuses words that zones of this geometry cannot have.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use zbc::{Condition, Geometry, Identity};
@@ -50,18 +51,59 @@ impl From<zbc::Zone> for Zone {
             length: zone.len,
             conventional: zone.conventional,
             non_sequential: zone.non_sequential,
-            condition: match zone.condition {
-                Condition::NotWritePointer => "not write pointer",
-                Condition::Empty => "empty",
-                Condition::ImplicitlyOpen => "implicitly open",
-                Condition::ExplicitlyOpen => "explicitly open",
-                Condition::Closed => "closed",
-                Condition::Full => "full",
-                Condition::ReadOnly => "read-only",
-                Condition::Offline => "offline",
-            },
+            condition: name(zone.condition),
             write_pointer: zone.write_pointer,
         }
+    }
+}
+
+fn name(condition: Condition) -> &'static str {
+    match condition {
+        Condition::NotWritePointer => "not write pointer",
+        Condition::Empty => "empty",
+        Condition::ImplicitlyOpen => "implicitly open",
+        Condition::ExplicitlyOpen => "explicitly open",
+        Condition::Closed => "closed",
+        Condition::Full => "full",
+        Condition::ReadOnly => "read-only",
+        Condition::Offline => "offline",
+    }
+}
+
+#[pyclass(frozen, eq, sequence, module = "zonevm._core")]
+#[derive(PartialEq, Eq)]
+pub struct Zones(image::Zones);
+
+#[pymethods]
+impl Zones {
+    fn __len__(&self) -> usize {
+        self.0.len()
+    }
+
+    fn __getitem__(&self, number: isize) -> PyResult<Zone> {
+        let zone = usize::try_from(number)
+            .ok()
+            .and_then(|number| self.0.get(number));
+        zone.map(Zone::from)
+            .ok_or_else(|| PyIndexError::new_err("there is no such zone"))
+    }
+
+    fn sums<'py>(
+        &self,
+        py: Python<'py>,
+        first: usize,
+        count: usize,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let found = py.detach(|| self.0.sums(first, count));
+        let conditions = PyDict::new(py);
+        for (condition, count) in found.conditions {
+            conditions.set_item(name(condition), count)?;
+        }
+        let sums = PyDict::new(py);
+        sums.set_item("conditions", conditions)?;
+        sums.set_item("written", found.written)?;
+        sums.set_item("sequential", found.sequential)?;
+        Ok(sums)
     }
 }
 
@@ -131,8 +173,7 @@ pub fn inspect(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyDict>> {
         found.uuid,
         found.created,
     )?;
-    let zones: Vec<Zone> = found.zones.into_iter().map(Zone::from).collect();
-    facts.set_item("zones", zones)?;
+    facts.set_item("zones", Zones(found.zones))?;
     facts.set_item("allocated", found.allocated)?;
     let user = match found.user {
         Some(holder) => {

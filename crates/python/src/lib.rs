@@ -20,7 +20,7 @@ mod _core {
     #[pymodule_export]
     use crate::error::CoreError;
     #[pymodule_export]
-    use crate::facts::{inspect, Zone};
+    use crate::facts::{inspect, Zone, Zones};
     #[pymodule_export]
     use crate::faults::{command_names, Faults};
     #[pymodule_export]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from zonevm.cli.disk_copy import export, resize, restore, snapshot
 from zonevm.cli.disk_zone import zone
 from zonevm.cli.import_ import import_
 from zonevm.cli.options import print_table, table
-from zonevm.cli.output import print_json, say, tell
+from zonevm.cli.output import print_json, print_json_rows, say, tell
 from zonevm.disks import KINDS, SmrDisk
 from zonevm.errors import DiskError
 from zonevm.faults import KINDS as FAULTS
@@ -26,7 +27,6 @@ from zonevm.outputs import check as check_outputs
 from zonevm.units import about_size, format_size
 from zonevm.view.svg import svg
 from zonevm.view.terminal import listing, print_map
-from zonevm.view.zone_map import written
 
 if TYPE_CHECKING:
     from zonevm._core import Inspection
@@ -118,10 +118,9 @@ def zones(file: Path, as_json: bool, as_list: bool, drawing: Path | None) -> Non
         say(f"drew {drawing}")
     if as_json:
         rule = "preferred" if image["model"] == "host-aware" else "required"
-        print_json([_as_dict(number, zone, rule) for number, zone in enumerate(image["zones"])])
+        print_json_rows(_as_dict(number, zone, rule) for number, zone in enumerate(image["zones"]))
     elif as_list:
-        for line in listing(image["zones"]):
-            click.echo(line)
+        sys.stdout.writelines(f"{line}\n" for line in listing(image["zones"]))
     elif drawing is None:
         print_map(Console(), title, image["zones"], image["block_size"])
 
@@ -177,7 +176,7 @@ def _zones(image: Inspection, what: str = "") -> str:
 
 
 def _written(image: Inspection) -> str:
-    blocks = sum(written(zone) for zone in image["zones"])
+    blocks = image["zones"].sums(0, image["zone_count"])["written"]
     return f"{about_size(blocks * image['block_size'])} in sequential zones"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import click
 
@@ -36,6 +36,16 @@ def print_table(rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         click.echo("  ".join(cells).rstrip())
+
+
+def print_json_rows(rows: Iterable[Mapping[str, object]]) -> None:
+    """Print a list of flat objects as :func:`print_json` does, of which one at a time is in memory."""
+    between = "[\n"
+    for row in rows:
+        fields = ",\n".join(f"    {json.dumps(name)}: {json.dumps(value)}" for name, value in row.items())
+        sys.stdout.write(f"{between}  {{\n{fields}\n  }}")
+        between = ",\n"
+    click.echo("[]" if between == "[\n" else "\n]")
 
 
 def print_json(value: object) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from html import escape
 
 from zonevm.units import about_size
-from zonevm.view.zone_map import LABELS, LOOKS, Cell, Zone, ZoneMap, zone_map
+from zonevm.view.zone_map import LABELS, LOOKS, Cell, ZoneMap, Zones, zone_map
 
 _WIDTH = 896
 _COLUMNS = (16, 32, 64)
@@ -31,7 +31,7 @@ text { font: 12px system-ui, sans-serif; fill: #111827 }
 }"""
 
 
-def svg(title: str, zones: Sequence[Zone], block_size: int) -> str:
+def svg(title: str, zones: Zones, block_size: int) -> str:
     """Return an SVG document: a title, cells with tooltips for a zone or a few each, a legend."""
     # Few zones are drawn large: rows are as wide as the drawing, and four times as many columns as rows.
     columns = next((few for few in _COLUMNS if few * few // 4 >= len(zones)), _COLUMNS[-1])
@@ -59,7 +59,7 @@ def svg(title: str, zones: Sequence[Zone], block_size: int) -> str:
     )
 
 
-def _cells(grid: ZoneMap, zones: Sequence[Zone]) -> Iterator[str]:
+def _cells(grid: ZoneMap, zones: Zones) -> Iterator[str]:
     pitch = _WIDTH // grid.columns
     side = pitch - _GAP
     for index, cell in enumerate(grid.cells):
@@ -93,7 +93,7 @@ def _legend(grid: ZoneMap, top: int) -> Iterator[str]:
         yield f'<text x="{x + 18}" y="{y + 10}">{escape(LABELS.get(condition, condition))}: {count}</text>'
 
 
-def _tooltip(cell: Cell, zones: Sequence[Zone]) -> str:
+def _tooltip(cell: Cell, zones: Zones) -> str:
     name = LABELS.get(cell.condition, cell.condition)
     if cell.first != cell.last:
         return f"zones {cell.first} to {cell.last}: {name}, {cell.fill:.0%} written"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from rich.console import Console
 from rich.text import Text
 
 from zonevm.units import about_size
-from zonevm.view.zone_map import LABELS, LOOKS, Cell, Zone, zone_map
+from zonevm.view.zone_map import LABELS, LOOKS, Cell, Zone, Zones, zone_map
 
 _LEVELS = "▁▂▃▄▅▆▇█"
 _ROWS = 24
@@ -16,7 +16,7 @@ _MOST_COLUMNS = 128
 _GROUP = 16
 
 
-def print_map(console: Console, title: str, zones: Sequence[Zone], block_size: int) -> None:
+def print_map(console: Console, title: str, zones: Zones, block_size: int) -> None:
     """Print a map of the zones that fits the console's width, and how many zones are in which condition.
 
     Colours are the console's business: it has none where the output is no terminal, or with ``NO_COLOR``.
@@ -51,7 +51,7 @@ def symbol(cell: Cell) -> str:
     return _LEVELS[min(int(cell.fill * len(_LEVELS)), len(_LEVELS) - 1 - (cell.fill < 1))]
 
 
-def listing(zones: Sequence[Zone]) -> Iterator[str]:
+def listing(zones: Iterable[Zone]) -> Iterator[str]:
     """Yield a heading and a line for each zone; addresses in logical blocks, ``-`` for no write pointer."""
     row = "{:>7}  {:<12}  {:<17}  {:>14}  {:>14}  {:>10}"
     yield row.format("zone", "type", "condition", "start", "write pointer", "length")

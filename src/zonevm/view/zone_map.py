@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypedDict
 
 
 class Zone(Protocol):
@@ -30,6 +30,30 @@ class Zone(Protocol):
     @property
     def write_pointer(self) -> int | None:
         """The block of the next write, where that means something."""
+
+
+class Sums(TypedDict):
+    """What some zones come to: how many of each condition, sequential blocks written and in all."""
+
+    conditions: dict[str, int]
+    written: int
+    sequential: int
+
+
+class Zones(Protocol):
+    """A disk's zones. There may be millions: they are summed up where they are kept."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def __getitem__(self, number: int, /) -> Zone:
+        """One of them, by its number from 0 on."""
+
+    def __iter__(self) -> Iterator[Zone]:
+        """All of them, in order."""
+
+    def sums(self, first: int, count: int) -> Sums:
+        """Sum up ``count`` zones from ``first`` on, or as many of them as there are."""
 
 
 class Look(NamedTuple):
@@ -83,36 +107,31 @@ class ZoneMap:
         return -(-len(self.cells) // self.columns)
 
 
-def zone_map(zones: Sequence[Zone], columns: int, rows: int) -> ZoneMap:
+def zone_map(zones: Zones, columns: int, rows: int) -> ZoneMap:
     """Condense ``zones`` to at most ``rows`` rows of ``columns`` cells, each for a power of two of zones."""
     per_cell = 1
     while len(zones) > columns * rows * per_cell:
         per_cell *= 2
-    counts = Counter(zone.condition for zone in zones)
+    counts: Counter[str] = Counter()
+    cells, written, blocks = [], 0, 0
+    for first in range(0, len(zones), per_cell):
+        sums = zones.sums(first, per_cell)
+        counts.update(sums["conditions"])
+        written += sums["written"]
+        blocks += sums["sequential"]
+        cells.append(
+            Cell(
+                first=first,
+                last=min(first + per_cell, len(zones)) - 1,
+                condition=next(condition for condition in LOOKS if condition in sums["conditions"]),
+                fill=sums["written"] / sums["sequential"] if sums["sequential"] else 0.0,
+            )
+        )
     return ZoneMap(
-        cells=tuple(_cell(zones, first, per_cell) for first in range(0, len(zones), per_cell)),
+        cells=tuple(cells),
         columns=columns,
         zones_per_cell=per_cell,
         counts={condition: counts[condition] for condition in reversed(LOOKS) if counts[condition]},
-        written=sum(map(written, zones)),
-        blocks=sum(zone.length for zone in zones if not zone.conventional),
-    )
-
-
-def written(zone: Zone) -> int:
-    """Return the blocks below a sequential zone's write pointer; all of a full zone, none of any other."""
-    if zone.condition == "full":
-        return zone.length
-    return 0 if zone.write_pointer is None else zone.write_pointer - zone.start
-
-
-def _cell(zones: Sequence[Zone], first: int, count: int) -> Cell:
-    group = zones[first : first + count]
-    present = {zone.condition for zone in group}
-    blocks = sum(zone.length for zone in group if not zone.conventional)
-    return Cell(
-        first=first,
-        last=first + len(group) - 1,
-        condition=next(condition for condition in LOOKS if condition in present),
-        fill=sum(map(written, group)) / blocks if blocks else 0.0,
+        written=written,
+        blocks=blocks,
     )
