@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -160,24 +163,64 @@ def test_the_dry_run_starts_nothing(kernel: str) -> None:
 
 SCRIPT = """
 import sys, zonevm
-with zonevm.Guest(kernel=sys.argv[1]) as guest:
+with zonevm.Guest(kernel=sys.argv[1], disks=["smr,size=1G"]) as guest:
     print("up", flush=True)
     guest.run(["sleep", "1000"])
 """
+
+
+def zonevm_running(kernel: str) -> subprocess.Popen[str]:
+    script = [sys.executable, "-c", SCRIPT, kernel]
+    return subprocess.Popen(script, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def keeper(of: Path) -> int | None:
+    """The process that QEMU is a child of, once there is one."""
+    for cmdline in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            above = int((cmdline.parent / "stat").read_text().rpartition(")")[2].split()[1])
+            words = cmdline.read_bytes(), Path(f"/proc/{above}/cmdline").read_bytes()
+            if all(os.fsencode(of) in line and b"keeper.py" in line for line in words):
+                return int(cmdline.parent.name)
+    return None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_nothing_is_left_of_an_interrupted_or_killed_zonevm(
     kernel: str, number: signal.Signals, runtime: Path
 ) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, kernel], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
+    with zonevm_running(kernel) as process:
         assert process.stdout and process.stdout.readline() == "up\n"
         assert len(processes(runtime)) >= 2
         process.send_signal(number)
-        process.wait()
+        process.communicate()
         until(lambda: not processes(runtime) and not list(runtime.iterdir()))
+
+
+@pytest.mark.parametrize("order", ["zonevm", "keeper", "keeper zonevm", "zonevm keeper"])
+def test_nothing_is_left_of_a_zonevm_killed_while_it_starts(kernel: str, order: str, runtime: Path) -> None:
+    moments = random.Random(order)
+    for _ in range(3):
+        with zonevm_running(kernel) as process:
+            until(lambda: keeper(runtime))
+            time.sleep(moments.uniform(0, 1))
+            victims = {"zonevm": process.pid, "keeper": keeper(runtime)}
+            for name in order.split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(victims[name] or process.pid, signal.SIGKILL)
+            _, errors = process.communicate()
+            if "zonevm" not in order:
+                assert "keeper.py) was killed" in errors
+        until(lambda: not processes(runtime) and not list(runtime.iterdir()))
+
+
+def test_a_keeper_that_is_killed_is_told(kernel: str, runtime: Path) -> None:
+    with Guest(kernel=kernel) as guest:
+        pid = keeper(runtime)
+        assert pid
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(QemuError, match=r"keeper\.py\) was killed"):
+            guest.run(["sleep", "1000"])
 
 
 def test_the_console_has_the_kernels_log(kernel: str) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -138,3 +141,22 @@ def test_a_program_that_is_silent_is_not_waited_for(tmp_path: Path, monkeypatch:
     fake = FakeQemu(tmp_path, "#!/bin/sh\nexec sleep 60\n")
     with pytest.raises(QemuError, match="said nothing for"):
         fake.abilities()
+
+
+def test_a_program_that_is_asked_ends_with_who_asks(tmp_path: Path) -> None:
+    running = tmp_path / "running"
+    fake = FakeQemu(
+        tmp_path, f"#!/bin/sh\necho $$ >{running}.new && mv {running}.new {running}\nexec sleep 1000\n"
+    )
+    ask = (
+        "import sys; from pathlib import Path; from zonevm.host import Qemu;"
+        "from zonevm.host.abilities import Abilities;"
+        "Abilities.of(Qemu(Path(sys.argv[1]), (9, 0)), Path(sys.argv[2]))"
+    )
+    with subprocess.Popen([sys.executable, "-c", ask, str(fake.qemu.path), str(tmp_path / "c")]) as asking:
+        while not running.exists():
+            time.sleep(0.01)
+        asking.kill()
+    process = Path("/proc", running.read_text().strip())
+    while process.exists():
+        time.sleep(0.01)

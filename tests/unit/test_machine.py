@@ -16,6 +16,7 @@ import pytest
 from zonevm import QemuError
 from zonevm.guest import machine as machine_module
 from zonevm.guest.machine import RunningMachine
+from zonevm.guest.rundir import RuntimeDir
 
 
 @pytest.fixture
@@ -27,8 +28,16 @@ def silent_monitor(tmp_path: Path) -> Iterator[Path]:
         yield path
 
 
-def test_it_stops_after_ctrl_c_while_it_connects(silent_monitor: Path, tmp_path: Path) -> None:
-    machine = RunningMachine(["sleep", "100"], silent_monitor, tmp_path)
+@pytest.fixture
+def runtime() -> Iterator[RuntimeDir]:
+    with RuntimeDir() as runtime:
+        yield runtime
+
+
+def test_it_stops_after_ctrl_c_while_it_connects(
+    silent_monitor: Path, tmp_path: Path, runtime: RuntimeDir
+) -> None:
+    machine = RunningMachine(["sleep", "100"], silent_monitor, tmp_path, runtime)
 
     def interrupt(*_: object) -> None:
         # On a busy host the connection is not given up yet when it is to be closed.
@@ -59,7 +68,7 @@ NO_QMP = {
 
 
 @pytest.fixture
-def monitor(tmp_path: Path) -> Iterator[tuple[RunningMachine, list[bytes]]]:
+def monitor(tmp_path: Path, runtime: RuntimeDir) -> Iterator[tuple[RunningMachine, list[bytes]]]:
     """A machine, and what its monitor says: first of all, and for each line that it gets then."""
     path = tmp_path / "qmp.sock"
     says: list[bytes] = []
@@ -77,7 +86,7 @@ def monitor(tmp_path: Path) -> Iterator[tuple[RunningMachine, list[bytes]]]:
         listener.listen()
         thread = threading.Thread(target=serve)
         thread.start()
-        machine = RunningMachine(["sleep", "1000"], path, tmp_path)
+        machine = RunningMachine(["sleep", "1000"], path, tmp_path, runtime)
         yield machine, says
         machine.stop()
         thread.join()
@@ -124,10 +133,10 @@ def test_a_monitor_that_says_nothing_more_is_given_up(
 
 
 def test_a_qemu_that_is_stopped_is_given_up(
-    silent_monitor: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    silent_monitor: Path, tmp_path: Path, runtime: RuntimeDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(machine_module, "_CONNECT_SECONDS", 0.3)
-    machine = RunningMachine(["sleep", "100"], silent_monitor, tmp_path)
+    machine = RunningMachine(["sleep", "100"], silent_monitor, tmp_path, runtime)
     os.kill(machine.pid, signal.SIGSTOP)
     with pytest.raises(QemuError, match="does not answer on its monitor"):
         machine.connect()

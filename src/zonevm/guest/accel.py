@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from zonevm.errors import HostError, UsageError
 from zonevm.host import Qemu
+from zonevm.processes import Keeper
 
 CHOICES = ("auto", "kvm", "tcg")
 
@@ -94,10 +94,8 @@ def _probe(qemu: Qemu, kernel: Path, initramfs: Path) -> bool:
         *("-machine", "q35", "-accel", "kvm", "-cpu", "host", "-m", "256M", "-serial", "stdio"),
         *("-kernel", kernel, "-initrd", initramfs, "-append", "console=ttyS0 quiet panic=-1 zonevm.probe"),
     ]
-    with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
+    with tempfile.TemporaryFile() as output, Path(os.devnull).open("rb") as nothing, Keeper() as keeper:
+        process = keeper.start(command, stdin=nothing, stdout=output, stderr=output)
         try:
             end = time.monotonic() + _PROBE_SECONDS
             while time.monotonic() < end:

@@ -157,11 +157,9 @@ class Guest:
             self._disks, self._devices = disks, devices
             self._command = plan.machine(files, devices, tree).argv()
             self._progress(f"booting Linux {plan.kernel.version} ({plan.accel.name})")
-            machine = RunningMachine(
-                [*plan.guard, *self._command], files.monitor, self._log_dir, tree.descriptors
-            )
+            argv = [*plan.guard, *self._command]
+            machine = RunningMachine(argv, files.monitor, self._log_dir, runtime, tree.descriptors)
             undo.callback(machine.stop)
-            runtime.watch(machine.pid)
             machine.connect()
             client = Client(connect(files.agent))
             undo.callback(client.close)

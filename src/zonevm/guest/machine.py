@@ -7,7 +7,6 @@ import concurrent.futures
 import contextlib
 import logging
 import shlex
-import subprocess
 import threading
 import time
 from collections.abc import Collection, Coroutine, Iterator, Mapping
@@ -20,7 +19,9 @@ from qemu.qmp.events import EventListener
 
 from zonevm.errors import GuestError, GuestPanicError, QemuError, ZonevmError
 from zonevm.guest.latch import Latch
+from zonevm.guest.rundir import RuntimeDir
 from zonevm.patience import Patience
+from zonevm.processes import KEEPER_KILLED
 
 _Result = TypeVar("_Result")
 
@@ -46,27 +47,27 @@ class RunningMachine:
     """
 
     def __init__(
-        self, argv: list[str], monitor: Path, log_dir: Path, descriptors: Collection[int] = ()
+        self,
+        argv: list[str],
+        monitor: Path,
+        log_dir: Path,
+        runtime: RuntimeDir,
+        descriptors: Collection[int] = (),
     ) -> None:
-        """Start QEMU with open ``descriptors``. Raises :class:`QemuError` where it cannot be executed."""
+        """Start QEMU with open ``descriptors``; it ends with ``runtime``.
+
+        Raises :class:`QemuError` where it cannot be executed.
+        """
         self._log_dir = log_dir
         self._monitor = monitor
         self._ended_because = ""
         self._broken = ""
         self._garbled = ""
         (log_dir / "command").write_text(shlex.join(argv) + "\n")
-        with (log_dir / "qemu.log").open("wb") as log:
-            try:
-                self._process = subprocess.Popen(
-                    argv,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                    pass_fds=descriptors,
-                )
-            except OSError as error:
-                raise QemuError(f"cannot start {argv[0]}: {error.strerror}") from error
+        try:
+            self._process = runtime.start(argv, log_dir / "qemu.log", descriptors)
+        except OSError as error:
+            raise QemuError(f"cannot start {argv[0]}: {error.strerror}") from error
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="zonevm-qmp", daemon=True)
         self._thread.start()
@@ -175,6 +176,8 @@ class RunningMachine:
             return QemuError(
                 f"the guest's virtual machine stopped: {self._broken}", "Try --accel tcg. " + seen
             )
+        if self._process.keeper_ended:
+            return QemuError(*KEEPER_KILLED)
         code = self._process.returncode
         if code is None:
             return QemuError("QEMU hung up on the guest's agent, and does not end", self.where("qemu.log"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -195,17 +194,9 @@ class Plan:
         options = ["--shared-dir", f"{tree.root}/.", "--readonly", "--sandbox", "none"]
         # For handles it would look the mount up in its own mountinfo, where a tree's are not.
         options += ["--no-announce-submounts", "--inode-file-handles=never"]
-        with (log_dir / "virtiofsd.log").open("wb") as log:
-            process = subprocess.Popen(
-                [self.virtiofsd, "--socket-path", path, *options],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                pass_fds=tree.descriptors,
-            )
+        argv: list[str | Path] = [self.virtiofsd, "--socket-path", path, *options]
+        process = runtime.start(argv, log_dir / "virtiofsd.log", tree.descriptors)
         try:
-            runtime.watch(process.pid)
             yield
         finally:
             process.kill()

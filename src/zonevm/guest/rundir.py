@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
-import subprocess
-import tempfile
 import time
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from zonevm import standard_streams
 from zonevm.errors import HostError
 from zonevm.host import RUNTIME_PREFIX, runs_dir, runtime_base
+from zonevm.processes import Keeper, Kept
 
 _KEPT = 20
 _LONGEST_NAME = "/user123.sock"
 _SOCKET_PATH_BYTES = 107
-
-# Gets the ids of processes on its input; when that ends, zonevm is gone, however it ended.
-_REAPER = 'while read -r pid; do pids="$pids $pid"; done; kill -9 $pids 2> /dev/null; rm -rf "$1"'
 
 
 def make_log_dir() -> Path:
@@ -39,45 +36,33 @@ def make_log_dir() -> Path:
 class RuntimeDir:
     """A private directory for sockets, and the processes that use it; both go with zonevm, even by SIGKILL.
 
-    A context manager. A small shell waits for the end of a pipe that only this process holds.
+    A context manager. Raises :class:`HostError` where there cannot be one.
     """
 
     def __init__(self) -> None:
-        standard_streams.hold()
         base = runtime_base()
-        if (
-            len(os.fsencode(base)) + len(f"/{RUNTIME_PREFIX}12345678") + len(_LONGEST_NAME)
-            > _SOCKET_PATH_BYTES
-        ):
+        self.path = base / f"{RUNTIME_PREFIX}{secrets.token_hex(4)}"
+        if len(os.fsencode(self.path)) + len(_LONGEST_NAME) > _SOCKET_PATH_BYTES:
             raise HostError(
                 f"{base} is too long for sockets in it: their paths have at most {_SOCKET_PATH_BYTES} bytes",
                 "Set XDG_RUNTIME_DIR or TMPDIR to a shorter directory.",
             )
-        self.path = Path(tempfile.mkdtemp(prefix=RUNTIME_PREFIX, dir=base))
-        self._reaper = subprocess.Popen(
-            ["/bin/sh", "-c", _REAPER, "zonevm-reaper", self.path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            bufsize=0,
-        )
+        self._keeper = Keeper(self.path)
 
     def __enter__(self) -> RuntimeDir:
         return self
 
-    def watch(self, pid: int) -> None:
-        """Have process ``pid`` killed when zonevm ends without having left this context."""
-        assert self._reaper.stdin
-        self._reaper.stdin.write(b"%d\n" % pid)
+    def start(self, argv: Sequence[str | Path], log: Path, descriptors: Collection[int] = ()) -> Kept:
+        """Start a program that uses the directory, without an input; what it says goes to the file ``log``.
+
+        It has open ``descriptors`` under the same numbers. Raises what :meth:`Keeper.start` does.
+        """
+        with log.open("wb") as output, Path(os.devnull).open("rb") as nothing:
+            return self._keeper.start(argv, nothing, output, output, descriptors)
 
     def __exit__(self, *reason: object) -> None:
-        """Remove the directory. The processes have to be gone by now."""
-        assert self._reaper.stdin
-        self._reaper.kill()
-        self._reaper.wait()
-        self._reaper.stdin.close()
-        shutil.rmtree(self.path, ignore_errors=True)
+        """End what is left of the processes, and remove the directory."""
+        self._keeper.close()
 
 
 def _prune(base: Path) -> None:

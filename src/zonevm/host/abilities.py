@@ -9,10 +9,11 @@ import contextlib
 import hashlib
 import json
 import os
-import subprocess
+import socket
 import tempfile
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, cast
@@ -20,6 +21,7 @@ from typing import Any, Self, cast
 from zonevm.errors import QemuError
 from zonevm.host.dirs import cache_dir
 from zonevm.host.qemu import Qemu
+from zonevm.processes import Keeper
 
 DEVICES = (
     "nvme",
@@ -128,14 +130,17 @@ class _Monitor:
         self._qemu = qemu
 
     def __enter__(self) -> Self:
-        self._errors = tempfile.TemporaryFile()
-        self._process = subprocess.Popen(
-            [self._qemu.path, *_QMP_ONLY],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            start_new_session=True,
-        )
+        with ExitStack() as stack:
+            self._errors = stack.enter_context(tempfile.TemporaryFile())
+            self._keeper = stack.enter_context(Keeper())
+            self._socket, theirs = socket.socketpair()
+            stack.enter_context(self._socket)
+            self._answers = stack.enter_context(self._socket.makefile("rb"))
+            with theirs:
+                self._process = self._keeper.start(
+                    [self._qemu.path, *_QMP_ONLY], theirs, theirs, self._errors
+                )
+            self._undo = stack.pop_all()
         self._deadline = threading.Timer(_SECONDS, self._process.kill)
         self._deadline.start()
         try:
@@ -147,9 +152,7 @@ class _Monitor:
 
     def __exit__(self, *reason: object) -> None:
         self._deadline.cancel()
-        self._process.kill()
-        self._process.communicate()
-        self._errors.close()
+        self._undo.close()
 
     def properties(self, device: str) -> list[str] | None:
         """Return the names of the properties of ``device``; None where this QEMU has no such device."""
@@ -162,17 +165,14 @@ class _Monitor:
         return _UNKNOWN_DRIVER not in answer.get("error", {}).get("desc", "")
 
     def _answer(self, command: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        assert self._process.stdin
-        assert self._process.stdout
         question = json.dumps({"execute": command, "arguments": arguments})
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(question.encode() + b"\n")
-            self._process.stdin.flush()
-        for line in self._process.stdout:
-            with contextlib.suppress(ValueError):
-                answer = json.loads(line)
-                if "return" in answer or "error" in answer:
-                    return cast(dict[str, Any], answer)
+        with contextlib.suppress(ConnectionError):
+            self._socket.sendall(question.encode() + b"\n")
+            for line in self._answers:
+                with contextlib.suppress(ValueError):
+                    answer = json.loads(line)
+                    if "return" in answer or "error" in answer:
+                        return cast(dict[str, Any], answer)
         raise QemuError(
             f"{self._qemu.path} ended, or said nothing for {_SECONDS} s, when asked what it can do: "
             f"{self._last_error()}",
