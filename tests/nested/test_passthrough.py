@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,12 +11,11 @@ import pytest
 
 from tests.nested.conftest import Host, text
 from tests.nested.inner import BOOT, TRY, scsi, tried, zoned
-from zonevm.host import cache_dir, find_qemu
+from zonevm.host import find_qemu
 
 pytestmark = pytest.mark.nested
 
 SMR = "/dev/sda"
-TOOLS = Path(__file__).parents[2] / "tools"
 MODULES = """
 modprobe scsi_debug zbc=managed dev_size_mb=64 zone_size_mb=4 zone_nr_conv=2 max_luns=2
 modprobe null_blk nr_devices=1 gb=1 bs=4096 memory_backed=1 zoned=1 zone_size=8 zone_nr_conv=2
@@ -68,15 +66,6 @@ def disks(host: Host) -> Iterator[Disks]:
     host.sh("rmmod null_blk; rmmod scsi_debug")
 
 
-@pytest.fixture(scope="module")
-def newer_qemu() -> str:
-    """A QEMU that passes zones on by virtio-blk."""
-    made = subprocess.run(
-        [TOOLS / "qemu-backport", cache_dir() / "tests/qemu"], stdout=subprocess.PIPE, text=True, check=True
-    )
-    return made.stdout.strip()
-
-
 def described(disks: Sequence[str]) -> list[str]:
     return [word for disk in disks for word in ("--disk", disk)]
 
@@ -100,10 +89,9 @@ def test_by_block_node_sg_node_and_lio(host: Host, disks: Disks, unchanged: None
 
 
 @pytest.mark.timeout(1300)
-def test_by_a_newer_qemu(host: Host, disks: Disks, newer_qemu: str, unchanged: None) -> None:
+def test_by_a_newer_qemu_that_was_pulled(host: Host, disks: Disks, unchanged: None) -> None:
     given = (f"{SMR},via=scsi-generic", f"{disks.one},via=scsi-block", disks.other)
-    how = ("--qemu", newer_qemu, "--verify")
-    done = host.zonevm("run", *BOOT, *how, *described(given), "--", *TRY, timeout=1200)
+    done = host.zonevm("run", *BOOT, "--verify", *described(given), "--", *TRY, timeout=1200)
     assert done.returncode == 0, text(done)
     assert tried(done) == {
         "sda": scsi("SMR DISK", 32, 64),
@@ -112,15 +100,19 @@ def test_by_a_newer_qemu(host: Host, disks: Disks, newer_qemu: str, unchanged: N
     }
     said = done.stderr.decode()
     assert f"zonevm: {disks.other} by virtio-blk: it is no SCSI disk (null_blk)" in said
+    if find_qemu().version < (8, 1):
+        assert "zonevm: the QEMU that was pulled is used, since " in said
     assert "zonevm: PASS /dev/vda: conventional zones 2\n" in said
 
 
 def test_an_older_qemu_passes_no_zones_on_by_virtio_blk(host: Host, disks: Disks) -> None:
     if find_qemu().version >= (8, 1):
         pytest.skip("the QEMU of this host is new enough")
-    done = host.zonevm("run", *BOOT, "--disk", disks.other, "--", "true")
+    named = ("--qemu", "qemu-system-x86_64")
+    done = host.zonevm("run", *BOOT, *named, "--disk", disks.other, "--", "true")
     assert done.returncode == 125
     assert "virtio-blk for a zoned disk needs 8.1 or later" in text(done)
+    assert "zonevm qemu pull" in text(done)
 
 
 def test_a_dry_run_prints_every_step(host: Host, disks: Disks) -> None:

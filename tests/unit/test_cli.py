@@ -354,7 +354,7 @@ def test_a_pull_reports_in_lines_where_there_is_no_terminal(
 ) -> None:
     import zonevm.cli.kernel as module  # noqa: PLC0415
 
-    def pull(version: str, progress: Any) -> Kernel:
+    def pull(version: str, progress: Any, **_: Any) -> Kernel:
         for done in range(0, 101):
             progress(done * 2**20, 100 * 2**20)
         return Kernel(version, Path("/k"), None, "cache")

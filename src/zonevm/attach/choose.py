@@ -14,10 +14,11 @@ from zonevm.attach.plain import Plain
 from zonevm.attach.vhost_scsi import TcmuScsi
 from zonevm.attach.vhost_user_scsi import VhostUserScsi
 from zonevm.disks import Disk, PhysicalDisk, PlainDisk, SmrDisk, TcmuDisk, ZnsDisk
-from zonevm.errors import UsageError
+from zonevm.errors import HostError, QemuError, UsageError, ZonevmError
 from zonevm.faults import Fault, check_disks
 from zonevm.host import find_qemu
 from zonevm.host.abilities import Abilities
+from zonevm.host.qemu import pulled_qemus
 
 if TYPE_CHECKING:
     from zonevm._core import Trace
@@ -51,6 +52,39 @@ def choose(disks: Iterable[Disk], qemu: str | None = None) -> tuple[Disk, ...]:
     return tuple(
         physical.choose(disk, abilities) if isinstance(disk, PhysicalDisk) else disk for disk in chosen
     )
+
+
+def settle(disks: Iterable[Disk], qemu: str | None = None) -> tuple[tuple[Disk, ...], str | None]:
+    """Return the disks, each physical one with its method, and the QEMU that is to have them.
+
+    That is ``qemu``, as :func:`find_qemu` takes it; with None and disks that the host's QEMU cannot have, one
+    that was pulled and can: the first disk then has a note that says why. Raises what :func:`choose` does.
+    """
+    disks = tuple(disks)
+    pulled = pulled_qemus() if qemu is None else []
+    if not pulled:
+        return choose(disks, qemu), qemu
+    try:
+        return _fitting(disks, None), None
+    except (HostError, QemuError) as error:
+        refusal = error
+    try:
+        chosen = _fitting(disks, str(pulled[0]))
+    except ZonevmError:
+        raise refusal from None
+    for disk in chosen[:1]:
+        disk.note(f"the QEMU that was pulled is used, since {refusal.message}")
+    return chosen, str(pulled[0])
+
+
+def _fitting(disks: Sequence[Disk], qemu: str | None) -> tuple[Disk, ...]:
+    """Return what :func:`choose` does, if ``qemu`` is new enough for each disk."""
+    found = find_qemu(qemu)
+    chosen = choose(disks, qemu)
+    for attachment in plan(chosen, Path("/")):
+        if needed := attachment.describe().min_qemu:
+            found.require(needed, "a disk of this guest")
+    return chosen
 
 
 def plan(disks: Iterable[Disk], runtime_dir: Path, faults: Sequence[Fault] = ()) -> list[Attachment]:

@@ -26,6 +26,7 @@ VERBS = {
     "trace": Verb("zonevm.cli.trace", "trace", "Sum up traces of disks' commands."),
     "target": Verb("zonevm.cli.target", "target", "Make and remove kernel targets (LIO)."),
     "kernel": Verb("zonevm.cli.kernel", "kernel", "Get, list and remove kernels for guests."),
+    "qemu": Verb("zonevm.cli.qemu", "qemu", "Get, list and remove QEMUs beside the host's."),
     "devices": Verb(
         "zonevm.cli.devices", "devices", "List the zoned devices of this host, and who uses them."
     ),

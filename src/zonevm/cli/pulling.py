@@ -1,9 +1,14 @@
-"""What the verbs that download have in common."""
+"""What the verbs that download, and those that use what was downloaded, have in common."""
 
 from __future__ import annotations
 
-import click
+from collections.abc import Callable
 
+import click
+from click.decorators import FC
+from click.shell_completion import CompletionItem
+
+from zonevm.host.qemu import PULLED
 from zonevm.packages.archive import MIRROR_SETTING
 
 mirror_option = click.option(
@@ -11,3 +16,14 @@ mirror_option = click.option(
     metavar="URL",
     help=f"The archive's mirror, else {MIRROR_SETTING} of the environment, else that of apt's sources.",
 )
+
+
+def qemu_option(what: str) -> Callable[[FC], FC]:
+    """Return the option that names a QEMU; ``what`` begins its help."""
+    words = f"{what}: a path, a name, or `{PULLED}`, the newest that `zonevm qemu pull` got."
+    return click.option("--qemu", metavar="PROGRAM", help=words, shell_complete=_programs)
+
+
+def _programs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    pulled = [CompletionItem(PULLED)] if PULLED.startswith(incomplete) else []
+    return [*pulled, CompletionItem(incomplete, type="file")]

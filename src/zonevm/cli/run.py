@@ -11,13 +11,14 @@ from typing import Any
 
 import click
 
-from zonevm.attach import choose
+from zonevm.attach import settle
 from zonevm.cli.explaining import Explanation, explained
 from zonevm.cli.faults import fault_options, gathered
 from zonevm.cli.options import Seconds
 from zonevm.cli.outcome import Outcome
 from zonevm.cli.output import say
 from zonevm.cli.overwriting import refuse_overwriting
+from zonevm.cli.pulling import qemu_option
 from zonevm.cli.run_image import boot_image, refuse_misplaced
 from zonevm.cli.stopping import undo_when_terminated
 from zonevm.disks import parse
@@ -54,7 +55,7 @@ _OF_IMAGE = ("memory", "cpus", "net", "qemu", "qemu_args", "accel")
 )
 @click.option("--append", default="", metavar="TEXT", help="More for the kernel's command line.")
 @click.option("--udev", is_flag=True, help="Start the host's udevd in the guest.")
-@click.option("--qemu", metavar="PROGRAM", help="Another QEMU.")
+@qemu_option("Another QEMU")
 @click.option("--qemu-arg", "qemu_args", multiple=True, metavar="ARG", help="One more argument for QEMU.")
 @click.option("--accel", type=click.Choice(["auto", "kvm", "tcg"]), default="auto", show_default=True)
 @click.option(
@@ -112,7 +113,7 @@ def run(
     refuse_misplaced(context)
     if timeout is not None and not command:
         raise UsageError("--timeout is for a command, and there is none", "Add it: -- COMMAND.")
-    described = choose([parse(text) for text in disks], settings["qemu"])
+    described, settings["qemu"] = settle([parse(text) for text in disks], settings["qemu"])
     for disk in described:
         for note in disk.notes:
             say(note)

@@ -21,6 +21,6 @@ def domain(settings: Settings, system: libvirt.System | None = None) -> str:
         kvm=how.name == "kvm",
         system=system,
         net=settings.net is not None,
-        emulator=settings.qemu,
+        emulator=settings.qemu and str(find_qemu(settings.qemu).path),
         more=settings.qemu_args,
     )

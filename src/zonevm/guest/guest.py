@@ -67,8 +67,8 @@ class Guest:
     /sys, /dev and /run, it sees and cannot change: what it writes there is gone with it, and of what the host
     changes there meanwhile, in files that the guest has read, it may see nothing.
     ``net``: None or ``user``. ``append``: more kernel arguments.
-    ``qemu``: another QEMU. ``qemu_args``: more arguments for it. ``accel``: ``auto``, ``kvm`` or ``tcg``.
-    ``udev``: whether the host's udevd runs in it.
+    ``qemu``: another QEMU; ``pulled``: the newest that was pulled. ``qemu_args``: more arguments for it.
+    ``accel``: ``auto``, ``kvm`` or ``tcg``. ``udev``: whether the host's udevd runs in it.
     ``boot_timeout``: seconds. None: as long as the console says something new every two minutes, and for
     twenty in all; time in which QEMU lacks a processor does not count.
     ``env`` and ``cwd``: of commands; those of this process by default.

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from zonevm.attach import Attachment, QemuDevice, choose
+from zonevm.attach import Attachment, QemuDevice, settle
 from zonevm.attach import plan as plan_attachments
 from zonevm.disks import Disk
 from zonevm.errors import HostError, UsageError
@@ -109,8 +109,8 @@ class Plan:
     def make(cls, settings: Settings, progress: Callable[[str], None]) -> Plan:
         """Find everything and build the initramfs. Raises what :meth:`Guest.start` does."""
         settings.check()
-        qemu = find_qemu(settings.qemu)
-        settings = replace(settings, disks=choose(settings.disks, settings.qemu))
+        disks, named = settle(settings.disks, settings.qemu)
+        settings, qemu = replace(settings, disks=disks), find_qemu(named)
         chosen = kernel.find(settings.kernel)
         virtiofsd = find_virtiofsd()
         shares = tuple(Share(f"share{number}", path.resolve()) for number, path in enumerate(settings.rwdirs))

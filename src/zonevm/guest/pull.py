@@ -17,7 +17,7 @@ from zonevm.guest.kernel import Kernel, find, images_in, installed, kernels_dir,
 from zonevm.guest.module_dirs import run_depmod
 from zonevm.guest.vmlinux import forget
 from zonevm.host import cache_dir
-from zonevm.packages import Apt, Note, Progress, fetch, find_archive, new_entry, suites_there
+from zonevm.packages import Apt, Note, Progress, discard, fetch, find_archive, new_entry, suites_there
 
 _IMAGE = re.compile(r"linux-image-(\d+\.\d+(?:\.\d+|[-~]rc\d+)(?!\S*-(?:rt|cloud)-)\S*-(?:amd64|generic))")
 
@@ -80,9 +80,7 @@ def remove(version: str) -> None:
     root = kernels_dir() / version
     for _, image in images_in(root):
         forget(image, cache_dir() / "unpacked")
-    hidden = root.with_name(f".pull-{version}")
-    root.rename(hidden)
-    shutil.rmtree(hidden)
+    discard(root)
 
 
 @contextmanager

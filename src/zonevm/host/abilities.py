@@ -101,7 +101,7 @@ class Abilities:
             raise QemuError(
                 f"{self.qemu.path} has no {what}: it was built without, or is too old",
                 f"Install a QEMU that has it, on Debian and Ubuntu with: apt-get install {_MACHINE_PACKAGE}; "
-                "or name another one with --qemu PATH.",
+                "get a newer one with `zonevm qemu pull`, or name another one with --qemu PATH.",
             )
 
     def require_driver(self, driver: str) -> None:
@@ -109,7 +109,8 @@ class Abilities:
         if not self.has_driver(driver):
             raise QemuError(
                 f"{self.qemu.path} has no block driver {driver}",
-                f"Install it, on Debian and Ubuntu with: apt-get install {_DRIVERS_PACKAGE}",
+                f"Install it, on Debian and Ubuntu with: apt-get install {_DRIVERS_PACKAGE}. "
+                "A QEMU that was pulled comes without it.",
             )
 
     @classmethod

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zonevm.errors import QemuError
+from zonevm.host.dirs import cache_dir
 from zonevm.host.programs import find_program
+
+PROGRAM = "qemu-system-x86_64"
+"""The program that runs guests."""
+
+PULLED = "pulled"
+"""What names, in the place of a program, the newest QEMU that was pulled."""
 
 OLDEST = (6, 0)
 """The oldest QEMU that zonevm works with (``set-action``, shared memory by ``memory-backend``)."""
@@ -26,17 +33,19 @@ class Qemu:
         if self.version < version:
             raise QemuError(
                 f"{self.path} is QEMU {_dotted(self.version)}; {what} needs {_dotted(version)} or later",
-                "Install a newer QEMU, or name another one with --qemu PATH.",
+                "Get a newer QEMU with `zonevm qemu pull`, or name another one with --qemu PATH.",
             )
 
 
 def find_qemu(explicit: str | None = None) -> Qemu:
-    """Return the QEMU at path or of name ``explicit``, else the host's qemu-system-x86_64.
+    """Return the QEMU at path or of name ``explicit``, else the host's; :data:`PULLED`: one that was pulled.
 
     Raises :class:`HostError` where there is none and :class:`QemuError` for a program that is not QEMU, or
     one that is too old.
     """
-    path = find_program(explicit or "qemu-system-x86_64", "run the guest", "qemu-system-x86")
+    if explicit == PULLED:
+        explicit = str(_newest_pulled())
+    path = find_program(explicit or PROGRAM, "run the guest", "qemu-system-x86")
     try:
         answer = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20)
         text = answer.stdout + answer.stderr
@@ -52,6 +61,32 @@ def find_qemu(explicit: str | None = None) -> Qemu:
     qemu = Qemu(path, (int(match[1]), int(match[2])))
     qemu.require(OLDEST, "zonevm")
     return qemu
+
+
+def pulled_dir() -> Path:
+    """Return the directory of the cache with one directory for each QEMU that was pulled."""
+    return cache_dir() / "qemus"
+
+
+def pulled_program(directory: Path) -> Path:
+    """Return the program of the pulled QEMU in ``directory``."""
+    return directory / "bin" / PROGRAM
+
+
+def pulled_qemus() -> list[Path]:
+    """Return the programs of the QEMUs that were pulled, newest first."""
+    found = [path for each in pulled_dir().glob("[!.]*") if (path := pulled_program(each)).exists()]
+    return sorted(found, key=lambda path: _numbers(path.parents[1].name), reverse=True)
+
+
+def _newest_pulled() -> Path:
+    for path in pulled_qemus():
+        return path
+    raise QemuError("no QEMU was pulled", "Get one with `zonevm qemu pull`.")
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
 
 
 def _dotted(version: tuple[int, int]) -> str:

@@ -5,7 +5,7 @@ Knows apt, dpkg-deb and the dynamic loader; of kernels and QEMU only, in ``qemu`
 
 from zonevm.packages.apt import Apt, Note
 from zonevm.packages.archive import Archive, find_archive, suites_there
-from zonevm.packages.entry import new_entry
+from zonevm.packages.entry import discard, new_entry
 from zonevm.packages.programs import install_wrapper
 from zonevm.packages.tree import Tree, fetch, pull_tree
 from zonevm.packages.watch import Progress
@@ -16,6 +16,7 @@ __all__ = [
     "Note",
     "Progress",
     "Tree",
+    "discard",
     "fetch",
     "find_archive",
     "install_wrapper",

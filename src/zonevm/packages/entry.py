@@ -40,6 +40,17 @@ def new_entry(target: Path) -> Iterator[Path]:
             raise cannot_write(target, error) from error
 
 
+def discard(entry: Path) -> None:
+    """Remove ``entry`` from the cache: at once for who looks, then from the disk."""
+    hidden = entry.with_name(f"{_PREFIX}{entry.name}")
+    try:
+        shutil.rmtree(hidden, ignore_errors=True)
+        entry.rename(hidden)
+        shutil.rmtree(hidden)
+    except OSError as error:
+        raise cannot_write(entry, error) from error
+
+
 def cannot_write(path: Path, error: OSError) -> PackageError:
     """Return the error for a place in the cache that the host does not let zonevm write."""
     return PackageError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from zonevm.errors import PackageError
 
 _PLACES = ("usr/bin", "usr/sbin", "bin", "sbin")
 _LIBRARIES = ("usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib", "lib", "usr/lib64", "lib64")
+_LOADERS = "usr/lib/zonevm"
 _LOADER = "ld-linux-x86-64.so.2"
 
 
@@ -34,12 +36,16 @@ def install_wrapper(
     loader = next((path for each in _LIBRARIES if (path := root / each / _LOADER).is_file()), None)
     if loader is None:
         raise PackageError(f"the packages have no {_LOADER}, which {program} needs", "Add libc6 to them.")
+    named = root / _LOADERS / program  # a process is called after its file
+    named.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(loader, named)
+    named.chmod(0o755)
     libraries = ":".join(f"{{root}}/{each}" for each in _LIBRARIES if (root / each).is_dir())
     lines = [
         "#!/bin/sh",
         'here=$(dirname "$(readlink -f "$0")")',
         *(f"export {name}={_shell(value, root, wrapper)}" for name, value in (environment or {}).items()),
-        f'exec {_shell(f"{{root}}/{loader.relative_to(root)}", root, wrapper)} --argv0 "$0" '
+        f'exec {_shell(f"{{root}}/{named.relative_to(root)}", root, wrapper)} --argv0 "$0" '
         f"--library-path {_shell(libraries, root, wrapper)} "
         f"{_shell(f'{{root}}/{binary.relative_to(root)}', root, wrapper)} "
         + "".join(f"{_shell(argument, root, wrapper)} " for argument in arguments)
