@@ -12,7 +12,10 @@ _FUNCTIONS = 8
 """Of a slot (PCI Local Bus Specification 3.0, 3.2.2.3.4); a root port has one slot."""
 _FIRST_SLOT = 0x18
 """Where the ports are on the root bus: QEMU gives devices without an address the first free slots."""
+_SPARE_SLOT = 0x17
+_SPARE_PORTS = 4
 _FIRST_CHASSIS = 100
+_SPARE_CHASSIS = 90
 
 
 def placed(arguments: Sequence[str]) -> list[str]:
@@ -29,6 +32,15 @@ def placed(arguments: Sequence[str]) -> list[str]:
         port, function = divmod(number, _FUNCTIONS)
         moved[place] += f",bus=disks{port},addr=0.{function},multifunction=on"
     return [*_ports(-(-len(places) // _FUNCTIONS)), *moved]
+
+
+def spare_ports() -> list[str]:
+    """Return the arguments for ``spare0`` to ``spare3``: root ports for devices that are added later."""
+    ports = []
+    for number in range(_SPARE_PORTS):
+        port = f"pcie-root-port,id=spare{number},chassis={_SPARE_CHASSIS + number}"
+        ports += ["-device", f"{port},addr={_SPARE_SLOT:#x}.{number},multifunction=on"]
+    return ports
 
 
 def _is_device(arguments: Sequence[str], place: int, argument: str) -> bool:

@@ -14,7 +14,7 @@ from zonevm.guest import terminal
 from zonevm.guest.console import LEAVE_NAME
 from zonevm.guest.image_guest import ImageGuest
 
-_OWN = ("command", "kernel", "append", "rwdirs", "timeout", "boot_timeout", "verify", "udev")
+_OWN = ("command", "kernel", "append", "rwdirs", "timeout", "boot_timeout", "verify", "udev", "qmp")
 """What only guests of zonevm's own have: they boot a kernel and run commands by an agent."""
 _IMAGES = ("image_write", "firmware", "ssh_port")
 _RUNS = (

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from zonevm.attach.base import QemuDevice
 from zonevm.attach.pci import placed
+from zonevm.guest import hotplug
 from zonevm.guest.accel import Accel
 from zonevm.guest.initramfs import Share
 from zonevm.guest.protocol import PORT_NAME
@@ -55,6 +56,7 @@ class Machine:
     tree: Tree = UNCOVERED
     """The host's root and the directories of ``shares``, in their order."""
     net: str | None = None
+    qmp: Path | None = None
     append: str = ""
     extra: Sequence[str] = ()
 
@@ -62,6 +64,7 @@ class Machine:
         """Return the command line, ready to execute."""
         files = self.files
         shared = files.root is not None or any(device.shared_memory for device in self.devices)
+        shared = shared or self.qmp is not None
         arguments = [
             str(self.qemu.path),
             *("-name", "zonevm"),
@@ -90,6 +93,8 @@ class Machine:
             *("-device", "virtio-rng-pci"),
             *self._root(),
         ]
+        if self.qmp is not None:
+            arguments += hotplug.arguments(self.qmp)
         if self.net == "user":
             arguments += ["-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,romfile="]
         shares = zip(self.shares, self.tree.directories, strict=True)

@@ -19,7 +19,7 @@ from zonevm.errors import GuestError, GuestTimeoutError, ImageError, UsageError
 from zonevm.explain import Failure
 from zonevm.faults import Fault, Faults
 from zonevm.faults import parse as parse_fault
-from zonevm.guest import control, terminal
+from zonevm.guest import control, hotplug, terminal
 from zonevm.guest.boot import await_agent, connect, lost
 from zonevm.guest.client import (
     Client,
@@ -69,6 +69,7 @@ class Guest:
     ``net``: None or ``user``. ``append``: more kernel arguments.
     ``qemu``: another QEMU; ``pulled``: the newest that was pulled. ``qemu_args``: more arguments for it.
     ``accel``: ``auto``, ``kvm`` or ``tcg``. ``udev``: whether the host's udevd runs in it.
+    ``qmp``: where QEMU makes a QMP socket for the caller; disks can then be added (docs/serve.md).
     ``boot_timeout``: seconds. None: as long as the console says something new every two minutes, and for
     twenty in all; time in which QEMU lacks a processor does not count.
     ``env`` and ``cwd``: of commands; those of this process by default.
@@ -91,6 +92,7 @@ class Guest:
         qemu_args: Sequence[str] = (),
         accel: str = "auto",
         udev: bool = False,
+        qmp: str | Path | None = None,
         boot_timeout: float | None = None,
         env: Mapping[str, str] | None = None,
         cwd: str | Path | None = None,
@@ -109,6 +111,7 @@ class Guest:
             qemu_args=tuple(qemu_args),
             accel=accel,
             udev=udev,
+            qmp=None if qmp is None else Path(qmp),
             cwd=Path(cwd or Path.cwd()).absolute(),
             faults=tuple(parse_fault(fault) if isinstance(fault, str) else fault for fault in faults),
         )
@@ -149,6 +152,7 @@ class Guest:
             runtime = undo.enter_context(RuntimeDir())
             self._log_dir = make_log_dir()
             files = plan.files(runtime.path, self._log_dir)
+            undo.enter_context(hotplug.claimed(plan.settings.qmp))
             disks, attachments = plan.settings.disks, plan.attachments(runtime.path)
             devices = undo.enter_context(self._observed.entered(disks, attachments))
             tree = undo.enter_context(plan.tree(self._progress))

@@ -13,7 +13,7 @@ from zonevm.attach import plan as plan_attachments
 from zonevm.disks import Disk
 from zonevm.errors import HostError, UsageError
 from zonevm.faults import Fault, check_disks
-from zonevm.guest import accel, initramfs, kernel
+from zonevm.guest import accel, hotplug, initramfs, kernel
 from zonevm.guest.builtin import require_builtin
 from zonevm.guest.command import Files, Machine, driver_modules
 from zonevm.guest.initramfs import Contents, Share
@@ -64,6 +64,7 @@ class Settings:
     accel: str
     cwd: Path
     udev: bool = False
+    qmp: Path | None = None
     faults: tuple[Fault, ...] = ()
 
     def check(self) -> None:
@@ -176,6 +177,7 @@ class Plan:
             shares=self.shares,
             tree=tree,
             net=settings.net,
+            qmp=settings.qmp,
             append=settings.append,
             extra=settings.qemu_args,
         )
@@ -228,7 +230,8 @@ def _contents(
     devices = [
         device for item in plan_attachments(settings.disks, Path("/")) for device in item.describe().args
     ]
-    wanted += driver_modules([*devices, *settings.qemu_args])
+    later = hotplug.DEVICES if settings.qmp else ()
+    wanted += driver_modules([*devices, *later, *settings.qemu_args])
     if chosen.modules:
         known = ModuleTree(chosen.modules)
         wanted += [(name, "test suites") for name in _WHERE_THERE if known.has(name)]
