@@ -24,7 +24,7 @@ $(VENV)/.system: tools/setup
 	tools/setup venv $(VENV)
 	@touch $@
 
-$(VENV)/.python: $(VENV)/.system pyproject.toml
+$(VENV)/.python: $(VENV)/.system pyproject.toml requirements-dev.lock
 	tools/setup python $(VENV)
 	@touch $@
 
@@ -55,6 +55,7 @@ lint: $(VENV)/.built
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --quiet -- -D warnings
 	$(CARGO) metadata --manifest-path fuzz/Cargo.toml --locked --format-version 1 >/dev/null
+	tools/notice --check
 
 rust: $(VENV)/.built
 	$(CARGO) test --workspace --quiet
