@@ -48,7 +48,6 @@ def test_cpio_reads_the_archive(contents: Contents, tmp_path: Path) -> None:
     assert (root / "bin/sh").readlink() == Path("busybox")
     assert (root / "zonevm/modules").read_text() == "overlay.ko\n"
     assert (root / "zonevm/modules.d/overlay.ko").read_bytes() == b"\x7fELF a module"
-    assert (root / "zonevm/shares").read_text() == "share0 /a b\n"
     assert "NET=user\n" in (root / "zonevm/config").read_text()
 
 
@@ -61,12 +60,13 @@ def test_the_format_is_newc() -> None:
 
 
 def test_settings_are_quoted_for_the_shell(contents: Contents, tmp_path: Path) -> None:
-    strange = "/a 'b' $(touch broken)\"`"
-    config = dataclasses.replace(contents, python=Path(strange)).config()
+    strange = b"/a 'b' $(touch broken)\"`\n\t\\ \xff\x81 "
+    share = Share("share0", Path(os.fsdecode(strange)))
+    config = dataclasses.replace(contents, shares=[share]).config()
     done = subprocess.run(
-        ["sh", "-c", config + 'printf %s "$PYTHON"'], capture_output=True, text=True, cwd=tmp_path
+        ["sh", "-c", config + b'printf "%s %s" $SHARES "$share0"'], capture_output=True, cwd=tmp_path
     )
-    assert done.stdout == strange
+    assert done.stdout == b"share0 " + strange
     assert not (tmp_path / "broken").exists()
 
 

@@ -75,7 +75,7 @@ def tcg(qemu: Qemu) -> Accel:
 def _proved(qemu: Qemu, kernel: Path, initramfs: Path, cache: Path) -> bool:
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     changed = qemu.path.stat().st_mtime_ns
-    key = hashlib.sha256(f"{boot} {qemu.path} {changed}".encode()).hexdigest()[:24]
+    key = hashlib.sha256(os.fsencode(f"{boot} {qemu.path} {changed}")).hexdigest()[:24]
     verdict = cache / key
     with contextlib.suppress(OSError):
         return verdict.read_text() == "works\n"

@@ -6,6 +6,7 @@ The tree itself is only read.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def tree_modules(tree: Path, version: str, cache: Path) -> Path | None:
     order = tree / "modules.order"
     if not order.exists():
         return None
-    key = hashlib.sha256(f"{tree}:{order.stat().st_mtime_ns}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(os.fsencode(f"{tree}:{order.stat().st_mtime_ns}")).hexdigest()[:16]
     root = cache / key
     modules = root / "lib/modules" / version
     if not (modules / "modules.dep").exists():

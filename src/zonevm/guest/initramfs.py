@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 import py_compile
 import shlex
 import stat
@@ -56,8 +57,8 @@ class Contents:
     udevd: Path | None = None
     hostname: str = "zonevm"
 
-    def config(self) -> str:
-        """Return the settings of stage 1, as shell assignments."""
+    def config(self) -> bytes:
+        """Return the settings of stage 1, as shell assignments; SHARES are variables with paths."""
         settings = {
             "ROOT": self.root,
             "MSIZE": str(MSIZE),
@@ -69,8 +70,10 @@ class Contents:
             "PYTHON": str(self.python),
             "CONFIG": str(self.kernel_config or ""),
             "UDEVD": str(self.udevd or ""),
+            "SHARES": " ".join(share.tag for share in self.shares),
+            **{share.tag: str(share.path) for share in self.shares},
         }
-        return "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items())
+        return os.fsencode("".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items()))
 
 
 @dataclass(frozen=True)
@@ -117,14 +120,12 @@ def newc(entries: Iterable[Entry]) -> bytes:
 def _entries(contents: Contents) -> list[Entry]:
     folder, program, plain = stat.S_IFDIR | 0o755, stat.S_IFREG | 0o755, stat.S_IFREG | 0o644
     names = [f"{path.name.partition('.ko')[0]}.ko" for path in contents.modules]
-    shares = "".join(f"{share.tag} {share.path}\n" for share in contents.shares)
     return [
         *(Entry(name, folder) for name in ("bin", "zonevm", "zonevm/modules.d", "zonevm/agent")),
         Entry("init", program, (_HERE / "stage1.sh").read_bytes()),
         Entry("bin/busybox", program, contents.busybox.read_bytes()),
         Entry("bin/sh", stat.S_IFLNK | 0o777, b"busybox"),
-        Entry("zonevm/config", plain, contents.config().encode()),
-        Entry("zonevm/shares", plain, shares.encode()),
+        Entry("zonevm/config", plain, contents.config()),
         Entry("zonevm/modules", plain, "".join(f"{name}\n" for name in names).encode()),
         *(
             Entry(f"zonevm/agent/{name}.pyc", plain, _compiled(_HERE / f"{name}.py"))
@@ -153,15 +154,13 @@ def _compiled(source: Path) -> bytes:
 
 def _key(contents: Contents) -> str:
     digest = hashlib.sha256()
-    digest.update(
-        f"{sys.implementation.cache_tag} {importlib.util.MAGIC_NUMBER!r} {contents.config()}".encode()
-    )
-    digest.update("".join(f"{share.tag} {share.path}\n" for share in contents.shares).encode())
+    digest.update(f"{sys.implementation.cache_tag} {importlib.util.MAGIC_NUMBER!r} ".encode())
+    digest.update(contents.config())
     for source in ("stage1.sh", "udev.sh", "agent.py", "protocol.py", "initramfs.py"):
         digest.update((_HERE / source).read_bytes())
     for path in (contents.busybox, *contents.modules):
         status = path.stat()
-        digest.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
+        digest.update(os.fsencode(f"{path} {status.st_size} {status.st_mtime_ns}\n"))
     return digest.hexdigest()[:24]
 
 

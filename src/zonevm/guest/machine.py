@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import logging
+import os
 import shlex
 import threading
 import time
@@ -63,7 +64,7 @@ class RunningMachine:
         self._ended_because = ""
         self._broken = ""
         self._garbled = ""
-        (log_dir / "command").write_text(shlex.join(argv) + "\n")
+        (log_dir / "command").write_bytes(os.fsencode(shlex.join(argv) + "\n"))
         try:
             self._process = runtime.start(argv, log_dir / "qemu.log", descriptors)
         except OSError as error:

@@ -74,7 +74,7 @@ def run_depmod(root: Path, version: str) -> None:
 def _indexed(modules: Path, cache: Path) -> Path:
     """Return a directory in ``cache`` that stands for ``modules``: links to what is in it, and indexes."""
     version = modules.name
-    root = cache / hashlib.sha256(f"{modules} {_newest(modules)}".encode()).hexdigest()[:16]
+    root = cache / hashlib.sha256(os.fsencode(f"{modules} {_newest(modules)}")).hexdigest()[:16]
     stand_in = Path("lib/modules") / version
     if not (root / stand_in / "modules.dep").exists():
         with new_entry(root) as work:

@@ -86,8 +86,6 @@ class Settings:
                 raise UsageError(
                     f"{path} cannot be shared: a guest has one of its own", "Share a directory of files."
                 )
-            if "\n" in str(path):
-                raise UsageError(f"{str(path)!r} cannot be shared: its name has a line break in it")
         check_disks(self.faults, self.disks)
 
 
@@ -114,7 +112,8 @@ class Plan:
         settings, qemu = replace(settings, disks=disks), find_qemu(named)
         chosen = kernel.find(settings.kernel)
         virtiofsd = find_virtiofsd()
-        shares = tuple(Share(f"share{number}", path.resolve()) for number, path in enumerate(settings.rwdirs))
+        rwdirs = dict.fromkeys(path.resolve() for path in settings.rwdirs)
+        shares = tuple(Share(f"share{number}", path) for number, path in enumerate(rwdirs))
         shown = _needed_of_run(settings, chosen)
         progress("preparing the kernel and the initramfs")
         image = unpacked(chosen.image, cache_dir() / "unpacked")

@@ -1,6 +1,6 @@
 #!/bin/busybox sh
 # The guest's first program: loads modules, puts the host's root together, becomes the agent.
-# Reads /zonevm/config (VAR=value), /zonevm/modules (file names in load order) and /zonevm/shares (tag path).
+# Reads /zonevm/config (VAR=value; SHARES are variables that hold paths) and /zonevm/modules (in load order).
 # Knows nothing of the commands that will run.
 
 export PATH=/bin
@@ -138,10 +138,11 @@ if [ -n "$MODULES" ]; then
 fi
 chmod 666 /newroot/dev/fuse /newroot/dev/net/tun 2> /dev/null # as 50-udev-default.rules has them
 show_kernel_config
-while read -r tag path; do
+for tag in $SHARES; do
+    eval "path=\$$tag"
     in_root mkdir -p "$path"
     in_root mount -t 9p -o "rw,cache=mmap,$nine" "$tag" "$path" || die "cannot mount the shared directory $path"
-done < /zonevm/shares
+done
 
 hostname "$HOSTNAME"
 ip link set lo up

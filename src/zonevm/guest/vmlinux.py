@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import lzma
+import os
 import re
 import struct
 import tempfile
@@ -67,7 +68,7 @@ def forget(image: Path, cache: Path) -> None:
 
 def _place(image: Path, cache: Path) -> Path:
     stat = image.stat()
-    key = hashlib.sha256(f"{image.resolve()}:{stat.st_size}:{stat.st_mtime_ns}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(os.fsencode(f"{image.resolve()}:{stat.st_size}:{stat.st_mtime_ns}")).hexdigest()[:16]
     return cache / f"{key}.elf"
 
 

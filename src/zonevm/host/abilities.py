@@ -74,7 +74,7 @@ class Abilities:
         """
         status = qemu.path.stat()
         identity = f"{qemu.path.resolve()} {status.st_size} {status.st_mtime_ns} {DEVICES} {list(_DRIVERS)}"
-        key = hashlib.sha256(identity.encode()).hexdigest()[:24]
+        key = hashlib.sha256(os.fsencode(identity)).hexdigest()[:24]
         store = (cache or cache_dir() / "qemu") / f"{key}.json"
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             answers = json.loads(store.read_text())

@@ -64,7 +64,7 @@ class Mount(NamedTuple):
 def mounts(mountinfo: str) -> dict[str, Mount]:
     """Return the mounts by their places; of several in one place the last, which is on top."""
     found = {}
-    for line in mountinfo.splitlines():
+    for line in mountinfo.removesuffix("\n").split("\n"):  # names may have all that splitlines splits at
         before, _, after = line.partition(" - ")
         fields = [
             re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), each) for each in before.split(" ")

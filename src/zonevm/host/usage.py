@@ -152,10 +152,11 @@ def _mountinfo(root: Path) -> Iterable[tuple[str, str, str]]:
     Mounts that only process 1 sees count too.
     """
     for process in ("self", "1"):
-        for line in sysfs.text(root / "proc" / process / "mountinfo").splitlines():
-            before, _, after = line.partition(" - ")
-            fields = before.split()
-            yield fields[2], sysfs.unescape(fields[4]), sysfs.unescape(after.split()[1])
+        # A name may have any white space that the kernel does not escape (mangle in fs/proc_namespace.c).
+        lines = sysfs.text(root / "proc" / process / "mountinfo").split("\n")
+        for before, _, after in (line.partition(" - ") for line in lines if line):
+            fields = before.split(" ")
+            yield fields[2], sysfs.unescape(fields[4]), sysfs.unescape(after.split(" ")[1])
 
 
 def _sg(node: str) -> str | None:
