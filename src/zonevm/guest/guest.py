@@ -19,7 +19,7 @@ from zonevm.errors import GuestError, GuestTimeoutError, ImageError, UsageError
 from zonevm.explain import Failure
 from zonevm.faults import Fault, Faults
 from zonevm.faults import parse as parse_fault
-from zonevm.guest import control, hotplug, terminal
+from zonevm.guest import control, hotplug, panic, terminal
 from zonevm.guest.boot import await_agent, connect, lost
 from zonevm.guest.client import (
     Client,
@@ -165,6 +165,7 @@ class Guest:
             machine = RunningMachine(argv, files.monitor, self._log_dir, runtime, tree.descriptors)
             undo.callback(machine.stop)
             machine.connect()
+            undo.enter_context(panic.watched(machine, files.console))
             client = Client(connect(files.agent))
             undo.callback(client.close)
             await_agent(machine, client, self._boot_timeout)

@@ -34,7 +34,8 @@ _EVENT_SECONDS = 5
 _TURN_SECONDS = 10
 _POLL_SECONDS = 0.01
 _LAST_LINES = 30
-_PANIC = "Kernel panic - not syncing"
+PANIC = "Kernel panic - not syncing"
+_BOOTS = "] Linux version "
 _STAGE1 = "zonevm: stage 1: "
 _BROKEN = ("internal-error", "io-error")
 _GUEST_DID = {"guest-shutdown": "powered itself off", "guest-reset": "rebooted"}
@@ -64,6 +65,8 @@ class RunningMachine:
         self._ended_because = ""
         self._broken = ""
         self._garbled = ""
+        self.resets = 0
+        """How often the reset button was pressed."""
         (log_dir / "command").write_bytes(os.fsencode(shlex.join(argv) + "\n"))
         try:
             self._process = runtime.start(argv, log_dir / "qemu.log", descriptors)
@@ -136,6 +139,7 @@ class RunningMachine:
         """Press the reset button; while entered, the guest may also reset itself, as firmware then does."""
         self.qmp("set-action", {"reboot": "reset"})
         self.qmp("system_reset")
+        self.resets += 1
         yield
         self.qmp("set-action", {"reboot": "shutdown"})
 
@@ -165,11 +169,10 @@ class RunningMachine:
         lines = console.rstrip().splitlines()
         last = "\n".join(lines[-_LAST_LINES:])
         seen = self.where("console.log")
-        if _PANIC in console:
-            panic = next(line for line in lines if _PANIC in line).partition(_PANIC)[2].strip(": ")
-            return GuestPanicError(
-                f"the guest's kernel panicked: {panic}", seen, "\n".join(_from_trouble(lines))
-            )
+        if PANIC in console:
+            panic = next(line for line in lines if PANIC in line).partition(PANIC)[2].strip(": ")
+            trouble = "\n".join(_from_trouble(lines))
+            return GuestPanicError(f"the guest's kernel panicked: {panic}", seen, trouble)
         if _STAGE1 in console:
             what = next(line for line in reversed(lines) if _STAGE1 in line).partition(_STAGE1)[2]
             return GuestError(f"the guest could not start: {what}", seen)
@@ -192,6 +195,10 @@ class RunningMachine:
     def ended_well(self) -> bool:
         """Wait for a machine that is not alive to be gone; return whether QEMU ended without an error."""
         return not (self._broken or self._garbled) and self._await_end() == 0
+
+    def kill(self) -> None:
+        """End QEMU at once; what waits for the guest then learns so."""
+        self._process.kill()
 
     def stop(self) -> None:
         """End QEMU at once, and the QMP connection. Does nothing the second time."""
@@ -320,8 +327,13 @@ def _first_line(error: BaseException) -> str:
 
 
 def _from_trouble(lines: list[str]) -> list[str]:
-    """Return the lines from the beginning of the oops (or the panic) that ended the guest."""
-    panic = next(index for index, line in enumerate(lines) if _PANIC in line)
+    """Return the lines from the beginning of the oops (or the panic) that ended the guest.
+
+    Those of a capture kernel, which boots afterwards, are left out.
+    """
+    panic = next(index for index, line in enumerate(lines) if PANIC in line)
+    after = range(panic, len(lines))
+    lines = lines[: next((index for index in after if _BOOTS in lines[index]), len(lines))]
     first = max(0, panic - 2 * _LAST_LINES)
     for index in range(panic, first, -1):
         if any(mark in lines[index] for mark in ("BUG:", "Oops:", "general protection fault", "sysrq:")):
