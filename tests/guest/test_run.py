@@ -89,6 +89,21 @@ def test_a_timeout_kills_the_command(plain: Guest) -> None:
     until(lambda: plain.run("grep -lz '^317$' /proc/[0-9]*/cmdline").returncode != 0)
 
 
+def test_arguments_that_do_not_fit_are_told(plain: Guest) -> None:
+    with pytest.raises(UsageError, match="at most 16777216 reach the guest"):
+        plain.run(["true", *["x" * 2**16] * 257])
+    # execve(2): 128 KiB an argument, and a quarter of the stack's limit in all; a name has 255 bytes.
+    for argv, told in (
+        (["true", "x" * 2**17], "Argument list too long"),
+        (["true", *["x" * 2**16] * 200], "Argument list too long"),
+        (["x" * 2**17], "File name too long"),
+    ):
+        done = plain.run(argv)
+        assert done.returncode == 126
+        assert told in done.error_text
+    assert plain.run(["true", *["x" * 2**16] * 20]).returncode == 0
+
+
 def test_the_working_directory_is_the_hosts(plain: Guest, tmp_path: Path) -> None:
     assert plain.run(["pwd"]).text.strip() == str(Path.cwd())
     (tmp_path / "a file").write_text("seen")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from zonevm.errors import HostError, UsageError
 from zonevm.host import Qemu
+from zonevm.patience import Patience
 from zonevm.processes import Keeper
 
 CHOICES = ("auto", "kvm", "tcg")
@@ -97,8 +98,8 @@ def _probe(qemu: Qemu, kernel: Path, initramfs: Path) -> bool:
     with tempfile.TemporaryFile() as output, Path(os.devnull).open("rb") as nothing, Keeper() as keeper:
         process = keeper.start(command, stdin=nothing, stdout=output, stderr=output)
         try:
-            end = time.monotonic() + _PROBE_SECONDS
-            while time.monotonic() < end:
+            patience = Patience(_PROBE_SECONDS, process.pid)
+            while not patience.is_over():
                 ended = process.poll() is not None
                 text = os.pread(output.fileno(), 1 << 20, 0)
                 if _PASSED in text:

@@ -21,7 +21,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import protocol
 from protocol import CHUNK, STDERR, STDIN, STDOUT, WINDOW
 
-PORT_WAIT_SECONDS = 10
+PORT_TURNS = 2000
+"""How often to look for the port, ABSENT_MS apart: a turn takes longer on a busy host, as does the port."""
 SETTLE_SECONDS = 0.1
 """How long a terminal may still deliver what its command wrote before it ended."""
 ABSENT_MS = 5
@@ -402,7 +403,8 @@ def become(argv, env, cwd, *, ends, tty, failed):
         execute(argv, dict(variable.split(b"=", 1) for variable in env))
     except OSError as error:
         if doing == b"exec":
-            os.write(2, b"zonevm: cannot run %s: %s\n" % (argv[0], os.strerror(error.errno).encode()))
+            # Nobody reads it before this process says that it has failed: it has to fit into the pipe.
+            os.write(2, b"zonevm: cannot run %s: %s\n" % (argv[0][:4096], os.strerror(error.errno).encode()))
         os.write(failed, b"%d %s" % (error.errno, doing))
     finally:
         os._exit(127)
@@ -432,8 +434,7 @@ def set_size(terminal, rows, columns):
 
 def open_port():
     """Return the virtio-serial port of ours, which appears some time after the driver was loaded."""
-    end = now() + PORT_WAIT_SECONDS
-    while now() < end:
+    for _ in range(PORT_TURNS):
         try:
             ports = os.listdir("/sys/class/virtio-ports")
         except FileNotFoundError:

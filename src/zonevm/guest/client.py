@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from zonevm.errors import UsageError
 from zonevm.guest import protocol
 from zonevm.guest.latch import Latch
 from zonevm.guest.protocol import ProtocolError
@@ -273,13 +274,23 @@ class Client:
         sinks: dict[int, Sink],
         tty: tuple[int, int] | None = None,
     ) -> RemoteCommand:
-        """Start a command: ``source`` feeds it, ``sinks`` take its output, ``tty`` is a terminal's size."""
+        """Start a command: ``source`` feeds it, ``sinks`` take its output, ``tty`` is a terminal's size.
+
+        Raises :class:`UsageError` for more arguments and environment than a frame holds.
+        """
+        request = protocol.pack_exec(list(argv), list(env), cwd, tty)
+        if len(request) > protocol.LIMIT:
+            raise UsageError(
+                f"the command's arguments and environment are {len(request)} bytes;"
+                f" at most {protocol.LIMIT} reach the guest",
+                "Put them into a file or the command's input.",
+            )
         number = next(self._numbers)
         command = RemoteCommand(self, number, source, sinks)
         with self._lock:
             self._commands[number] = command
             self._newest = max(self._newest, number)
-        command.begin(protocol.pack_exec(list(argv), list(env), cwd, tty))
+        command.begin(request)
         if self.lost:
             self._fail_all(self._why)
         return command

@@ -19,6 +19,7 @@ from zonevm.faults import Fault, check_disks
 from zonevm.guest import control
 from zonevm.guest.observed import Observed
 from zonevm.guest.rundir import RuntimeDir
+from zonevm.patience import Patience
 
 _POLL_SECONDS = 0.1
 _GONE_SECONDS = 2.0
@@ -57,9 +58,9 @@ class Served:
         }
 
     def _check_unused(self) -> None:
-        end = time.monotonic() + _GONE_SECONDS
+        patience = Patience(_GONE_SECONDS)
         while any(server.connected for server in self.servers):
-            if time.monotonic() > end:
+            if patience.is_over():
                 raise UsageError(
                     "a QEMU uses these disks, and its power is not zonevm's to cut",
                     "End that QEMU first, by kill -9; the next one finds the disks as the cut left them.",

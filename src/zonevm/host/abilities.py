@@ -21,6 +21,7 @@ from typing import Any, Self, cast
 from zonevm.errors import QemuError
 from zonevm.host.dirs import cache_dir
 from zonevm.host.qemu import Qemu
+from zonevm.patience import Patience
 from zonevm.processes import Keeper
 
 DEVICES = (
@@ -49,6 +50,7 @@ _QMP_ONLY = (
     *("-qmp", "stdio"),
 )
 _SECONDS = 30
+_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -142,8 +144,9 @@ class _Monitor:
                     [self._qemu.path, *_QMP_ONLY], theirs, theirs, self._errors
                 )
             self._undo = stack.pop_all()
-        self._deadline = threading.Timer(_SECONDS, self._process.kill)
-        self._deadline.start()
+        self._over = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="zonevm-abilities", daemon=True)
+        self._watcher.start()
         try:
             self._answer("qmp_capabilities", {})
         except BaseException:
@@ -152,7 +155,8 @@ class _Monitor:
         return self
 
     def __exit__(self, *reason: object) -> None:
-        self._deadline.cancel()
+        self._over.set()
+        self._watcher.join()
         self._undo.close()
 
     def properties(self, device: str) -> list[str] | None:
@@ -179,6 +183,14 @@ class _Monitor:
             f"{self._last_error()}",
             "Name a working QEMU with --qemu PATH.",
         )
+
+    def _watch(self) -> None:
+        """End a QEMU that does not answer: whoever waits for it then reads an end of file."""
+        patience = Patience(_SECONDS, self._process.pid)
+        while not self._over.wait(_POLL_SECONDS):
+            if patience.is_over():
+                self._process.kill()
+                return
 
     def _last_error(self) -> str:
         self._errors.seek(0)
