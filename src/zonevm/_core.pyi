@@ -444,6 +444,10 @@ class Server:
         """How many clients (QEMU processes) have come and gone."""
 
     @property
+    def clients_refused(self) -> int:
+        """How many clients were refused since there was one already."""
+
+    @property
     def connected(self) -> bool:
         """Whether a client is there."""
 

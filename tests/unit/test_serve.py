@@ -6,6 +6,7 @@ import json
 import shlex
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -59,17 +60,24 @@ def test_it_serves_until_it_is_told_to_end(runtime: Path, tmp_path: Path, number
         pass
 
 
-def test_once_ends_with_its_client(runtime: Path, tmp_path: Path) -> None:
+def test_once_ends_with_its_client_and_refuses_a_second(
+    runtime: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "s"
     with serving("--once", "--socket", path, "--disk", "smr,size=1G", "--disk", "smr,size=2G") as server:
         assert server.stdout
         assert server.stdout.readline().count("vhost-user-scsi-pci") == 1
-        with socket.socket(socket.AF_UNIX) as client:
+        with socket.socket(socket.AF_UNIX) as client, socket.socket(socket.AF_UNIX) as second:
             client.connect(str(path))
+            client.sendall(struct.pack("=3I", 1, 1, 0))  # GET_FEATURES
+            assert len(client.recv(20)) == 20
+            second.connect(str(path))
+            assert second.recv(1) == b""
             with pytest.raises(subprocess.TimeoutExpired):
                 server.wait(0.5)
         assert server.wait(SOON) == 0
     assert not path.exists()
+    assert "zonevm: a second QEMU was refused" in capfd.readouterr().err
 
 
 def test_disks_that_are_served_are_listed_and_lose_their_cache(

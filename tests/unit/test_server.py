@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -50,12 +51,32 @@ def test_clients_are_counted_when_they_leave(tmp_path: Path, disk: Disk) -> None
             assert server.clients_left == left
             with socket.socket(socket.AF_UNIX) as client:
                 client.connect(str(path))
-                time.sleep(0.05)
+                client.sendall(struct.pack("=3I", 1, 1, 0))  # GET_FEATURES
+                assert len(client.recv(20)) == 20
                 assert server.clients_left == left
-            end = time.monotonic() + 5
-            while server.clients_left == left and time.monotonic() < end:
+            while server.clients_left == left:
                 time.sleep(0.01)
+        with socket.socket(socket.AF_UNIX) as silent:
+            silent.connect(str(path))
     assert server.clients_left == 3
+    assert server.clients_refused == 0
+
+
+def test_a_second_client_is_refused(tmp_path: Path, disk: Disk) -> None:
+    path = tmp_path / "socket"
+    with (
+        Server(path, [disk]) as server,
+        socket.socket(socket.AF_UNIX) as first,
+        socket.socket(socket.AF_UNIX) as second,
+    ):
+        first.connect(str(path))
+        second.settimeout(60)
+        while not server.connected:
+            time.sleep(0.01)
+        second.connect(str(path))
+        assert second.recv(1) == b""
+        assert server.clients_refused == 1
+    assert server.clients_refused == 1
 
 
 def test_a_served_disk_keeps_its_image_until_the_server_stops(tmp_path: Path, disk: Disk) -> None:

@@ -19,6 +19,7 @@ enum State {
     Stopped {
         last_error: Option<String>,
         clients_left: u64,
+        clients_refused: u64,
     },
 }
 
@@ -67,6 +68,16 @@ impl Server {
     }
 
     #[getter]
+    fn clients_refused(&self, py: Python<'_>) -> u64 {
+        py.detach(|| match &*self.state() {
+            State::Serving(server) => server.refused(),
+            State::Stopped {
+                clients_refused, ..
+            } => *clients_refused,
+        })
+    }
+
+    #[getter]
     fn connected(&self, py: Python<'_>) -> bool {
         py.detach(|| matches!(&*self.state(), State::Serving(server) if server.connected()))
     }
@@ -77,10 +88,12 @@ impl Server {
             if let State::Serving(server) = &*state {
                 let last_error = server.last_error();
                 let clients_left = server.left();
+                let clients_refused = server.refused();
                 // Dropping the server waits for the commands under way.
                 *state = State::Stopped {
                     last_error,
                     clients_left,
+                    clients_refused,
                 };
             }
         });

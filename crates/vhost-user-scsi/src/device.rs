@@ -1,17 +1,24 @@
-//! What the threads of one server share: the target, how far its request rings have got, and what went wrong.
+//! What the threads of one server share: the target, the connection, how far its request rings have got, and what went
+//! wrong.
 
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
+use rustix::event::PollFlags;
+use vm_memory::{Bytes, GuestAddress};
 
-use crate::event::Event;
+use crate::event::{is, Event};
+use crate::memory::Shared;
 use crate::target::Target;
 
 /// The device behind a server's socket.
 pub(crate) struct Device {
     pub(crate) target: Target,
+    /// The front end that is served at the moment.
+    connection: Mutex<Option<UnixStream>>,
     /// The request rings that run at the moment.
     running: Mutex<Vec<Arc<Progress>>>,
     error: Mutex<Option<String>>,
@@ -21,6 +28,7 @@ impl Device {
     pub(crate) fn new(target: Target) -> Device {
         Device {
             target,
+            connection: Mutex::default(),
             running: Mutex::default(),
             error: Mutex::default(),
         }
@@ -33,6 +41,37 @@ impl Device {
 
     pub(crate) fn set_error(&self, text: Option<String>) {
         *self.error.lock().unwrap_or_else(PoisonError::into_inner) = text;
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Option<UnixStream>> {
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who is served from now on, if anyone.
+    pub(crate) fn set_connection(&self, connection: Option<UnixStream>) {
+        *self.connection() = connection;
+    }
+
+    pub(crate) fn connected(&self) -> bool {
+        self.connection().is_some()
+    }
+
+    /// Whether a front end is served that has not left.
+    pub(crate) fn occupied(&self) -> bool {
+        let gone = PollFlags::RDHUP | PollFlags::HUP;
+        self.connection()
+            .as_ref()
+            .is_some_and(|peer| !is(peer, gone))
+    }
+
+    /// Ends the connection.
+    pub(crate) fn hang_up(&self) {
+        if let Some(connection) = &*self.connection() {
+            // It fails if the peer has gone already, which is as good.
+            let _ = connection.shutdown(Shutdown::Both);
+        }
     }
 
     /// Has [`Device::settle`] reckon with a request ring until it is over.
@@ -69,7 +108,7 @@ impl Device {
 
 /// How far a running ring has got.
 pub(crate) struct Progress {
-    memory: Arc<GuestMemoryMmap>,
+    memory: Arc<Shared>,
     /// Where the driver's index of the available ring is.
     index: GuestAddress,
     completed: AtomicU16,
@@ -78,7 +117,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// `index` is the guest address of the available ring's index, `completed` the ring's position.
-    pub(crate) fn new(memory: Arc<GuestMemoryMmap>, index: GuestAddress, completed: u16) -> Self {
+    pub(crate) fn new(memory: Arc<Shared>, index: GuestAddress, completed: u16) -> Self {
         Progress {
             memory,
             index,
@@ -101,12 +140,12 @@ impl Progress {
         self.over.store(true, Ordering::Release);
     }
 
-    fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.over.load(Ordering::Acquire)
     }
 
     fn available(&self) -> u16 {
-        let index = self.memory.load(self.index, Ordering::Acquire);
+        let index = self.memory.map().load(self.index, Ordering::Acquire);
         index.map_or_else(|_| self.completed(), u16::from_le)
     }
 

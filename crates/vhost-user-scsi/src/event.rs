@@ -1,10 +1,15 @@
 //! Event file descriptors: how threads of this crate, and QEMU, wake each other.
+//!
+//! Those of a front end are never waited for: it decides whether they block, and may have filled or emptied them.
 
-use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::fs::{self, File};
+use std::io::{self, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::event::{eventfd, poll, EventfdFlags, PollFd, PollFlags, Timespec};
+use rustix::io::{preadv2, Errno, ReadWriteFlags};
 
 /// An event that stays signalled once it was.
 pub(crate) struct Event(OwnedFd);
@@ -18,7 +23,7 @@ impl Event {
     }
 
     pub(crate) fn signal(&self) {
-        signal(&self.0);
+        add_one(&self.0);
     }
 
     /// Waits until it is signalled, or for `time`.
@@ -28,7 +33,7 @@ impl Event {
             let left = end.saturating_duration_since(Instant::now());
             let timeout = Timespec::try_from(left).ok();
             let polled = poll(&mut [PollFd::new(self, PollFlags::IN)], timeout.as_ref());
-            if polled != Err(rustix::io::Errno::INTR) {
+            if polled != Err(Errno::INTR) {
                 return;
             }
         }
@@ -41,9 +46,38 @@ impl AsFd for Event {
     }
 }
 
-/// Adds 1 to an eventfd. The only failure, a counter at its limit, means that it is signalled already.
+/// Whether a descriptor is an eventfd's. What else there is may wait at a read or a write for as long as it likes.
+pub(crate) fn is_event(file: &File) -> io::Result<bool> {
+    let target = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+    Ok(target == Path::new("anon_inode:[eventfd]"))
+}
+
+/// Signals an eventfd. One at its limit, where a write would wait, is signalled already.
+///
+/// It can still wait where the front end fills the eventfd at this very moment: until [`make_room`].
 pub(crate) fn signal(fd: impl AsFd) {
+    if is(&fd, PollFlags::OUT) {
+        add_one(fd);
+    }
+}
+
+/// Empties an eventfd that is at its limit.
+pub(crate) fn make_room(fd: impl AsFd) {
+    if !is(&fd, PollFlags::OUT) {
+        clear(fd);
+    }
+}
+
+fn add_one(fd: impl AsFd) {
+    // The only failure, a counter at its limit, means that it is signalled already.
     let _ = rustix::io::write(fd, &1u64.to_ne_bytes());
+}
+
+/// Whether a descriptor is in one of these states now.
+pub(crate) fn is(fd: impl AsFd, states: PollFlags) -> bool {
+    let mut fds = [PollFd::new(&fd, states)];
+    let now = Timespec::default();
+    poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().intersects(states)
 }
 
 /// What ended [`wait`].
@@ -62,7 +96,7 @@ pub(crate) fn wait(fd: impl AsFd, stop: &Event) -> io::Result<Woken> {
         PollFd::new(stop, PollFlags::IN),
     ];
     while let Err(error) = poll(&mut fds, None) {
-        if error != rustix::io::Errno::INTR {
+        if error != Errno::INTR {
             return Err(error.into());
         }
     }
@@ -75,8 +109,14 @@ pub(crate) fn wait(fd: impl AsFd, stop: &Event) -> io::Result<Woken> {
     }
 }
 
-/// Takes an eventfd's count, so that it can be waited for again.
+/// Takes an eventfd's count, if it has one, so that it can be waited for again.
 pub(crate) fn clear(fd: impl AsFd) {
+    const NO_OFFSET: u64 = u64::MAX;
     let mut count = [0; 8];
-    let _ = rustix::io::read(fd, &mut count);
+    let mut pieces = [IoSliceMut::new(&mut count)];
+    let read = preadv2(&fd, &mut pieces, NO_OFFSET, ReadWriteFlags::NOWAIT);
+    // Linux before 5.8 cannot read an eventfd without waiting.
+    if read == Err(Errno::OPNOTSUPP) {
+        let _ = rustix::io::read(fd, &mut count);
+    }
 }

@@ -59,7 +59,7 @@ impl Guest {
 
     /// The memory, to be filled.
     pub fn memory(&self) -> &GuestMemoryMmap {
-        self.0.guest()
+        self.0.guest().map()
     }
 
     /// Handles what is on the ring, for a device with two of `unit`, up to `most` commands.

@@ -2,14 +2,15 @@
 //!
 //! It moves bytes between a guest's memory and logical units ([`Lun`]); what a command means is the
 //! logical unit's business. Commands run in one thread a request queue. The guest is not trusted: whatever it
-//! writes into its rings, it gets an error or a ring that stops, and [`Server::last_error`] says why. The
-//! front end (QEMU) is trusted with the memory that it shares: making that memory's file shorter while it is
-//! in use kills this process.
+//! writes into its rings, it gets an error or a ring that stops, and [`Server::last_error`] says why. Nor is the
+//! front end (QEMU): whatever it sends, and whatever becomes of the memory and the descriptors that it shares, is the
+//! end of its connection at worst. There is one at a time; another is refused.
 //!
 //! Events are never sent, and sense data and CDBs have virtio-scsi's default lengths, 96 and 32 bytes.
 #![forbid(unsafe_code)]
 
 mod chain;
+mod connection;
 mod device;
 mod event;
 #[cfg(feature = "fuzzing")]

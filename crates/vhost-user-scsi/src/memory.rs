@@ -1,32 +1,53 @@
 //! Guest memory as the front end maps it: where guest addresses and the front end's own addresses are.
 //!
-//! The front end is trusted with its memory file: if it makes the file shorter while it is mapped, access
-//! past the new end kills this process with SIGBUS.
+//! The front end owns the files, and can make one shorter while it is mapped: then a [`Guard`] has its missing pages
+//! read as zeroes, and [`Shared::lost`] tells.
 
 use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
+use mapping::Guard;
 use vhost::vhost_user::message::VhostUserMemoryRegion;
 use vhost::vhost_user::{Error, Result};
 use vm_memory::{GuestAddress, GuestMemoryMmap, GuestRegionMmap};
 
+/// The most memory regions: more than the 32 that fit one memory table. Each takes a descriptor and a mapping.
+pub(crate) const MAX_REGIONS: usize = 256;
+
+/// Why a connection ends whose memory was lost.
+pub(crate) const LOST: &str = "guest memory was made shorter while it was in use";
+
 /// The front end's memory table. Empty until the front end sends one.
 #[derive(Default)]
 pub(crate) struct Memory {
-    guest: Arc<GuestMemoryMmap>,
+    guest: Arc<Shared>,
     regions: Vec<Region>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Guest memory, by guest addresses, as those who access it share it.
+#[derive(Default)]
+pub(crate) struct Shared {
+    map: GuestMemoryMmap,
+    guards: Vec<Arc<Guard>>,
+}
+
 struct Region {
+    place: Place,
+    guard: Arc<Guard>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
     user: u64,
     guest: u64,
     len: u64,
 }
 
-impl From<&VhostUserMemoryRegion> for Region {
-    fn from(region: &VhostUserMemoryRegion) -> Region {
-        Region {
+impl From<&VhostUserMemoryRegion> for Place {
+    fn from(region: &VhostUserMemoryRegion) -> Place {
+        Place {
             user: region.user_addr,
             guest: region.guest_phys_addr,
             len: region.memory_size,
@@ -34,45 +55,91 @@ impl From<&VhostUserMemoryRegion> for Region {
     }
 }
 
+impl Shared {
+    /// The memory itself.
+    pub(crate) fn map(&self) -> &GuestMemoryMmap {
+        &self.map
+    }
+
+    /// Whether a part of it was not there any more when it was accessed.
+    pub(crate) fn lost(&self) -> bool {
+        self.guards.iter().any(|guard| guard.lost())
+    }
+}
+
 impl Memory {
     /// Guest memory, by guest addresses.
-    pub(crate) fn guest(&self) -> &Arc<GuestMemoryMmap> {
+    pub(crate) fn guest(&self) -> &Arc<Shared> {
         &self.guest
     }
 
     /// Adds a region.
     pub(crate) fn add(&mut self, region: &VhostUserMemoryRegion, file: File) -> Result<()> {
+        if self.regions.len() == MAX_REGIONS {
+            return Err(other(format!("more than {MAX_REGIONS} memory regions")));
+        }
+        let found = file.metadata().map_err(Error::ReqHandlerError)?;
+        let end = region.mmap_offset.checked_add(region.memory_size);
+        let end = end.ok_or(Error::InvalidParam)?;
+        // Of a device's memory the driver knows the length.
+        if found.is_file() && found.len() < end {
+            return Err(other(format!(
+                "a memory region ends at byte {end} of a file of {} bytes",
+                found.len()
+            )));
+        }
         let mapped = GuestRegionMmap::new(
             region.mmap_region(file)?,
             GuestAddress(region.guest_phys_addr),
         )
         .ok_or(Error::InvalidParam)?;
-        self.guest = Arc::new(self.guest.insert_region(Arc::new(mapped)).map_err(other)?);
-        self.regions.push(region.into());
+        let mapped = Arc::new(mapped);
+        let map = self.guest.map.insert_region(Arc::clone(&mapped));
+        let map = map.map_err(other)?;
+        // Huge pages are replaced as a whole.
+        let guard =
+            Guard::region(mapped, found.blksize() as usize).map_err(Error::ReqHandlerError)?;
+        self.regions.push(Region {
+            place: region.into(),
+            guard: Arc::new(guard),
+        });
+        self.share(map);
         Ok(())
     }
 
     /// Removes a region that was added.
     pub(crate) fn remove(&mut self, region: &VhostUserMemoryRegion) -> Result<()> {
-        let region = Region::from(region);
-        let at = self.regions.iter().position(|known| *known == region);
+        let place = Place::from(region);
+        let at = self.regions.iter().position(|known| known.place == place);
         let at = at.ok_or(Error::InvalidParam)?;
-        let start = GuestAddress(region.guest);
-        let (rest, _) = self.guest.remove_region(start, region.len).map_err(other)?;
-        self.guest = Arc::new(rest);
+        let start = GuestAddress(place.guest);
+        let (rest, _) = self
+            .guest
+            .map
+            .remove_region(start, place.len)
+            .map_err(other)?;
         self.regions.swap_remove(at);
+        self.share(rest);
         Ok(())
+    }
+
+    fn share(&mut self, map: GuestMemoryMmap) {
+        let guards = self.regions.iter().map(|region| Arc::clone(&region.guard));
+        self.guest = Arc::new(Shared {
+            map,
+            guards: guards.collect(),
+        });
     }
 
     /// The guest address of an address in the front end's address space.
     pub(crate) fn translate(&self, user: u64) -> Option<GuestAddress> {
-        self.regions.iter().find_map(|region| {
-            let offset = user.checked_sub(region.user)?;
-            (offset < region.len).then(|| GuestAddress(region.guest + offset))
+        self.regions.iter().find_map(|Region { place, .. }| {
+            let offset = user.checked_sub(place.user)?;
+            (offset < place.len).then(|| GuestAddress(place.guest + offset))
         })
     }
 }
 
-fn other(error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::ReqHandlerError(std::io::Error::other(error))
+fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::ReqHandlerError(io::Error::other(error))
 }

@@ -9,6 +9,7 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use vhost::vhost_user::{Error, Result};
 use virtio_queue::{Queue, QueueT};
@@ -16,8 +17,8 @@ use vm_memory::GuestAddress;
 
 use crate::chain::MAX_DESCRIPTORS;
 use crate::device::{Device, Progress, Stop};
-use crate::event::signal;
-use crate::memory::Memory;
+use crate::event::{make_room, signal};
+use crate::memory::{Memory, LOST};
 use crate::queue;
 use crate::worker::{Role, Worker};
 
@@ -138,6 +139,16 @@ impl Ring {
     pub(crate) fn stop(&mut self) {
         if let Some(running) = self.running.take() {
             running.stop.request();
+            let mut pause = Duration::from_micros(20);
+            while !running.progress.is_over() {
+                thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_millis(10));
+                // It may wait at one that the front end has filled.
+                [&self.call, &self.err]
+                    .into_iter()
+                    .flatten()
+                    .for_each(make_room);
+            }
             running
                 .thread
                 .join()
@@ -152,7 +163,7 @@ impl Ring {
                 .translate(user)
                 .ok_or_else(|| format!("front-end address {user:#x} is in no memory region"))
         };
-        let guest = &**memory.guest();
+        let guest = memory.guest().map();
         let invalid = |error: virtio_queue::Error| error.to_string();
         let mut queue = Queue::new(MAX_DESCRIPTORS).map_err(invalid)?;
         queue.try_set_size(self.size).map_err(invalid)?;
@@ -177,6 +188,9 @@ impl Ring {
         let used = queue.used_idx(guest, Ordering::Acquire).map_err(invalid)?;
         queue.set_next_used(used.0);
         queue.set_next_avail(self.base);
+        if memory.guest().lost() {
+            return Err(LOST.into());
+        }
         Ok(queue)
     }
 }
@@ -200,7 +214,10 @@ fn run(mut worker: Worker, kick: &File, err: Option<&File>) {
     if worker.role == Role::Request {
         queue::serve((worker.index - FIRST_REQUEST_RING) as u16);
     }
-    let broken = match catch_unwind(AssertUnwindSafe(|| worker.serve(kick))) {
+    let served = catch_unwind(AssertUnwindSafe(|| worker.serve(kick)));
+    let lost = worker.memory.lost();
+    let broken = match served {
+        _ if lost => LOST.to_owned(),
         Ok(Ok(())) => return,
         Ok(Err(reason)) => reason,
         Err(_) => "its thread panicked".to_owned(),
@@ -208,5 +225,8 @@ fn run(mut worker: Worker, kick: &File, err: Option<&File>) {
     worker.report(&broken);
     if let Some(err) = err {
         signal(err);
+    }
+    if lost {
+        worker.device.hang_up();
     }
 }

@@ -7,15 +7,15 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
-use vhost::vhost_user::{BackendReqHandler, Error as ProtocolError};
 
+use crate::connection;
 use crate::device::{Device, Stop};
 use crate::event::{wait, Woken};
-use crate::session::Session;
 use crate::target::{Target, MAX_LUNS};
 use crate::Lun;
 
@@ -23,6 +23,8 @@ use crate::Lun;
 const MAX_PATH: usize = 107;
 /// Rings are numbered with 8 bits in messages, and two of them are no request queues.
 const MAX_REQUEST_QUEUES: u16 = 254;
+/// How long to wait after a connection could not be set up: descriptors, memory or threads may have run out.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// A running back end. Dropping it stops it.
 pub struct Server {
@@ -35,17 +37,18 @@ struct Shared {
     device: Arc<Device>,
     request_queues: u16,
     stop: Stop,
-    /// The connection that is served at the moment, to be shut down by a stop.
-    connection: Mutex<Option<UnixStream>>,
     /// How many front ends have come and gone.
     left: AtomicU64,
+    /// How many were refused since there was one.
+    refused: AtomicU64,
 }
 
 impl Server {
     /// Listens on `socket` (created with mode 0600, removed at the end) and serves in threads of its own
     /// until stopped. `luns[i]` is logical unit `i` of target 0.
     ///
-    /// Front ends are served one after another, each from a clean state. A socket that nobody listens on any
+    /// Front ends are served one after another, each from a clean state; one that comes while there is another is
+    /// refused. A socket that nobody listens on any
     /// more is replaced.
     ///
     /// # Errors
@@ -68,8 +71,8 @@ impl Server {
             device: Arc::new(Device::new(Target::new(luns))),
             request_queues,
             stop: Stop::new().map_err(failed)?,
-            connection: Mutex::default(),
             left: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
         });
         let server = Arc::clone(&shared);
         let thread = thread::Builder::new()
@@ -95,22 +98,24 @@ impl Server {
 
     /// Whether a front end is connected.
     pub fn connected(&self) -> bool {
-        self.shared.connection().is_some()
+        self.shared.device.connected()
     }
 
-    /// How many front ends have come and gone since the start.
+    /// How many front ends have come and gone since the start; who said nothing is none.
     pub fn left(&self) -> u64 {
         self.shared.left.load(Ordering::Relaxed)
+    }
+
+    /// How many connections were closed at once, since a front end was there.
+    pub fn refused(&self) -> u64 {
+        self.shared.refused.load(Ordering::Relaxed)
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.shared.stop.request();
-        if let Some(connection) = &*self.shared.connection() {
-            // It fails if the peer has gone already, which is as good.
-            let _ = connection.shutdown(std::net::Shutdown::Both);
-        }
+        self.shared.device.hang_up();
         if let Some(thread) = self.thread.take() {
             // A panic there was printed; there is nothing left to stop then.
             let _ = thread.join();
@@ -119,50 +124,66 @@ impl Drop for Server {
 }
 
 impl Shared {
-    fn connection(&self) -> std::sync::MutexGuard<'_, Option<UnixStream>> {
-        self.connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn accept(&self, listener: &UnixListener) {
+    fn accept(self: &Arc<Self>, listener: &UnixListener) {
+        let mut session = None;
         loop {
             let accepted = match wait(listener, &self.stop.event) {
-                Ok(Woken::Stopped) => return,
+                Ok(Woken::Stopped) => break,
                 Ok(Woken::Ready) => listener.accept(),
                 Err(error) => Err(error),
             };
-            let served = accepted.and_then(|(stream, _)| self.serve(stream));
-            if let Err(error) = served {
+            let begun = accepted.and_then(|(stream, _)| self.begin(stream, &mut session));
+            if let Err(error) = begun {
                 let text = format!("a connection could not be set up: {error}");
                 self.device.set_error(Some(text));
+                self.stop.sleep(RETRY);
             }
         }
+        end(session);
+    }
+
+    /// Serves a front end in a thread of its own, unless there is one.
+    fn begin(
+        self: &Arc<Self>,
+        stream: UnixStream,
+        session: &mut Option<JoinHandle<()>>,
+    ) -> io::Result<()> {
+        if self.device.occupied() {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
+        // The one before has left; commands of its may still be under way.
+        end(session.take());
+        self.device.set_connection(Some(stream.try_clone()?));
+        // A stop that came before the connection was registered could not shut it down.
+        if self.stop.requested() {
+            return Ok(());
+        }
+        self.device.set_error(None);
+        let server = Arc::clone(self);
+        let thread = thread::Builder::new().name("zonevm-session".into());
+        let begun = thread.spawn(move || server.serve(stream));
+        *session = Some(begun.inspect_err(|_| self.device.set_connection(None))?);
+        Ok(())
     }
 
     /// Serves one front end until it leaves, errs, or the server is stopped.
-    fn serve(&self, stream: UnixStream) -> io::Result<()> {
-        *self.connection() = Some(stream.try_clone()?);
-        self.device.set_error(None);
-        let session = Session::new(Arc::clone(&self.device), self.request_queues);
-        let mut handler = BackendReqHandler::from_stream(stream, Arc::new(Mutex::new(session)));
-        // A stop that came before the connection was registered could not shut it down.
-        while !self.stop.requested() {
-            match handler.handle_request() {
-                Ok(()) => {}
-                Err(ProtocolError::Disconnected | ProtocolError::SocketBroken(_)) => break,
-                Err(_) if self.stop.requested() => break,
-                Err(error) => {
-                    self.device
-                        .set_error(Some(format!("vhost-user message refused: {error}")));
-                    break;
-                }
-            }
+    fn serve(&self, stream: UnixStream) {
+        let (any, broken) =
+            connection::serve(stream, &self.device, self.request_queues, &self.stop);
+        if broken.is_some() {
+            self.device.set_error(broken);
         }
-        drop(handler);
-        *self.connection() = None;
-        self.left.fetch_add(1, Ordering::Relaxed);
-        Ok(())
+        self.device.set_connection(None);
+        self.left.fetch_add(any.into(), Ordering::Relaxed);
+    }
+}
+
+/// Waits for a session's thread.
+fn end(session: Option<JoinHandle<()>>) {
+    if let Some(session) = session {
+        // A panic there was printed.
+        let _ = session.join();
     }
 }
 

@@ -14,8 +14,8 @@ use vhost::vhost_user::{
 use vhost::VhostUserMemoryRegionBase;
 
 use crate::device::Device;
-use crate::event::signal;
-use crate::memory::Memory;
+use crate::event::is_event;
+use crate::memory::{Memory, MAX_REGIONS};
 use crate::ring::{Addresses, Ring};
 use crate::worker::Role;
 
@@ -37,9 +37,6 @@ const FEATURES: u64 = feature::SCSI_HOTPLUG
     | feature::RING_EVENT_IDX
     | feature::VERSION_1
     | PROTOCOL_FEATURES;
-
-/// The most memory regions: more than the 32 that fit one memory table.
-const MAX_MEMORY_SLOTS: u64 = 256;
 
 /// One front end's session. It starts from nothing, and stops all rings when it is dropped.
 pub(crate) struct Session {
@@ -158,7 +155,7 @@ impl VhostUserBackendReqHandlerMut for Session {
     }
 
     fn get_max_mem_slots(&mut self) -> Result<u64> {
-        Ok(MAX_MEMORY_SLOTS)
+        Ok(MAX_REGIONS as u64)
     }
 
     fn add_mem_region(
@@ -216,19 +213,17 @@ impl VhostUserBackendReqHandlerMut for Session {
         let file = file.ok_or(Error::InvalidOperation(
             "a ring without a kick descriptor would have to be polled",
         ))?;
+        event(&file)?;
         self.change(index.into(), |ring| ring.kick = Some(file))
     }
 
     fn set_vring_call(&mut self, index: u8, file: Option<File>) -> Result<()> {
-        if let Some(file) = &file {
-            // Chains may have been completed while there was nothing to signal, or something else: QEMU sets
-            // the descriptor that reaches the guest only after it has started the ring.
-            signal(file);
-        }
+        file.as_ref().map_or(Ok(()), event)?;
         self.change(index.into(), |ring| ring.call = file.map(Arc::new))
     }
 
     fn set_vring_err(&mut self, index: u8, file: Option<File>) -> Result<()> {
+        file.as_ref().map_or(Ok(()), event)?;
         self.change(index.into(), |ring| ring.err = file.map(Arc::new))
     }
 
@@ -286,6 +281,15 @@ impl VhostUserBackendReqHandlerMut for Session {
 
     fn set_log_base(&mut self, _: &VhostUserLog, _: File) -> Result<()> {
         Err(not_offered())
+    }
+}
+
+/// Refuses what is no eventfd.
+fn event(file: &File) -> Result<()> {
+    match is_event(file) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Error::InvalidOperation("a ring's descriptor is no eventfd")),
+        Err(error) => Err(Error::ReqHandlerError(error)),
     }
 }
 

@@ -15,6 +15,7 @@ use vm_memory::{GuestAddress, GuestMemoryMmap, VolatileSlice};
 use crate::chain::{Chain, Table};
 use crate::device::{Device, Progress, Stop};
 use crate::event::{clear, signal, wait, Woken};
+use crate::memory::{Shared, LOST};
 use crate::request;
 
 /// What chains of a ring are.
@@ -31,7 +32,7 @@ pub(crate) struct Worker {
     pub(crate) index: usize,
     pub(crate) role: Role,
     pub(crate) queue: Queue,
-    pub(crate) memory: Arc<GuestMemoryMmap>,
+    pub(crate) memory: Arc<Shared>,
     pub(crate) device: Arc<Device>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) stop: Arc<Stop>,
@@ -89,6 +90,11 @@ impl Worker {
     /// Serves the ring until it is asked to stop: whenever `kick` is signalled, and once at the start, since
     /// chains may have been made available before.
     pub(crate) fn serve(&mut self, kick: &File) -> Result<(), Broken> {
+        // What was completed before may have had nothing to signal, or something else: QEMU sets the descriptor that
+        // reaches the guest only after it has started the ring.
+        if let Some(call) = &self.call {
+            signal(call);
+        }
         loop {
             self.drain()?;
             match wait(kick, &self.stop.event) {
@@ -101,27 +107,31 @@ impl Worker {
 
     /// Handles chains until there is none left, or a stop is requested.
     pub(crate) fn drain(&mut self) -> Result<(), Broken> {
-        let memory = Arc::clone(&self.memory);
+        let shared = Arc::clone(&self.memory);
+        let memory = shared.map();
         let mut scratch = Scratch::default();
         let mut untold = Untold::default();
         loop {
-            self.queue.disable_notification(&*memory).map_err(broken)?;
+            self.queue.disable_notification(memory).map_err(broken)?;
             while !self.stop.requested() {
-                let Some(head) = self.pop(&memory)? else {
+                let Some(head) = self.pop(memory)? else {
                     break;
                 };
-                let valid = self.load(&memory, head, &mut scratch.chain);
+                let valid = self.load(memory, head, &mut scratch.chain);
                 if untold.any() && !(valid && self.is_quick(&scratch.chain)) {
-                    self.notify(&memory, &mut untold)?;
+                    self.notify(memory, &mut untold)?;
                 }
                 let handled = if valid {
-                    self.handle(&memory, &mut scratch, &mut untold)
+                    self.handle(memory, &mut scratch, &mut untold)
                 } else {
                     Handled::Used(0)
                 };
+                if shared.lost() {
+                    return Err(LOST.into());
+                }
                 match handled {
                     Handled::Used(written) => {
-                        let used = self.queue.add_used(&*memory, head, written);
+                        let used = self.queue.add_used(memory, head, written);
                         used.map_err(broken)?;
                     }
                     Handled::Unanswered => {}
@@ -132,13 +142,18 @@ impl Worker {
                 }
                 self.progress.set_completed(self.queue.next_avail());
                 if matches!(handled, Handled::Used(_)) && untold.add() {
-                    self.notify(&memory, &mut untold)?;
+                    self.notify(memory, &mut untold)?;
                 }
             }
             if untold.any() {
-                self.notify(&memory, &mut untold)?;
+                self.notify(memory, &mut untold)?;
             }
-            if self.stop.requested() || !self.queue.enable_notification(&*memory).map_err(broken)? {
+            let stopped = self.stop.requested();
+            let more = !stopped && self.queue.enable_notification(memory).map_err(broken)?;
+            if shared.lost() {
+                return Err(LOST.into());
+            }
+            if !more {
                 return Ok(());
             }
         }

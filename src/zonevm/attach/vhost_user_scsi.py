@@ -105,6 +105,11 @@ class VhostUserScsi(Attachment):
         return self._server.clients_left if self._server else 0
 
     @property
+    def clients_refused(self) -> int:
+        """How many processes were refused since the socket is served: a QEMU used the disks already."""
+        return self._server.clients_refused if self._server else 0
+
+    @property
     def connected(self) -> bool:
         """Whether a QEMU uses the disks."""
         return self._server is not None and self._server.connected

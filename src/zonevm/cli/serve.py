@@ -93,4 +93,4 @@ def serve(
         say("serving; Ctrl-C ends it")
         if any(device.shared_memory for device in ready.devices) and export is None:
             say(f"the guest gets {format_size(size)} of shared memory by these arguments; see --memory")
-        ready.wait(once)
+        ready.wait(once, say)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,10 +44,18 @@ class Served:
             arguments += ["-machine", f"memory-backend={_MEMORY}"]
         return arguments + placed([argument for device in self.devices for argument in device.args])
 
-    def wait(self, once: bool) -> None:
-        """Wait until a QEMU has come and gone on each socket, if ``once``, else for ever."""
+    def wait(self, once: bool, tell: Callable[[str], None]) -> None:
+        """Wait until a QEMU has come and gone on each socket, if ``once``, else for ever.
+
+        ``tell`` hears meanwhile of those that were refused.
+        """
+        told = 0
         # Polling: a signal between a check and a call that waits for ever would be lost.
         while not (once and all(server.clients_left for server in self.servers)):
+            refused = sum(server.clients_refused for server in self.servers)
+            if refused > told:
+                tell("a second QEMU was refused: a socket serves one at a time")
+                told = refused
             time.sleep(_POLL_SECONDS)
 
     def handlers(self) -> dict[str, control.Handler]:

@@ -130,6 +130,11 @@ impl Guest {
         }
     }
 
+    /// Cuts the memory's file. Who touches [`Guest::memory`] afterwards is killed.
+    pub fn cut_memory(&self, bytes: u64) {
+        self.file.set_len(bytes).unwrap();
+    }
+
     pub fn memory_len(&self) -> u64 {
         self.file.metadata().unwrap().len()
     }

@@ -178,6 +178,11 @@ impl Ring {
         if index != self.next_used {
             return true;
         }
+        self.called(timeout)
+    }
+
+    /// Waits for a signal; `true` if there was one.
+    pub fn called(&self, timeout: Duration) -> bool {
         let timeout = Timespec::try_from(timeout).unwrap();
         // SAFETY: the descriptor stays open as long as `self`, which is borrowed until the end of this function.
         let call = unsafe { BorrowedFd::borrow_raw(self.call.as_raw_fd()) };
