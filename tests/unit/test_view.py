@@ -174,3 +174,8 @@ def test_a_large_disk_makes_no_large_drawing() -> None:
     text = svg("d.img", disk(*["empty"] * 55000), 512)
     assert len(text) < 10**6
     assert "one cell is 16 zones" in text
+
+
+@pytest.mark.parametrize("name", ["\x01\x1b&<\"'\ud800\uffff", "\udcff\x85"])
+def test_a_drawing_is_xml_whatever_the_name_of_its_image(name: str) -> None:
+    assert ElementTree.fromstring(svg(name, disk("empty"), 512).encode())[0].text

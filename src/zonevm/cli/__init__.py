@@ -13,6 +13,7 @@ import click
 from zonevm.cli.app import app
 from zonevm.cli.output import say, tell
 from zonevm.errors import GuestPanicError, ZonevmError
+from zonevm.inputs import shown
 
 _COMPLETE = "_ZONEVM_COMPLETE"
 _NO_OUTPUT = (errno.EBADF, errno.EIO, errno.ENOSPC)
@@ -52,12 +53,19 @@ def execute(arguments: Sequence[str]) -> int:
         _drop_output()
         return _PIPE_CLOSED
     except OSError as error:
-        if error.errno not in _NO_OUTPUT or error.filename is not None:
-            raise
-        _drop_output()
-        say(f"standard output: {error.strerror}", "What was to be printed is lost.")
+        _tell(error)
         return ZonevmError.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _tell(error: OSError) -> None:
+    """Say what the host refused."""
+    if error.errno in _NO_OUTPUT and error.filename is None:
+        _drop_output()
+        say(f"standard output: {error.strerror}", "What was to be printed is lost.")
+    else:
+        where = "" if error.filename is None else f"{shown(os.fsdecode(error.filename))}: "
+        say(f"{where}{error.strerror or error}")
 
 
 def _drop_output() -> None:

@@ -33,6 +33,8 @@ text { font: 12px system-ui, sans-serif; fill: #111827 }
 
 def svg(title: str, zones: Zones, block_size: int) -> str:
     """Return an SVG document: a title, cells with tooltips for a zone or a few each, a legend."""
+    # Not every name of a file is characters that XML has (https://www.w3.org/TR/xml/#charsets).
+    title = escape("".join(one if one.isprintable() else "\ufffd" for one in title))
     # Few zones are drawn large: rows are as wide as the drawing, and four times as many columns as rows.
     columns = next((few for few in _COLUMNS if few * few // 4 >= len(zones)), _COLUMNS[-1])
     grid = zone_map(zones, columns, _COLUMNS[-1])
@@ -47,10 +49,10 @@ def svg(title: str, zones: Zones, block_size: int) -> str:
         (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"'
             f' viewBox="0 0 {width} {height}" role="img">',
-            f"<title>{escape(title)}</title>",
+            f"<title>{title}</title>",
             f"<style>{_STYLE}\n</style>",
             f'<rect class="paper" width="{width}" height="{height}"/>',
-            f'<text class="title" x="{_MARGIN}" y="32">{escape(title)}</text>',
+            f'<text class="title" x="{_MARGIN}" y="32">{title}</text>',
             f'<text class="small" x="{_MARGIN}" y="50">{escape(summary)}</text>',
             *_cells(grid, zones),
             *_legend(grid, legend_top),
