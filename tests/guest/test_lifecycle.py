@@ -17,7 +17,7 @@ import pytest
 
 from tests.waiting import until
 from zonevm import Guest, GuestError, GuestPanicError, GuestTimeoutError, KernelError, QemuError, UsageError
-from zonevm.guest import find
+from zonevm.guest import capped, find
 
 pytestmark = [pytest.mark.guest, pytest.mark.loaded]
 
@@ -223,9 +223,22 @@ def test_a_keeper_that_is_killed_is_told(kernel: str, runtime: Path) -> None:
             guest.run(["sleep", "1000"])
 
 
-def test_the_console_has_the_kernels_log(kernel: str) -> None:
+def test_the_console_has_the_kernels_log_in_bounded_size(
+    kernel: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Guest(kernel=kernel) as guest:
         assert f"Linux version {find(kernel).version}" in guest.console()
         guest.run("echo a line of ours > /dev/kmsg")
         assert "a line of ours" in guest.console()
         assert guest.qemu_command[0] in (guest.log_dir / "command").read_text()  # type: ignore[operator]
+        monkeypatch.setattr(capped, "LIMIT", 512 * 1024)
+        monkeypatch.setattr(capped, "HEAD", 256 * 1024)
+        monkeypatch.setattr(capped, "TAIL", 64 * 1024)
+        guest.run("yes $(printf %500s x) | head -c 700K > /dev/ttyS0; echo the end > /dev/kmsg", check=True)
+        assert guest.log_dir
+        log = guest.log_dir / "console.log"
+        until(lambda: log.stat().st_size < capped.LIMIT)
+        text = guest.console()
+        assert f"Linux version {find(kernel).version}" in text
+        assert "the end" in text
+        assert capped.LEFT_OUT.decode() in text

@@ -84,7 +84,12 @@ class Machine:
                 "-append",
                 self._kernel_arguments(),
             ),
-            *("-chardev", f"file,id=console,path={_escaped(files.console)}", "-serial", "chardev:console"),
+            *(
+                "-chardev",
+                f"file,id=console,append=on,path={_escaped(files.console)}",
+                "-serial",
+                "chardev:console",
+            ),
             *("-chardev", f"socket,id=monitor,path={_escaped(files.monitor)},server=on,wait=off"),
             *("-mon", "chardev=monitor,mode=control"),
             *("-device", "virtio-serial-pci"),

@@ -21,6 +21,7 @@ from zonevm.faults import Fault, Faults
 from zonevm.faults import parse as parse_fault
 from zonevm.guest import control, hotplug, panic, terminal
 from zonevm.guest.boot import await_agent, connect, lost
+from zonevm.guest.capped import capped
 from zonevm.guest.client import (
     Client,
     ConnectionLostError,
@@ -151,6 +152,7 @@ class Guest:
             plan = Plan.make(self._settings, self._progress)
             runtime = undo.enter_context(RuntimeDir())
             self._log_dir = make_log_dir()
+            undo.enter_context(capped(self._log_dir))
             files = plan.files(runtime.path, self._log_dir)
             undo.enter_context(hotplug.claimed(plan.settings.qmp))
             disks, attachments = plan.settings.disks, plan.attachments(runtime.path)

@@ -21,6 +21,7 @@ from zonevm.export import libvirt
 from zonevm.faults import Fault
 from zonevm.guest import control, terminal
 from zonevm.guest.accel import Accel
+from zonevm.guest.capped import capped
 from zonevm.guest.console import relay
 from zonevm.guest.domain import domain
 from zonevm.guest.kvm import choose_accel
@@ -120,6 +121,7 @@ class ImageGuest:
             qemu, how = self._chosen()
             runtime = undo.enter_context(RuntimeDir())
             self.log_dir = make_log_dir()
+            undo.enter_context(capped(self.log_dir))
             files = _files(runtime.path, self.log_dir)
             disks = self._settings.disks
             planned = plan_attachments(disks, runtime.path, self._settings.faults)
@@ -224,7 +226,7 @@ def _flash(uefi: Firmware) -> list[str]:
 
 def _console(files: _Files) -> list[str]:
     return [
-        *("-chardev", option_string("socket,id=console", path=files.console, logfile=files.log)),
+        *("-chardev", option_string("socket,id=console,logappend=on", path=files.console, logfile=files.log)),
         *("-serial", "chardev:console"),
         *("-chardev", option_string("socket,id=monitor,server=on,wait=off", path=files.monitor)),
         *("-mon", "chardev=monitor,mode=control"),

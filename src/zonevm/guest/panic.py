@@ -6,11 +6,13 @@ What ends with the panic itself is not its business: that is told by :meth:`Runn
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from zonevm.guest.capped import TAIL
 from zonevm.guest.machine import PANIC, RunningMachine
 from zonevm.patience import Patience
 
@@ -19,6 +21,7 @@ _log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.2
 _ENDING_SECONDS = 2
 _STILL_SECONDS = 120
+_LINE_BYTES = 4096
 
 
 @contextmanager
@@ -77,12 +80,16 @@ class _Watch(threading.Thread):
         """Return the text of a panic among the lines that were written since the last call, or ""."""
         try:
             with self._console.open("rb") as console:
-                console.seek(self._read)
-                new = console.read()
+                size = console.seek(0, os.SEEK_END)
+                # It was cut, or has more than is kept of it.
+                begin = self._read if self._read <= size <= self._read + TAIL else max(0, size - TAIL)
+                console.seek(begin)
+                new = console.read(size - begin)
         except OSError:
             return ""
-        self._read += len(new)
+        self._read = size
         *lines, self._line = (self._line + new).split(b"\n")
+        self._line = self._line[-_LINE_BYTES:]
         for line in lines:
             if PANIC.encode() in line:
                 return line.decode(errors="replace").partition(PANIC)[2].strip(": \r")

@@ -57,7 +57,7 @@ class RuntimeDir:
 
         It has open ``descriptors`` under the same numbers. Raises what :meth:`Keeper.start` does.
         """
-        with log.open("wb") as output, Path(os.devnull).open("rb") as nothing:
+        with log.open("ab") as output, Path(os.devnull).open("rb") as nothing:
             return self._keeper.start(argv, nothing, output, output, descriptors)
 
     def __exit__(self, *reason: object) -> None:
