@@ -122,3 +122,14 @@ def test_names_are_printed_as_the_bytes_that_they_are(tmp_path: Path) -> None:
         assert done.stdout.startswith(printed)
     drawing = Xml.parse(tmp_path / "no text \udcff.svg").getroot()
     assert (drawing[0].text or "").startswith("no text \ufffd: 8 MiB")
+
+
+@pytest.mark.parametrize("verb", ["run -- true", "serve --disk smr,size=1G --socket s"])
+def test_a_directory_that_is_gone_is_named(tmp_path: Path, verb: str) -> None:
+    script = f'mkdir gone; cd gone; rmdir ../gone; "$1" -c "from zonevm.cli import main; main()" {verb}'
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", sys.executable], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode in (2, 125)
+    assert "Traceback" not in done.stderr
+    assert "the current directory has been removed" in done.stderr

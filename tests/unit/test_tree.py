@@ -200,3 +200,9 @@ class TestWithoutACopy:
         assert not finding.fails
         assert finding.status is not Status.OK
         assert "root in the guest can reach" in finding.seen
+
+
+def test_a_mount_may_have_any_white_space_in_its_name() -> None:
+    odd = "/a\x0b\x0c\x85\u2028b"
+    lines = f"1 0 0:1 / / rw - ext4 /dev/sda rw\n2 1 0:2 / {odd} rw - proc proc rw\n"
+    assert tree_program.mounts(lines)[odd] == tree_program.Mount("0:2", "/", "proc")

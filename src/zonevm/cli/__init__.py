@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -63,9 +64,20 @@ def _tell(error: OSError) -> None:
     if error.errno in _NO_OUTPUT and error.filename is None:
         _drop_output()
         say(f"standard output: {error.strerror}", "What was to be printed is lost.")
+    elif error.filename is None and _is_nowhere():
+        say("the current directory has been removed", "Go to one that is there: cd /")
     else:
         where = "" if error.filename is None else f"{shown(os.fsdecode(error.filename))}: "
         say(f"{where}{error.strerror or error}")
+
+
+def _is_nowhere() -> bool:
+    """Whether the current directory is none any more."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _drop_output() -> None:
