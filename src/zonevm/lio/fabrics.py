@@ -16,6 +16,7 @@ from zonevm.errors import HostError
 from zonevm.lio.backstores import handle
 from zonevm.lio.library import rtslib
 from zonevm.lio.modules import TARGET
+from zonevm.patience import Patience
 
 _SCSI = Path("/sys/class/scsi_device")
 _APPEAR_SECONDS = 60
@@ -73,9 +74,9 @@ def device(wwn: str) -> Path | None:
 
 def wait_for_device(wwn: str) -> Path:
     """Return the node of a loopback target's disk, once it is there; :class:`HostError` after a minute."""
-    until = time.monotonic() + _APPEAR_SECONDS
+    patience = Patience(_APPEAR_SECONDS)
     while (node := device(wwn)) is None:
-        if time.monotonic() > until:
+        if patience.is_over():
             raise HostError(
                 f"the loopback target {wwn} is set up, but no disk appeared in {_APPEAR_SECONDS} seconds",
                 "See why the kernel did not take it: dmesg | grep -E 'tcm_loop|scsi|sd '",
@@ -85,9 +86,9 @@ def wait_for_device(wwn: str) -> Path:
 
 
 def _wait_until_unused(fabric: str, wwn: str) -> None:
-    until = time.monotonic() + _LET_GO_SECONDS
+    patience = Patience(_LET_GO_SECONDS)
     while user := _user(fabric, wwn):
-        if time.monotonic() > until:
+        if patience.is_over():
             raise HostError(
                 f"the {fabric} target {wwn} is in use: {user}", "End what uses it, then try again."
             )

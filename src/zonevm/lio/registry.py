@@ -17,11 +17,12 @@ from pathlib import Path
 from zonevm.errors import HostError
 from zonevm.lio.processes import Process
 from zonevm.lio.spec import PREFIX
+from zonevm.patience import Patience
 
 DIRECTORY = Path("/run/zonevm/lio")
 """What zonevm keeps of targets: gone at the next boot, as they are."""
 
-_PATIENCE = 60
+_PATIENCE_SECONDS = 60
 _POLL_SECONDS = 0.05
 
 
@@ -92,15 +93,15 @@ def locked(directory: Path = DIRECTORY) -> Iterator[None]:
             "/run has to be there and writable for root.",
         ) from error
     with file:
-        until = time.monotonic() + _PATIENCE
+        patience = Patience(_PATIENCE_SECONDS)
         while True:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if time.monotonic() > until:
+                if patience.is_over():
                     raise HostError(
-                        f"another zonevm has been changing kernel targets for {_PATIENCE} seconds",
+                        f"another zonevm has been changing kernel targets for {_PATIENCE_SECONDS} seconds",
                         f"See which process holds {directory / 'lock'}: fuser -v {directory / 'lock'}",
                     ) from None
                 time.sleep(_POLL_SECONDS)

@@ -21,6 +21,7 @@ from zonevm.host import find_program
 from zonevm.lio import backstores
 from zonevm.lio.processes import Process, with_arguments
 from zonevm.lio.registry import DIRECTORY
+from zonevm.patience import Patience
 
 _PROGRAM = "tcmu-runner"
 _OURS = DIRECTORY / _PROGRAM
@@ -102,9 +103,9 @@ def _start_bus() -> None:
     process = _spawn(
         [str(program), "--nofork", "--nopidfile", f"--config-file={_BUS_CONFIG}"], dict(os.environ)
     )
-    until = time.monotonic() + _READY_SECONDS
+    patience = Patience(_READY_SECONDS, process.pid)
     while not _answers(_OURS / "bus"):
-        if not process.alive or time.monotonic() > until:
+        if not process.alive or patience.is_over():
             raise HostError(
                 f"dbus-daemon, which tcmu-runner needs, did not start{_log()}", "Try: dbus-daemon --version"
             )
@@ -145,7 +146,7 @@ def _wait_until_ready(runner: Process) -> None:
         "string:org.kernel.TCMUService1",
         "string:ConfigDesc",
     ]
-    until = time.monotonic() + _READY_SECONDS
+    patience = Patience(_READY_SECONDS, runner.pid)
     while True:
         answer = subprocess.run(question, capture_output=True, text=True)
         if answer.returncode == 0:
@@ -155,7 +156,7 @@ def _wait_until_ready(runner: Process) -> None:
                 f"tcmu-runner ended instead of getting ready{_log()}",
                 "Start it by hand to see why: tcmu-runner -d",
             )
-        if time.monotonic() > until:
+        if patience.is_over():
             raise HostError(
                 f"tcmu-runner (process {runner.pid}) has no zbc handler on D-Bus after {_READY_SECONDS} s: "
                 f"{answer.stderr.strip()}{_log()}",
