@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import sys
@@ -12,12 +11,12 @@ from pathlib import Path
 import click
 
 from zonevm.cli.app import app
-from zonevm.cli.output import say, tell
+from zonevm.cli.output import OUTPUT, drop, named_output, say, tell
+from zonevm.cli.stopping import undo_when_told_to_end
 from zonevm.errors import GuestPanicError, ZonevmError
 from zonevm.inputs import shown
 
 _COMPLETE = "_ZONEVM_COMPLETE"
-_NO_OUTPUT = (errno.EBADF, errno.EIO, errno.ENOSPC)
 _INTERRUPTED = 130
 _PIPE_CLOSED = 141
 
@@ -25,6 +24,7 @@ _PIPE_CLOSED = 141
 def main() -> None:
     """Run the command line and exit."""
     _complete_streams()
+    undo_when_told_to_end()
     sys.exit(execute(sys.argv[1:]))
 
 
@@ -33,11 +33,9 @@ def execute(arguments: Sequence[str]) -> int:
     if _COMPLETE in os.environ:
         app.main(prog_name="zonevm", complete_var=_COMPLETE)
     try:
-        with app.make_context("zonevm", list(arguments)) as context:
-            code = app.invoke(context)
+        code = _invoked(arguments)
         sys.stdout.flush()
-    except click.exceptions.Exit as exit:
-        return exit.exit_code
+        return code
     except click.ClickException as error:
         usage = error.ctx if isinstance(error, click.UsageError) else None
         say(error.format_message(), f"See: {usage.command_path} --help" if usage else "")
@@ -49,26 +47,32 @@ def execute(arguments: Sequence[str]) -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         return _INTERRUPTED
-    except BrokenPipeError:
-        # Our reader is done, as with `| head -1`.
-        _drop_output()
-        return _PIPE_CLOSED
     except OSError as error:
-        _tell(error)
-        return ZonevmError.exit_code
+        return _host_failed(error)
+
+
+def _invoked(arguments: Sequence[str]) -> int:
+    try:
+        with app.make_context("zonevm", list(arguments)) as context:
+            code = app.invoke(context)
+    except click.exceptions.Exit as exit:  # --help, --version
+        return exit.exit_code
     return code if isinstance(code, int) else 0
 
 
-def _tell(error: OSError) -> None:
-    """Say what the host refused."""
-    if error.errno in _NO_OUTPUT and error.filename is None:
-        _drop_output()
-        say(f"standard output: {error.strerror}", "What was to be printed is lost.")
+def _host_failed(error: OSError) -> int:
+    """Tell what the host has refused, or failed at, and return the exit code."""
+    if error.filename == OUTPUT:
+        drop(sys.stdout)
+        if isinstance(error, BrokenPipeError):
+            return _PIPE_CLOSED  # our reader is done, as with `| head -1`
+        say(f"{OUTPUT}: {error.strerror}", "What was to be printed is lost.")
     elif error.filename is None and _is_nowhere():
         say("the current directory has been removed", "Go to one that is there: cd /")
     else:
         where = "" if error.filename is None else f"{shown(os.fsdecode(error.filename))}: "
         say(f"{where}{error.strerror or error}")
+    return ZonevmError.exit_code
 
 
 def _is_nowhere() -> bool:
@@ -80,19 +84,10 @@ def _is_nowhere() -> bool:
     return False
 
 
-def _drop_output() -> None:
-    """Have what is still buffered go nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def _complete_streams() -> None:
-    """Make Python's streams for descriptors that were closed, so that a result that is lost is an error.
-
-    Names that are no text in this locale are printed as the bytes that they are.
-    """
-    for name, number in (("stdout", 1), ("stderr", 2)):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(number, "w", closefd=False))  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="surrogateescape")
+    """Make Python's streams for descriptors that were closed, so that a result that is lost is an error."""
+    sys.stdout = named_output()
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(errors="surrogateescape")

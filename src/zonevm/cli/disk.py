@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,7 +19,7 @@ from zonevm.cli.disk_copy import export, resize, restore, snapshot
 from zonevm.cli.disk_zone import zone
 from zonevm.cli.import_ import import_
 from zonevm.cli.options import print_table, table
-from zonevm.cli.output import print_json, print_json_rows, say, tell
+from zonevm.cli.output import OUTPUT, print_json, print_json_rows, say, tell
 from zonevm.disks import KINDS, SmrDisk
 from zonevm.errors import DiskError
 from zonevm.faults import KINDS as FAULTS
@@ -36,6 +38,12 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 _IMAGE = click.argument("file", type=click.Path(path_type=Path))
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _NOT_OF_AN_IMAGE = ("file", "queues", "controller", "cache")
+
+
+class _Screen(Console):
+    def on_broken_pipe(self) -> None:
+        """Fail as any other output does: rich would end the program, with 1."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE), OUTPUT)
 
 
 @click.group()
@@ -122,7 +130,7 @@ def zones(file: Path, as_json: bool, as_list: bool, drawing: Path | None) -> Non
     elif as_list:
         sys.stdout.writelines(f"{line}\n" for line in listing(image["zones"]))
     elif drawing is None:
-        print_map(Console(), title, image["zones"], image["block_size"])
+        print_map(_Screen(), title, image["zones"], image["block_size"])
 
 
 @disk.command()

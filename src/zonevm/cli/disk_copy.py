@@ -9,7 +9,6 @@ import click
 from zonevm import images
 from zonevm.cli.output import say
 from zonevm.cli.progress import progress
-from zonevm.cli.stopping import undo_when_terminated
 from zonevm.units import about_size, parse_size
 
 _PATH = click.Path(path_type=Path)
@@ -26,7 +25,6 @@ def snapshot(file: Path, copy: Path, new_identity: bool) -> None:
     guest the copy is the same disk; one that has both needs --new-identity. COPY has FILE's owner and
     mode; where you may not give it that owner it is yours, and only those who may read FILE may read it.
     """
-    undo_when_terminated()
     with progress("copying", "copied") as tell:
         same_owner = images.snapshot(file, copy, new_identity=new_identity, progress=tell)
     _tell_owner(copy, file, same_owner)
@@ -41,7 +39,6 @@ def restore(snapshot: Path, file: Path) -> None:
 
     FILE is replaced when the copy is complete, also where it is damaged. It keeps its owner and mode.
     """
-    undo_when_terminated()
     with progress("copying", "copied") as tell:
         same_owner = images.restore(snapshot, file, progress=tell)
     _tell_owner(file, snapshot, same_owner)
@@ -56,7 +53,6 @@ def export(file: Path, raw: Path) -> None:
 
     What is above a write pointer, and all of an offline zone, is zeroes.
     """
-    undo_when_terminated()
     with progress("exporting", "exported") as tell:
         images.export(file, raw, progress=tell)
     click.echo(f"{raw}: {about_size(raw.stat().st_size)} from {file}")
@@ -71,7 +67,6 @@ def resize(file: Path, size: str) -> None:
     A zone that holds data does not go. A new file takes FILE's place when it is complete, with its owner and
     mode.
     """
-    undo_when_terminated()
     with progress("copying", "copied") as tell:
         images.resize(file, size, progress=tell)
     click.echo(f"{file}: {about_size(parse_size(size))}, {images.info(file)['zone_count']} zones")

@@ -9,7 +9,6 @@ import click
 
 from zonevm.cli.output import print_json, say
 from zonevm.cli.progress import progress
-from zonevm.cli.stopping import undo_when_terminated
 from zonevm.errors import UsageError
 from zonevm.transfer import Imported, import_disk
 from zonevm.units import about_size, format_size
@@ -35,7 +34,6 @@ def import_(device: Path | None, as_json: bool, paths: tuple[Path, ...]) -> None
             f"an import is from one disk to one file, and there are {len(given)} paths",
             "Write `zonevm disk import IMAGE FILE`, or `zonevm disk import --from NODE FILE`.",
         )
-    undo_when_terminated()
     with progress("importing", "imported") as tell:
         done = import_disk(*given, tell)
     for note in done.notes:

@@ -8,7 +8,6 @@ from click.shell_completion import CompletionItem
 from zonevm.cli.output import print_json, say
 from zonevm.cli.progress import progress
 from zonevm.cli.pulling import mirror_option
-from zonevm.cli.stopping import undo_when_terminated
 from zonevm.guest.kernel import installed
 from zonevm.guest.pull import pull as pull_kernel
 from zonevm.guest.pull import remove as remove_kernel
@@ -30,7 +29,6 @@ def pull(version: str | None, suite: str | None, newest: bool, mirror: str | Non
     Without --suite or --newest it is one that the host's apt knows. It is downloaded by apt but not
     installed; no root is needed, and nothing of the host's is changed. Prints its version.
     """
-    undo_when_terminated()
     with progress("downloading", "downloaded") as tell:
         pulled = pull_kernel(version, tell, suite=suite, newest=newest, mirror=mirror, note=say)
     click.echo(pulled.version)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TextIO
 
 import click
+
+OUTPUT = "standard output"
 
 
 def printable(text: str, kept: str = "") -> str:
@@ -19,7 +25,55 @@ def printable(text: str, kept: str = "") -> str:
 
 def tell(text: str, err: bool = False) -> None:
     """Print lines that may hold what another process said."""
-    click.echo(printable(text, kept="\n\t"), err=err)
+    try:
+        click.echo(printable(text, kept="\n\t"), err=err)
+    except OSError:
+        if not err:
+            raise
+        drop(sys.stderr)  # there is nobody to tell
+
+
+class _Output(io.TextIOWrapper):
+    """Standard output, whose errors name :data:`OUTPUT`."""
+
+    def write(self, text: str) -> int:
+        """Write, as any text file does."""
+        with _named():
+            return super().write(text)
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        with _named():
+            super().flush()
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        error.filename = OUTPUT
+        raise
+
+
+def named_output() -> TextIO:
+    """Return a stream to standard output whose errors name :data:`OUTPUT`.
+
+    Names that are no text in this locale are printed as the bytes that they are.
+    """
+    raw = io.FileIO(1, "w", closefd=False)
+    return _Output(
+        io.BufferedWriter(raw),
+        encoding=sys.stdout.encoding if sys.stdout else None,
+        errors="surrogateescape",
+        line_buffering=raw.isatty(),
+        write_through=isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.write_through,
+    )
+
+
+def drop(stream: TextIO) -> None:
+    """Have what is still buffered go nowhere, and all that follows."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def say(message: str, hint: str = "") -> None:

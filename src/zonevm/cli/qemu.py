@@ -8,7 +8,6 @@ from click.shell_completion import CompletionItem
 from zonevm.cli.output import print_json, say
 from zonevm.cli.progress import progress
 from zonevm.cli.pulling import mirror_option
-from zonevm.cli.stopping import undo_when_terminated
 from zonevm.host.qemu import pulled_qemus
 from zonevm.packages.qemu import pull as pull_qemu
 from zonevm.packages.qemu import remove as remove_qemu
@@ -28,7 +27,6 @@ def pull(suite: str | None, mirror: str | None) -> None:
     It is downloaded by apt but not installed; no root is needed, and nothing of the host's is changed. Guests
     use it with --qemu pulled, and by themselves where a disk needs it. Prints its path.
     """
-    undo_when_terminated()
     with progress("downloading", "downloaded") as tell:
         pulled = pull_qemu(suite, mirror, tell, say)
     click.echo(pulled.path)

@@ -20,7 +20,6 @@ from zonevm.cli.output import say
 from zonevm.cli.overwriting import refuse_overwriting
 from zonevm.cli.pulling import qemu_option
 from zonevm.cli.run_image import boot_image, refuse_misplaced
-from zonevm.cli.stopping import undo_when_terminated
 from zonevm.disks import parse
 from zonevm.errors import GuestError, UsageError
 from zonevm.guest import Guest
@@ -146,7 +145,6 @@ def run(
             click.echo(line)
         say("a run makes the sockets and temporary files in this command anew, and removes them afterwards")
         return 0
-    undo_when_terminated()
     outcome = Outcome(command, described)
     with outcome.recorded(record), explained(explain, described, guest.failures) as explanation:
         code = (

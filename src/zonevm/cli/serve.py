@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-import signal
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from zonevm.cli.explaining import explained
 from zonevm.cli.faults import fault_options, gathered
 from zonevm.cli.output import say
 from zonevm.cli.overwriting import refuse_overwriting
+from zonevm.cli.stopping import Terminated
 from zonevm.disks import SmrDisk, parse
 from zonevm.errors import UsageError
 from zonevm.export import libvirt
@@ -76,14 +76,12 @@ def serve(
         raise UsageError("--once needs an smr disk: only there a QEMU is seen", "Leave --once out.")
     for note in (note for disk in described for note in disk.notes):
         say(note)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
     refuse_overwriting(described, {}, fault_files, trace)
     failing = gathered(faults, fault_files)
     with (
         served(described, socket, failing, trace) as ready,
         explained(explain, described, ready.observed.failures),
-        contextlib.suppress(KeyboardInterrupt),
+        contextlib.suppress(KeyboardInterrupt, Terminated),
     ):
         if export is None:
             click.echo(shlex.join(ready.qemu_arguments(size)))

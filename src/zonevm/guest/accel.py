@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zonevm.errors import HostError, UsageError
-from zonevm.host import Qemu
+from zonevm.host import Qemu, store
 from zonevm.patience import Patience
 from zonevm.processes import Keeper
 
@@ -81,10 +81,10 @@ def _proved(qemu: Qemu, kernel: Path, initramfs: Path, cache: Path) -> bool:
     with contextlib.suppress(OSError):
         return verdict.read_text() == "works\n"
     works = _probe(qemu, kernel, initramfs)
-    cache.mkdir(parents=True, exist_ok=True)
-    for old in cache.iterdir():
-        old.unlink(missing_ok=True)
-    verdict.write_text("works\n" if works else "fails\n")
+    with contextlib.suppress(OSError, HostError):  # then it is tried again
+        for old in cache.glob("*"):
+            old.unlink(missing_ok=True)
+        store(verdict, b"works\n" if works else b"fails\n")
     return works
 
 

@@ -14,10 +14,12 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from zonevm.guest.modules import read_module
+from zonevm.host import store
 
 MSIZE = 128 * 1024
 """Bytes of one 9p message. Linux allows 500 KiB by virtio, but has to find them in one piece of memory."""
@@ -88,17 +90,15 @@ class Entry:
 def build(contents: Contents, cache: Path) -> Path:
     """Return the archive with ``contents``, kept in directory ``cache`` under a hash of all that is in it.
 
-    Raises :class:`KernelError` for a module that cannot be read.
+    Raises :class:`KernelError` for a module that cannot be read, :class:`HostError` where the cache cannot be
+    written.
     """
     target = cache / f"{_key(contents)}.cpio"
     if target.exists():
-        target.touch()
+        with suppress(OSError):  # a cache that others have filled
+            target.touch()
         return target
-    archive = newc(_entries(contents))
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=cache, delete=False) as file:
-        file.write(archive)
-    Path(file.name).replace(target)
+    store(target, newc(_entries(contents)))
     _prune(cache)
     return target
 

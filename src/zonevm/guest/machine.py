@@ -21,6 +21,7 @@ from qemu.qmp.events import EventListener
 from zonevm.errors import GuestError, GuestPanicError, QemuError, ZonevmError
 from zonevm.guest.latch import Latch
 from zonevm.guest.rundir import RuntimeDir
+from zonevm.host import needed
 from zonevm.patience import Patience
 from zonevm.processes import KEEPER_KILLED
 
@@ -67,7 +68,8 @@ class RunningMachine:
         self._garbled = ""
         self.resets = 0
         """How often the reset button was pressed."""
-        (log_dir / "command").write_bytes(os.fsencode(shlex.join(argv) + "\n"))
+        with needed(log_dir):
+            (log_dir / "command").write_bytes(os.fsencode(shlex.join(argv) + "\n"))
         try:
             self._process = runtime.start(argv, log_dir / "qemu.log", descriptors)
         except OSError as error:

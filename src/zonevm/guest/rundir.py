@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from zonevm.errors import HostError
-from zonevm.host import RUNTIME_PREFIX, runs_dir, runtime_base
+from zonevm.host import RUNTIME_PREFIX, needed, runs_dir, runtime_base
 from zonevm.processes import Keeper, Kept
 
 _KEPT = 20
@@ -20,10 +20,18 @@ _SOCKET_PATH_BYTES = 107
 
 
 def make_log_dir() -> Path:
-    """Make the directory for the logs of a new run; the oldest runs beyond twenty are removed."""
+    """Make the directory for the logs of a new run; the oldest runs beyond twenty are removed.
+
+    Raises :class:`HostError` where it cannot be made.
+    """
     base = runs_dir()
-    base.mkdir(parents=True, exist_ok=True)
-    _prune(base)
+    with needed(base):
+        base.mkdir(parents=True, exist_ok=True)
+        _prune(base)
+        return _new_log_dir(base)
+
+
+def _new_log_dir(base: Path) -> Path:
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     for number in range(1, 1000):
         path = base / (name if number == 1 else f"{name}-{number}")
@@ -47,7 +55,8 @@ class RuntimeDir:
                 f"{base} is too long for sockets in it: their paths have at most {_SOCKET_PATH_BYTES} bytes",
                 "Set XDG_RUNTIME_DIR or TMPDIR to a shorter directory.",
             )
-        self._keeper = Keeper(self.path)
+        with needed(base):
+            self._keeper = Keeper(self.path)
 
     def __enter__(self) -> RuntimeDir:
         return self

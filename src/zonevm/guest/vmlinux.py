@@ -11,13 +11,13 @@ import lzma
 import os
 import re
 import struct
-import tempfile
 import zlib
 from pathlib import Path
 
 import zstandard
 
 from zonevm.errors import KernelError
+from zonevm.host import store
 from zonevm.inputs import open_regular, read_exactly
 
 _PAYLOAD_PROTOCOL = 0x0208
@@ -46,7 +46,8 @@ def unpacked(image: Path, cache: Path) -> Path:
     """Return the ELF kernel of bzImage ``image``, kept in directory ``cache``; or ``image`` itself.
 
     The image itself where its compression is none that is undone here (lz4, lzo, bzip2) or the kernel
-    cannot be entered by PVH. The guest is the same either way, only slower to start.
+    cannot be entered by PVH. The guest is the same either way, only slower to start. Raises
+    :class:`KernelError` for a damaged one, :class:`HostError` where the cache cannot be written.
     """
     target = _place(image, cache)
     if target.exists():
@@ -54,10 +55,7 @@ def unpacked(image: Path, cache: Path) -> Path:
     kernel = _payload(image)
     if kernel is None or not _has_pvh_entry(kernel):
         return image
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=cache, delete=False) as file:
-        file.write(kernel)
-    Path(file.name).replace(target)
+    store(target, kernel)
     return target
 
 

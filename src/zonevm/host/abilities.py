@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, cast
 
-from zonevm.errors import QemuError
+from zonevm.errors import HostError, QemuError
+from zonevm.host import cache as kept
 from zonevm.host.dirs import cache_dir
 from zonevm.host.qemu import Qemu
 from zonevm.patience import Patience
@@ -200,8 +201,5 @@ class _Monitor:
 
 def _save(store: Path, answers: Mapping[str, Any]) -> None:
     """Remember ``answers``; a cache that cannot be written costs time only."""
-    with contextlib.suppress(OSError):
-        store.parent.mkdir(parents=True, exist_ok=True)
-        new = store.with_name(f"{store.name}.{os.getpid()}")
-        new.write_text(json.dumps(answers))
-        new.replace(store)
+    with contextlib.suppress(HostError):
+        kept.store(store, json.dumps(answers).encode())
