@@ -151,9 +151,12 @@ def test_a_cache_that_cannot_be_written(mirror: str, tmp_path: Path) -> None:
         pull_tree(["teller"], "stable-backports", mirror)
 
 
-def test_a_disk_without_room(mirror: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = shutil.disk_usage(tmp_path)._replace(free=100)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+@pytest.mark.parametrize("free", [[100], [2**30, 100]], ids=["lists", "packages"])
+def test_a_disk_without_room(
+    mirror: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: list[int]
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=free.pop(0)))
     with pytest.raises(PackageError, match=r"/cache/zonevm has 100 B free; the download needs"):
         pull_tree(["teller"], "stable-backports", mirror)
     assert cached(tmp_path, "packages") == []

@@ -28,6 +28,8 @@ Note = Callable[[str], None]
 _POCKET = re.compile(r"(.+)-(?:backports(?:-sloppy)?|updates|security|proposed(?:-updates)?)")
 _SUITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+/_-]*")
 _INDEX = "pkgcache.bin"
+_LISTS = 128 * 2**20
+"""What lists and their index need at most; `apt-get update` hangs where the disk is full."""
 _NEEDS = "get packages; zonevm gets them as Debian and Ubuntu do"
 
 
@@ -110,6 +112,7 @@ class Apt:
     def _update(self, root: Path, archive: Archive) -> None:
         complete = root / "complete"
         try:
+            _check_room(root, _LISTS)
             self._run([self._get(), "update"], f"apt cannot get the lists of {self.name}")
             complete.touch()
         except CommandFailedError as error:
