@@ -75,25 +75,38 @@ class Pair:
         self.run(lambda closed: self.model.read(lba, count), cdbs.rw16(0x88, lba, count), room=room)
 
     def run(
-        self, expect: Callable[[list[int]], bytes | None], cdb: bytes, out: bytes = b"", room: int = 0
+        self,
+        expect: Callable[[list[int]], bytes | None],
+        cdb: bytes,
+        out: bytes = b"",
+        room: int = 0,
+        part: tuple[int, Callable[[int], bytes | None]] | None = None,
     ) -> Response:
-        """Send a command; ``expect`` applies it to the model, given the zones that the disk has closed."""
+        """Send a command; ``expect`` applies it to the model, given the zones that the disk has closed.
+
+        ``part`` is for one that reads: its LBA, and what applies it with fewer blocks, as a disk does that
+        meets a bad one.
+        """
         response = self.disk.execute(cdb, out, room)
         assert not response.overrun, cdb.hex()
         zones = self.disk.zones()
         closed = [i for i, zone in enumerate(zones) if zone.condition == "closed"]
         refused: set[Sense] = set()
         data = None
-        struck = next((each.fault.kind for each in self.faults if each.fired), None)
+        struck = next((each.fault for each in self.faults if each.fired), None)
         try:
             if struck is None:
                 data = expect(closed)
+            elif struck.kind == "read-error" and struck.zone is not None and part is not None:
+                lba, fewer = part
+                before = struck.zone * self.model.shape.zone_blocks - lba
+                data = fewer(before) if before > 0 else None
         except CheckConditionError as error:
             refused = error.senses
-        if struck is not None:
-            status, sense = STRUCK[struck]
+        if struck is not None and not refused:
+            status, sense = STRUCK[struck.kind]
             assert response.status == status, cdb.hex()
-            assert response.data == b""
+            assert response.data == (data or b"")
             assert sense is None or cdbs.sense_code(response.sense) == sense, cdb.hex()
         elif refused:
             assert response.status == 2, f"{cdb.hex()}: expected {refused}"
@@ -165,7 +178,8 @@ class Read:
             opcode, build = {10: (0x28, cdbs.rw10), 12: (0xA8, cdbs.rw12), 16: (0x88, cdbs.rw16)}[self.size]
             cdb = build(opcode, lba, count, self.flags)
         room = count * pair.model.shape.block_size
-        pair.run(lambda closed: pair.model.read(lba, count), cdb, room=room)
+        part = (lba, lambda fewer: pair.model.read(lba, fewer))
+        pair.run(lambda closed: pair.model.read(lba, count), cdb, room=room, part=part)
 
 
 @dataclass(frozen=True)
@@ -226,7 +240,12 @@ class Verify:
             if self.wrong is not None and expected:
                 at = self.wrong % len(expected)
                 expected = expected[:at] + bytes([expected[at] ^ 1]) + expected[at + 1 :]
-        pair.run(lambda closed: model.verify(lba, count, expected), cdb, expected or b"")
+
+        def verify(blocks: int) -> None:
+            sent = None if expected is None else expected[: blocks * model.shape.block_size]
+            model.verify(lba, blocks, sent)
+
+        pair.run(lambda closed: verify(count), cdb, expected or b"", part=(lba, verify))
 
 
 @dataclass(frozen=True)
