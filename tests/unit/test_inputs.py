@@ -206,10 +206,10 @@ OF_TEXTS = [
     [*RUN, "--kernel={}"],
     [*RUN, "--qemu={}"],
     ["run", "--export=libvirt", "--image={}"],
-    ["run", "--export=libvirt", "--image=disk.img", "--qemu-arg={}"],
-    ["run", "--export=libvirt", "--image=disk.img", "--disk=plain,size=1M,file={}"],
-    [*RUN, "--image=disk.img", "--ssh-port={}"],
-    [*RUN, "--image=disk.img", "--firmware={}"],
+    ["run", "--export=libvirt", "--image=system.raw", "--qemu-arg={}"],
+    ["run", "--export=libvirt", "--image=system.raw", "--disk=plain,size=1M,file={}"],
+    [*RUN, "--image=system.raw", "--ssh-port={}"],
+    [*RUN, "--image=system.raw", "--firmware={}"],
     ["serve", "--disk=smr,size=64M", "--memory={}"],
     ["serve", "--disk={}"],
 ]
@@ -217,10 +217,11 @@ OF_TEXTS = [
 
 
 def told_in_words(command: list[str], odd: str) -> str:
-    """Run a command in a directory with an image, and return what it printed."""
+    """Run a command in a directory with an image and a system image, and return what it printed."""
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="surrogateescape")
     with tempfile.TemporaryDirectory() as directory, contextlib.chdir(directory):
         images.create("disk.img", size="64M", zone_size="1M")
+        Path("system.raw").write_bytes(bytes(1 << 20))
         with contextlib.redirect_stdout(out):
             code = execute([word.replace("{}", odd) for word in command])
         assert code in (0, 1, 2, 124, 125)
@@ -355,7 +356,7 @@ def test_a_cfgstring_that_is_not_utf_8_is_told_in_words() -> None:
 
 
 def test_xml_that_cannot_be_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["run", "--export=libvirt", "--image=disk.img", "--qemu-arg={}"]
+    command = ["run", "--export=libvirt", "--image=system.raw", "--qemu-arg={}"]
     for bad in ("\x1b", "\r", "\udcff", "\ufffe"):
         assert told_in_words(command, bad) == ""
         assert "XML cannot hold the character" in capsys.readouterr().err
