@@ -6,8 +6,8 @@ BIN     := $(VENV)/bin
 CARGO   := cargo
 RUST    := $(shell find crates -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 PYTEST  := $(BIN)/pytest
-# An emulated guest keeps one core busy; the tests of a file share guests, so a file stays in one process.
-GUESTS  := -n auto --maxprocesses 4 --dist loadfile
+# An emulated guest keeps one core busy.
+PYTESTS := $(PYTEST) -n auto --maxprocesses 4
 export PATH := $(CURDIR)/$(BIN):$(HOME)/.cargo/bin:$(PATH)
 
 .PHONY: help setup build demo test check lint unit rust fuzztest guest nested loaded bench fuzz soak clean
@@ -61,16 +61,17 @@ rust: $(VENV)/.built
 	$(CARGO) test --workspace --quiet
 
 unit: $(VENV)/.tests
-	$(PYTEST) tests/unit
+	$(PYTESTS) --dist worksteal tests/unit
 
 fuzztest: $(VENV)/.tests ## each fuzz target over its seeds, and five seconds from there
 	fuzz/test
 
+# The tests of a file share guests.
 guest: $(VENV)/.kernels $(VENV)/.tests
-	$(PYTEST) $(GUESTS) tests/guest
+	$(PYTESTS) --dist loadfile tests/guest
 
 nested: $(VENV)/.kernels $(VENV)/.tests ## guests in a guest: kernel targets and passthrough
-	$(PYTEST) $(GUESTS) --timeout 900 tests/nested
+	$(PYTESTS) --dist loadfile --timeout 900 tests/nested
 
 loaded: $(VENV)/.kernels $(VENV)/.tests ## faults, power cuts, lifecycle and bad input beside 20 busy processes; up to 90 minutes
 	tools/setup loaded

@@ -11,7 +11,8 @@ import os
 import stat
 from pathlib import Path
 
-_LONGEST_SHOWN = 80
+_LONGEST_SHOWN = 256
+"""Most paths are shorter: an error has to name a file so that it can be found."""
 _KINDS = {
     stat.S_IFDIR: "a directory",
     stat.S_IFIFO: "a FIFO",

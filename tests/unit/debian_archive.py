@@ -40,11 +40,11 @@ class DebianArchive:
         fields = [f"Package: {name}", f"Version: {version}", "Architecture: amd64", "Maintainer: x <x@x>"]
         fields += [f"Description: test of {name}", *([f"Depends: {depends}"] if depends else [])]
         (tree / "DEBIAN/control").write_text("\n".join(fields) + "\n")
-        deb = self.root / "pool" / f"{name}_{version}_amd64.deb"
-        deb.parent.mkdir(exist_ok=True)
+        deb = self.root / "pool" / suite / f"{name}_{version}_amd64.deb"
+        deb.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run(["dpkg-deb", "-Znone", "--build", tree, deb], check=True, capture_output=True)
         digest = hashlib.sha256(deb.read_bytes()).hexdigest()
-        fields += [f"Filename: pool/{deb.name}", f"Size: {deb.stat().st_size}", f"SHA256: {digest}"]
+        fields += [f"Filename: pool/{suite}/{deb.name}", f"Size: {deb.stat().st_size}", f"SHA256: {digest}"]
         self._packages.setdefault(suite, []).append("\n".join(fields) + "\n")
 
     def publish(self, suite: str, codename: str | None = None) -> None:

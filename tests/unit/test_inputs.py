@@ -342,7 +342,7 @@ def test_numbers_that_python_does_not_read_are_told_in_words() -> None:
     digits = "9" * 5000
     with pytest.raises(UsageError, match="is not a size"):
         parse_size(digits)
-    with pytest.raises(UsageError, match=r"zone=9{80}\.\.\.: 5000 digits are too many"):
+    with pytest.raises(UsageError, match=r"zone=9{256}\.\.\.: 5000 digits are too many"):
         parse_fault(f"read-error,zone={digits}")
     with pytest.raises(UsageError, match="names no zones"):
         parse_zones(digits, 8)
