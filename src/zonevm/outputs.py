@@ -94,7 +94,7 @@ class Draft:
 
     @property
     def beside(self) -> bool:
-        """Whether it is made beside its place: it is no pipe, device or descriptor."""
+        """Whether it is made beside its place: it is not a pipe, a device or a descriptor."""
         return self._directory is not None
 
     def publish(self) -> None:

@@ -11,7 +11,7 @@ from zonevm.inputs import shown
 def parse_zones(text: str | int, count: int) -> range:
     """Return the zones that ``text`` names on a disk that has ``count``.
 
-    Raises :class:`UsageError` for what is no zone, no range, or not on the disk.
+    Raises :class:`UsageError` for what is neither a zone nor a range, or is not on the disk.
     """
     if text == "all":
         return range(count)

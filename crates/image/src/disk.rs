@@ -216,7 +216,7 @@ impl Disk {
         self.device.zone(number)
     }
 
-    /// Brings zones into condition READ ONLY, for good; waits for I/O under way that changes them.
+    /// Brings zones into condition READ ONLY, for good; waits for I/O in flight that changes them.
     ///
     /// The condition is stable at once, whatever the cache. The zones' data are no more stable than before.
     ///
@@ -261,7 +261,7 @@ impl Disk {
             .map_err(|e| Error::io("make stable", &self.path, e))
     }
 
-    /// Takes from the disk what a power cut may take, and powers it on again. Waits for commands under way.
+    /// Takes from the disk what a power cut may take, and powers it on again. Waits for commands in flight.
     ///
     /// In each sequential zone the write pointer ends up between where it was stable and where it is, on a
     /// [`Geometry::write_unit`]; where blocks can be overwritten, physical blocks that were not stable are what they were

@@ -89,7 +89,7 @@ impl Server {
                 let last_error = server.last_error();
                 let clients_left = server.left();
                 let clients_refused = server.refused();
-                // Dropping the server waits for the commands under way.
+                // Dropping the server waits for the commands in flight.
                 *state = State::Stopped {
                     last_error,
                     clients_left,

@@ -1,7 +1,7 @@
 //! The last commands of a disk that failed.
 //!
 //! A zone's state is read right after its command failed. A command that fails changes no zone, and one that
-//! was refused for its zone's state waited for writes under way there, so this is the state it was judged by,
+//! was refused for its zone's state waited for writes in flight there, so this is the state it was judged by,
 //! unless another queue's command came in between: then the record shows that command's state.
 
 use std::collections::VecDeque;

@@ -169,7 +169,7 @@ impl Plain {
     }
 }
 
-/// A driver that keeps so many commands under way on one ring.
+/// A driver that keeps so many commands in flight on one ring.
 struct Driver {
     guest: Guest,
 }

@@ -135,7 +135,7 @@ impl Progress {
         self.completed.store(position, Ordering::Release);
     }
 
-    /// The ring's thread has ended: nothing is under way on it.
+    /// The ring's thread has ended: nothing is in flight on it.
     pub(crate) fn end(&self) {
         self.over.store(true, Ordering::Release);
     }

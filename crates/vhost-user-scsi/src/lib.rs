@@ -54,7 +54,7 @@ pub trait Lun: Send + Sync {
         pause: Pause<'_>,
     ) -> Option<Outcome>;
 
-    /// Logical unit reset. No command that was sent before the reset is under way.
+    /// Logical unit reset. No command that was sent before the reset is in flight.
     fn reset(&self);
 }
 

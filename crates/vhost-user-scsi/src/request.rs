@@ -68,8 +68,8 @@ pub(crate) fn command<'m>(
     Some(u32::try_from(RESPONSE_LEN as u64 + written).unwrap_or(u32::MAX))
 }
 
-/// Answers the control request in `chain`. The caller has seen to it that no command that the driver sent
-/// before it is under way any more, so that every task that it could name is over.
+/// Answers the control request in `chain`. By now no command that the driver sent
+/// before it is in flight any more: every task that it could name is over.
 ///
 /// Returns how many bytes of the chain were written.
 pub(crate) fn control(target: &Target, chain: &Chain<'_>) -> u32 {

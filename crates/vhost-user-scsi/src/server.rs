@@ -86,7 +86,7 @@ impl Server {
         })
     }
 
-    /// Ends the connection, waits for the commands under way, and removes the socket.
+    /// Ends the connection, waits for the commands in flight, and removes the socket.
     pub fn stop(self) {
         drop(self);
     }
@@ -152,7 +152,7 @@ impl Shared {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
-        // The one before has left; commands of its may still be under way.
+        // The one before has left; commands of its may still be in flight.
         end(session.take());
         self.device.set_connection(Some(stream.try_clone()?));
         // A stop that came before the connection was registered could not shut it down.

@@ -1,7 +1,7 @@
 //! A running ring: takes chains off the available ring, has them carried out and puts them on the used ring.
 //!
 //! One thread a ring, one chain at a time, in order. So the available ring's position says all there is to say
-//! about commands under way: after a lost connection the front end starts again from there, and nothing like
+//! about commands in flight: after a lost connection the front end starts again from there, and nothing like
 //! vhost-user's in-flight buffer is needed.
 
 use std::cell::RefCell;

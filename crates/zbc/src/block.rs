@@ -200,7 +200,7 @@ fn push_zeroes(extents: &mut Vec<Extent>, offset: u64, more: u64) {
 
 /// Takes what a write of `blocks` at `lba`, more than none, needs; and tells how many blocks before it are skipped.
 ///
-/// Writes to conventional zones need no hold: their zone words do not change, and the order of commands under way at
+/// Writes to conventional zones need no hold: their zone words do not change, and the order of commands in flight at
 /// once is the initiator's business.
 fn hold_for_write(unit: &Unit<'_>, lba: u64, blocks: u64) -> Result<(Hold, u64), Sense> {
     if unit.geometry.host_aware {

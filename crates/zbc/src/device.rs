@@ -148,7 +148,7 @@ impl<Z: ZoneTable> Device<Z> {
     }
 
     /// LOGICAL UNIT RESET, or target reset: a unit attention is pending, mode pages are back to their
-    /// defaults, the unit is started. Zones stay as they are. I/O under way is the transport's business.
+    /// defaults, the unit is started. Zones stay as they are. I/O in flight is the transport's business.
     pub fn reset(&self) {
         self.state.reset();
     }
@@ -159,7 +159,7 @@ impl<Z: ZoneTable> Device<Z> {
     }
 
     /// Brings a zone into condition READ ONLY, from which it goes nowhere but OFFLINE (ZBC-2, 4.4), and
-    /// waits for I/O under way that changes it.
+    /// waits for I/O in flight that changes it.
     pub fn make_read_only(&self, zone: u32) {
         self.unit().zones.degrade(zone, Condition::ReadOnly);
     }
@@ -183,7 +183,7 @@ impl<Z: ZoneTable> Device<Z> {
     }
 
     /// Power off and on. `change` says what becomes of each zone: given its number and its word, in which it is
-    /// not open, it returns one that [`check_word`] accepts. Waits until no zone has I/O under way.
+    /// not open, it returns one that [`check_word`] accepts. Waits until no zone has I/O in flight.
     pub fn power_cycle(&self, change: impl Fn(u32, u64) -> u64) {
         self.unit().zones.power_cycle(change);
         self.control.recommended.clear();

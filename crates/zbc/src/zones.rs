@@ -4,7 +4,7 @@
 //! decision and again when its I/O is finished, never during I/O. A plain mutex is enough: it is held for
 //! some hundred nanoseconds, and the limit on open zones ties all zones together anyway.
 //!
-//! A zone with I/O under way that moves its write pointer, or gives its space back, is *busy*: the next
+//! A zone with I/O in flight that moves its write pointer, or gives its space back, is *busy*: the next
 //! command that would change it waits. A command on several zones waits until no zone at all is busy, and
 //! lets none become so in the meantime. Nobody waits while holding a zone, so nobody waits for ever.
 //!
@@ -49,7 +49,7 @@ struct State {
     waiting: u32,
 }
 
-/// What a command with I/O under way holds, and what it changes when the I/O is finished.
+/// What a command with I/O in flight holds, and what it changes when the I/O is finished.
 #[derive(Debug)]
 pub(crate) enum Hold {
     /// Nothing: reads, and all I/O on conventional zones.

@@ -20,7 +20,7 @@ def refuse_overwriting(
 ) -> None:
     """Raise :class:`UsageError` where ``trace`` or ``record`` is a disk, an input, or both are one file.
 
-    ``inputs``: options and the paths that they were given, if any; what is no file is no matter.
+    ``inputs``: options and the paths that they were given, if any; what is not a file does not matter.
     """
     written = [*([Named("--json", record)] if record else []), *trace_outputs(trace)]
     read = [Named(option, Path(path)) for option, path in inputs.items() if path and Path(path).exists()]

@@ -24,7 +24,7 @@ class Sense(NamedTuple):
 
     @classmethod
     def parse(cls, raw: bytes) -> Self:
-        """Read fixed or descriptor format; what is neither is no sense."""
+        """Read fixed or descriptor format; anything else is NO SENSE."""
         match raw[0] & 0x7F if raw else 0:
             case 0x70 | 0x71:
                 return cls._fixed(raw.ljust(18, b"\0"))

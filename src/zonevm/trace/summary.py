@@ -71,7 +71,7 @@ class Summary:
 def summarize(file: Path, zones: int = 10) -> Summary:
     """Sum a trace up, with at most ``zones`` zones a disk.
 
-    Raises :class:`UsageError` for what is no trace, :class:`HostError` where pyarrow is missing.
+    Raises :class:`UsageError` for what is not a trace, :class:`HostError` where pyarrow is missing.
     """
     parquet.need()
     import pyarrow.compute as pc  # noqa: PLC0415

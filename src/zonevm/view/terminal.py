@@ -19,7 +19,7 @@ _GROUP = 16
 def print_map(console: Console, title: str, zones: Zones, block_size: int) -> None:
     """Print a map of the zones that fits the console's width, and how many zones are in which condition.
 
-    Colours are the console's business: it has none where the output is no terminal, or with ``NO_COLOR``.
+    Colours are the console's business: it has none where the output is not a terminal, or with ``NO_COLOR``.
     """
     label = len(str(len(zones)))
     columns = max(_GROUP, min(console.width - label - 1, _MOST_COLUMNS) // _GROUP * _GROUP)

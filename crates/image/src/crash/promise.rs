@@ -18,7 +18,7 @@ pub(super) struct Allowed {
 
 #[derive(Clone, Debug)]
 pub(super) struct Promise {
-    /// One or, while a reset is under way, two for each zone; of one that is overwritten the condition counts.
+    /// One or, while a reset is in flight, two for each zone; of one that is overwritten the condition counts.
     pub zones: Vec<Vec<Allowed>>,
     /// For each block of the zone that is overwritten, the versions that it may have, sector by sector; 0: zeroes.
     pub blocks: Vec<Vec<u64>>,

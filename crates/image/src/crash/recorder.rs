@@ -120,7 +120,7 @@ impl Crashing {
         }
     }
 
-    /// What is there after a crash while `next` is under way: of each sector that is not stable, chance decides.
+    /// What is there after a crash while `next` is in flight: of each sector that is not stable, chance decides.
     pub fn crash(&self, next: Option<&Event>, chance: &mut Sequence) -> Vec<u8> {
         self.crash_with(next, chance, |_| None)
     }
@@ -142,7 +142,7 @@ impl Crashing {
         bytes
     }
 
-    /// The places below `end` of the sectors that a crash while `next` is under way leaves in one of two states.
+    /// The places below `end` of the sectors that a crash while `next` is in flight leaves in one of two states.
     pub fn undecided(&self, next: Option<&Event>, end: u64) -> Vec<u64> {
         let differs =
             |at: u64, sector: &[u8]| self.stable[at as usize..][..sector.len()] != *sector;
