@@ -45,7 +45,9 @@ demo: $(VENV)/.built ## boot a Debian kernel with an SMR disk and a ZNS namespac
 
 test: check fuzztest guest nested ## the tests: without a guest first, then in real guests, then in guests of guests
 
-check: lint rust unit ## everything that needs no guest
+# The tests in Rust wait for the disk, most of the time.
+check: lint ## everything that needs no guest
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target rust unit
 
 lint: $(VENV)/.built
 	$(BIN)/ruff check .
@@ -58,7 +60,7 @@ lint: $(VENV)/.built
 	tools/notice --check
 
 rust: $(VENV)/.built
-	$(CARGO) test --workspace --quiet
+	+$(CARGO) test --workspace --quiet
 
 unit: $(VENV)/.tests
 	$(PYTESTS) --dist worksteal tests/unit

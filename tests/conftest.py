@@ -5,8 +5,9 @@ import signal
 
 from hypothesis import settings
 
-# A shell's background jobs ignore SIGINT, and what a test starts would inherit that.
+# A shell's background jobs ignore SIGINT, those of nohup SIGHUP, and what a test starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # fuzz/examples has as many as it says, new ones each time.
 if "ZONEVM_EXAMPLES" in os.environ:
