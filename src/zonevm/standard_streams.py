@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import os
 
+NAMES = ("standard input", "standard output", "standard error")
+"""What messages call them."""
+
 _FLAGS = (os.O_WRONLY, os.O_RDONLY, os.O_WRONLY)
 """How /dev/null stands in. The first two are opened the wrong way round, as gnulib's stdopen does it: reading
 standard input and writing standard output fail with EBADF, as if they were closed. What goes to standard

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import signal
 import subprocess
 from pathlib import Path
@@ -48,7 +47,7 @@ def kill(image: Path, kernel: str, zonevm: list[str], at_least: int) -> None:
                 while b'"io_bytes"' not in line:
                     line = running.stdout.readline()
                 seen = int(line.split(b":")[1].strip(b" ,\n"))
-        qemu = qemu_child(running.pid)
+        qemu = qemu_below(running.pid)
         running.send_signal(signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):  # it dies with zonevm, as it should
             os.kill(qemu, signal.SIGKILL)
@@ -87,13 +86,21 @@ def written(image: Path) -> int:
     return total
 
 
-def qemu_child(parent: int) -> int:
-    """The process id of the QEMU that this zonevm started."""
+def qemu_below(ancestor: int) -> int:
+    """The process id of the QEMU that this zonevm had its keeper start."""
+    parents: dict[int, int] = {}
+    machines = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            name, rest = re.fullmatch(r"\d+ \((.*)\) (.*)", stat.read_text().strip(), re.S).groups()  # type: ignore[union-attr]
-        except OSError:
-            continue
-        if name.startswith("qemu") and int(rest.split()[1]) == parent:
-            return int(stat.parent.name)
-    raise AssertionError(f"no QEMU below process {parent}")
+        with contextlib.suppress(OSError):
+            before, _, after = stat.read_text().rpartition(") ")
+            pid = int(stat.parent.name)
+            parents[pid] = int(after.split()[1])
+            if before.partition("(")[2].startswith("qemu"):
+                machines.append(pid)
+    for machine in machines:
+        parent = machine
+        while parent in parents:
+            parent = parents[parent]
+            if parent == ancestor:
+                return machine
+    raise AssertionError(f"no QEMU below process {ancestor}")

@@ -12,7 +12,9 @@ from typing import TextIO
 
 import click
 
-OUTPUT = "standard output"
+from zonevm import standard_streams
+
+OUTPUT = standard_streams.NAMES[1]
 
 
 def printable(text: str, kept: str = "") -> str:

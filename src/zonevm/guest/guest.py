@@ -150,7 +150,7 @@ class Guest:
             raise UsageError("the guest was started already")
         with ExitStack() as undo:
             plan = Plan.make(self._settings, self._progress)
-            runtime = undo.enter_context(RuntimeDir())
+            runtime = undo.enter_context(RuntimeDir(len(plan.settings.disks)))
             self._log_dir = make_log_dir()
             undo.enter_context(capped(self._log_dir))
             files = plan.files(runtime.path, self._log_dir)

@@ -119,11 +119,11 @@ class ImageGuest:
         """
         with ExitStack() as undo:
             qemu, how = self._chosen()
-            runtime = undo.enter_context(RuntimeDir())
+            disks = self._settings.disks
+            runtime = undo.enter_context(RuntimeDir(len(disks)))
             self.log_dir = make_log_dir()
             undo.enter_context(capped(self.log_dir))
             files = _files(runtime.path, self.log_dir)
-            disks = self._settings.disks
             planned = plan_attachments(disks, runtime.path, self._settings.faults)
             devices = undo.enter_context(self._observed.entered(disks, planned))
             self.qemu_command = self._argv(qemu, how, files, devices)

@@ -12,7 +12,6 @@ from zonevm.attach import Attachment, QemuDevice, live_disks, trace_disks
 from zonevm.disks import Disk, SmrDisk
 from zonevm.errors import UsageError
 from zonevm.explain import Failure, failures
-from zonevm.guest import open_files
 from zonevm.outputs import Named
 from zonevm.trace import raw_file, recording
 
@@ -36,7 +35,6 @@ class Observed:
         Raises :class:`UsageError` for a trace where there is no emulated SMR disk, or in the place of a disk,
         what :func:`recording` raises, and what attaching a disk raises.
         """
-        open_files.allow(len(disks))
         with ExitStack() as stack:
             if self._trace is not None:
                 if not any(isinstance(disk, SmrDisk) for disk in disks):

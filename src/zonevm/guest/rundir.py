@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from zonevm.errors import HostError
+from zonevm.guest import open_files
 from zonevm.host import RUNTIME_PREFIX, needed, runs_dir, runtime_base
 from zonevm.processes import Keeper, Kept
 
@@ -44,10 +45,11 @@ def _new_log_dir(base: Path) -> Path:
 class RuntimeDir:
     """A private directory for sockets, and the processes that use it; both go with zonevm, even by SIGKILL.
 
-    A context manager. Raises :class:`HostError` where there cannot be one.
+    A context manager. ``disks``: as many files may be open, here and in the processes, as these need. Raises
+    :class:`HostError` where there cannot be one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, disks: int = 0) -> None:
         base = runtime_base()
         self.path = base / f"{RUNTIME_PREFIX}{secrets.token_hex(4)}"
         if len(os.fsencode(self.path)) + len(_LONGEST_NAME) > _SOCKET_PATH_BYTES:
@@ -56,7 +58,8 @@ class RuntimeDir:
                 "Set XDG_RUNTIME_DIR or TMPDIR to a shorter directory.",
             )
         with needed(base):
-            self._keeper = Keeper(self.path)
+            open_files.allow(disks)
+        self._keeper = Keeper(self.path)
 
     def __enter__(self) -> RuntimeDir:
         return self

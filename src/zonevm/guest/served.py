@@ -90,7 +90,7 @@ def served(
     ``trace``: as for :class:`Guest`.
     """
     check_number(disks)
-    with RuntimeDir() as runtime, ExitStack() as stack:
+    with RuntimeDir(len(disks)) as runtime, ExitStack() as stack:
         attachments: list[Attachment]
         if socket is None:
             attachments = plan_attachments(disks, runtime.path, faults)

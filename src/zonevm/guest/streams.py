@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from zonevm import standard_streams
 from zonevm.errors import GuestError
 from zonevm.guest.protocol import CHUNK, WINDOW, ProtocolError
 
@@ -125,6 +126,10 @@ class Written:
                 view = view[os.write(self._target, view) :]
             except BlockingIOError:
                 select.select([], [self._target], [])
+            except OSError as error:
+                if self._target < len(standard_streams.NAMES):
+                    error.filename = standard_streams.NAMES[self._target]
+                raise
 
 
 class Source:
