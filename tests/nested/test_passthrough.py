@@ -31,6 +31,8 @@ from zonevm.disks import parse
 from zonevm.errors import HostError
 os.environ["XDG_CACHE_HOME"] = "/tmp/nobody"
 os.setgroups([]), os.setgid(65534), os.setuid(65534)
+if not os.access(sys.executable, os.X_OK):  # below a directory of root's
+    sys.executable = "/usr/bin/python3"
 try:
     (disk,) = choose([parse(sys.argv[1])])
 except HostError as error:
