@@ -210,6 +210,8 @@ class RunningMachine:
             return
         for watcher in self._watchers:
             watcher.cancel()
+        # What of QMP's own tasks fails from now on is nobody's: asyncio would print it when it is collected.
+        self._loop.set_exception_handler(lambda *_: None)
         with contextlib.suppress(Exception):  # what ended the connection, which was told already
             self._call(self._disconnect(), _COMMAND_SECONDS, last=True)
         self._loop.call_soon_threadsafe(self._loop.stop)
