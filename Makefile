@@ -73,7 +73,7 @@ guest: $(VENV)/.kernels $(VENV)/.tests
 	$(PYTESTS) --dist loadfile tests/guest
 
 nested: $(VENV)/.kernels $(VENV)/.tests ## guests in a guest: kernel targets and passthrough
-	$(PYTEST) --timeout 900 tests/nested
+	$(PYTESTS) --dist loadfile --timeout 900 tests/nested
 
 loaded: $(VENV)/.kernels $(VENV)/.tests ## faults, power cuts, lifecycle and bad input beside 20 busy processes; up to 90 minutes
 	tools/setup loaded
