@@ -284,11 +284,13 @@ impl VhostUserBackendReqHandlerMut for Session {
     }
 }
 
-/// Refuses what is no eventfd.
+/// Refuses what is not an eventfd.
 fn event(file: &File) -> Result<()> {
     match is_event(file) {
         Ok(true) => Ok(()),
-        Ok(false) => Err(Error::InvalidOperation("a ring's descriptor is no eventfd")),
+        Ok(false) => Err(Error::InvalidOperation(
+            "a ring's descriptor is not an eventfd",
+        )),
         Err(error) => Err(Error::ReqHandlerError(error)),
     }
 }

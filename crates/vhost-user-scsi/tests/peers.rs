@@ -150,7 +150,7 @@ fn a_descriptor_that_is_no_event_is_refused() {
         let socket = unsafe { EventFd::from_raw_fd(socket.into_raw_fd()) };
         let guest = Guest::connect(&dir.socket(), 1, 16, FEATURES);
         set(&guest.frontend, 2, &socket).unwrap();
-        is_refused(&dir, &server, &guest, "no eventfd");
+        is_refused(&dir, &server, &guest, "not an eventfd");
     }
 }
 

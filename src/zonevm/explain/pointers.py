@@ -1,4 +1,4 @@
-"""Where the written zones of a disk may be written next, in lines: for who looks for a write gone astray."""
+"""Where the written zones of a disk may be written next, in lines: to find a write gone astray."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def listening(directory: Path, handlers: Mapping[str, Handler]) -> Iterator[None
     """Answer requests while entered. A request names a handler and its keyword arguments.
 
     Handlers run in threads of their own, one at a time. Leaving waits for the one that runs, and sends its
-    answer first; it does not wait for who has connected and asked nothing.
+    answer first; it does not wait for a client that has connected and asked nothing.
     """
     path = directory / NAME
     with socket.socket(socket.AF_UNIX) as listener:

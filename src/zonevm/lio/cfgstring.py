@@ -130,7 +130,7 @@ class ZbcConfig:
 
     def _check_options(self) -> None:
         if self.model not in (None, "HM", "HA"):
-            raise UsageError(f"cfgstring: model-{shown(self.model)} is no model", "The model is HM or HA.")
+            raise UsageError(f"cfgstring: model-{shown(self.model)} is not a model", "The model is HM or HA.")
         if self.block_size not in (None, 512, 4096):
             raise UsageError(f"cfgstring: lba-{self.block_size} is no block size", "lba is 512 or 4096.")
         most = (_UNSIGNED >> 1) * (self.block_size or DEFAULT_BLOCK)

@@ -41,7 +41,7 @@ def new_entry(target: Path) -> Iterator[Path]:
 
 
 def discard(entry: Path) -> None:
-    """Remove ``entry`` from the cache: at once for who looks, then from the disk."""
+    """Remove ``entry`` from the cache: it is not seen any more, then its files go."""
     hidden = entry.with_name(f"{_PREFIX}{entry.name}")
     try:
         shutil.rmtree(hidden, ignore_errors=True)
