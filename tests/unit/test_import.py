@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -278,6 +279,22 @@ def test_an_import_that_was_stopped_can_be_started_again(
     assert left == ([".disk.img.partial", "z"] if number == signal.SIGKILL else ["z"])
     assert execute(["disk", "import", str(source), str(target)]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["disk.img", "z"]
+
+
+def test_an_import_that_is_stopped_when_its_image_was_just_made_leaves_nothing(
+    tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = TcmuFile(tmp_path / "z", 8 * ZONE).write()
+    create = images.create
+
+    def stopped(*where: Any, **options: Any) -> None:
+        create(*where, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(images, "create", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        import_disk(source, target)
+    assert [path.name for path in tmp_path.iterdir()] == ["z"]
 
 
 def test_the_command_line(tmp_path: Path, target: Path, capfd: pytest.CaptureFixture[str]) -> None:

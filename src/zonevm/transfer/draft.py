@@ -24,14 +24,20 @@ def draft(path: Path, shape: SmrDisk) -> Iterator[images.Disk]:
     partial = path.with_name(f".{path.name}.partial")
     _remove_abandoned(partial, path)
     assert shape.size is not None
-    images.create(
-        partial,
-        size=shape.size,
-        zone_size=shape.zone_size,
-        conventional=shape.conventional,
-        block_size=shape.block_size,
-        max_open=shape.max_open,
-    )
+    try:
+        images.create(
+            partial,
+            size=shape.size,
+            zone_size=shape.zone_size,
+            conventional=shape.conventional,
+            block_size=shape.block_size,
+            max_open=shape.max_open,
+        )
+    except ImageError:
+        raise
+    except BaseException:  # told to end, when it had just been made
+        partial.unlink(missing_ok=True)
+        raise
     try:
         with images.open(partial) as disk:
             yield disk
