@@ -15,7 +15,7 @@ from zonevm import standard_streams
 
 if TYPE_CHECKING:
     from zonevm import explain, images
-    from zonevm.disks import Disk, PhysicalDisk, PlainDisk, SmrDisk, TcmuDisk, ZnsDisk
+    from zonevm.disks import Disk, PhysicalDisk, PlainDisk, SmrDisk, SmrShape, TcmuDisk, ZnsDisk
     from zonevm.disks import parse as parse_disk
     from zonevm.errors import (
         DiskError,
@@ -59,6 +59,7 @@ _PLACES = {
     "PhysicalDisk": ("zonevm.disks", "PhysicalDisk"),
     "PlainDisk": ("zonevm.disks", "PlainDisk"),
     "SmrDisk": ("zonevm.disks", "SmrDisk"),
+    "SmrShape": ("zonevm.disks", "SmrShape"),
     "TcmuDisk": ("zonevm.disks", "TcmuDisk"),
     "ZnsDisk": ("zonevm.disks", "ZnsDisk"),
     "parse_disk": ("zonevm.disks", "parse"),
@@ -84,6 +85,7 @@ __all__ = [
     "PlainDisk",
     "QemuError",
     "SmrDisk",
+    "SmrShape",
     "TcmuDisk",
     "UsageError",
     "ZnsDisk",

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Literal, Self, TypedDict, final, type_check_only
 
+from zonevm.disks import SmrShape
+
 __all__ = [
     "CoreError",
     "Disk",
@@ -142,7 +144,7 @@ class Zones:
     """The zones of an image as they were at one time. Each is made when it is asked for, by its number."""
 
     def __len__(self) -> int: ...
-    def __getitem__(self, number: int) -> Zone: ...
+    def __getitem__(self, number: int, /) -> Zone: ...
     def __iter__(self) -> Iterator[Zone]: ...
     def sums(self, first: int, count: int) -> Sums:
         """Sum up ``count`` zones from ``first`` on, or as many of them as there are."""
@@ -321,43 +323,15 @@ class Disk:
     """An emulated SMR disk on its image, of which it is the only user until it is closed."""
 
     @staticmethod
-    def create(
-        path: _Path,
-        *,
-        size: int,
-        block_size: int,
-        zone_size: int,
-        conventional: int,
-        max_open: int | None = None,
-        urswrz: bool = True,
-        host_aware: bool = False,
-        zone_capacity: int | None = None,
-        serial: str | None = None,
-        wwn: int | None = None,
-    ) -> None:
-        """Make the image of a new disk: sparse, all zones empty. Sizes in bytes.
+    def create(path: _Path, shape: SmrShape) -> None:
+        """Make the image of a new disk: sparse, all zones empty.
 
-        ``zone_capacity`` is a multiple of 4096 bytes, at most ``zone_size``; ``None``: no gap zones.
-        ``serial`` (1 to 32 printable ASCII characters) and ``wwn`` (64 bits, first digit 3 or 5) are drawn at
-        random where they are not given. Never overwrites; leaves nothing behind when it raises CoreError.
+        A serial number or WWN that the shape lacks is drawn at random. Never overwrites; leaves nothing
+        behind when it raises CoreError: ``invalid`` for a shape that no disk can have.
         """
 
     @staticmethod
-    def temporary(
-        directory: _Path,
-        *,
-        size: int,
-        block_size: int,
-        zone_size: int,
-        conventional: int,
-        max_open: int | None = None,
-        urswrz: bool = True,
-        host_aware: bool = False,
-        zone_capacity: int | None = None,
-        serial: str | None = None,
-        wwn: int | None = None,
-        cache: _Cache = "host",
-    ) -> Disk:
+    def temporary(directory: _Path, shape: SmrShape, cache: _Cache = "host") -> Disk:
         """Return a new disk in a file without a name in ``directory``, gone when the disk is closed."""
 
     @staticmethod

@@ -10,12 +10,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypedDict, cast, get_args
+from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, cast, get_args
 
 from zonevm import _core
 from zonevm._core import CoreError, Disk, Server, Zone, inspect
-from zonevm.disks import SmrDisk
-from zonevm.errors import ImageError, UsageError
+from zonevm.disks import SmrDisk, SmrShape
+from zonevm.errors import DiskError, ImageError, UsageError
 from zonevm.inputs import open_regular
 from zonevm.units import parse_size
 from zonevm.zone_numbers import parse_zones
@@ -31,6 +31,7 @@ Progress = Callable[[int, int], object]
 """Called with the bytes done and those in all; what it raises ends the work, and nothing is left of it."""
 
 _Path = str | os.PathLike[str]
+_Options = ParamSpec("_Options")
 
 _MAGIC = {
     b"\x89ZONEVM\n": "the image of an emulated SMR disk",  # crates/image/src/header.rs
@@ -43,6 +44,7 @@ __all__ = [
     "Zone",
     "check",
     "create",
+    "create_as",
     "export",
     "info",
     "kind",
@@ -60,44 +62,29 @@ __all__ = [
 ]
 
 
-def create(
-    path: str | os.PathLike[str],
-    *,
-    size: int | str,
-    zone_size: int | str = "256M",
-    conventional: int | str = 0,
-    block_size: int | str = 512,
-    max_open: int | str | None = 128,
-    urswrz: bool | str = True,
-    model: str = "host-managed",
-    zone_capacity: int | str | None = None,
-    serial: str | None = None,
-    wwn: int | str | None = None,
-) -> None:
-    """Create an image, sparse and with its sequential zones empty; an existing file is never overwritten.
-
-    The options are those of :class:`SmrDisk`; :class:`DiskError` is raised for what no disk can be.
-    """
-    disk = SmrDisk(
-        size,
-        zone_size,
-        conventional,
-        block_size,
-        max_open,
-        serial=serial,
-        wwn=wwn,
-        urswrz=urswrz,
-        model=model,
-        zone_capacity=zone_capacity,
-    )
+def create_as(path: _Path, shape: SmrShape) -> None:
+    """Create an image, sparse and with its sequential zones empty; an existing file is never overwritten."""
+    if shape.size is None:
+        raise DiskError("an image needs a size", "Give one, such as size=20G.")
     with _errors():
-        Disk.create(path, **_shape(disk))
+        Disk.create(path, shape)
+
+
+def _by_options(shape: Callable[_Options, SmrShape]) -> Callable[Concatenate[_Path, _Options], None]:
+    def create(path: _Path, /, *values: _Options.args, **options: _Options.kwargs) -> None:
+        """Create an image as :func:`create_as` does; the options are those of :class:`SmrShape`."""
+        create_as(path, shape(*values, **options))
+
+    return create
+
+
+create = _by_options(SmrShape)
 
 
 def temporary(directory: Path, disk: SmrDisk) -> Disk:
     """Return a new disk in a file without a name in ``directory``: gone when the disk is closed."""
     with _errors():
-        return Disk.temporary(directory, cache=_cache(disk.cache), **_shape(disk))
+        return Disk.temporary(directory, disk, _cache(disk.cache))
 
 
 def open(path: str | os.PathLike[str], cache: str = "host") -> Disk:
@@ -237,35 +224,6 @@ def _cache(name: str) -> Cache:
     if name not in get_args(Cache):
         raise UsageError(f"{name!r} is no write cache", f"Choose one of: {', '.join(get_args(Cache))}.")
     return cast(Cache, name)
-
-
-class _Shape(TypedDict):
-    size: int
-    zone_size: int
-    conventional: int
-    block_size: int
-    max_open: int | None
-    urswrz: bool
-    host_aware: bool
-    zone_capacity: int | None
-    serial: str | None
-    wwn: int | None
-
-
-def _shape(disk: SmrDisk) -> _Shape:
-    assert disk.size is not None
-    return _Shape(
-        size=disk.size,
-        zone_size=disk.zone_size,
-        conventional=disk.conventional,
-        block_size=disk.block_size,
-        max_open=disk.max_open,
-        urswrz=disk.urswrz,
-        host_aware=disk.model == "host-aware",
-        zone_capacity=disk.zone_capacity,
-        serial=disk.serial,
-        wwn=disk.wwn,
-    )
 
 
 @contextmanager

@@ -91,7 +91,8 @@ def test_an_smr_disk_is_served_on_the_socket_that_qemu_is_told(runtime: Path) ->
 
 def test_a_missing_image_is_created_with_what_was_asked_for(runtime: Path, tmp_path: Path) -> None:
     image = tmp_path / "new.img"
-    (attachment,) = plan([SmrDisk("64M", "1M", 3, 4096, 5, image, "SERIAL", "5000c500a1b2c3d4")], runtime)
+    disk = SmrDisk("64M", "1M", 3, 4096, 5, image, serial="SERIAL", wwn="5000c500a1b2c3d4")
+    (attachment,) = plan([disk], runtime)
     with attachment:
         pass
     info = images.info(image)

@@ -28,7 +28,7 @@ def test_a_zns_disk_from_text() -> None:
 
 
 def test_values_are_normalised_whatever_their_form() -> None:
-    disk = SmrDisk("1.5G", "16MiB", "3", "4096", "7", "d.img", "S", "0x5000c500a1b2c3d4")
+    disk = SmrDisk("1.5G", "16MiB", "3", "4096", "7", "d.img", serial="S", wwn="0x5000c500a1b2c3d4")
     assert (disk.size, disk.zone_size, disk.conventional, disk.block_size) == (3 * G // 2, 16 * M, 3, 4096)
     assert (disk.max_open, disk.file, disk.wwn) == (7, Path("d.img"), 0x5000C500A1B2C3D4)
 

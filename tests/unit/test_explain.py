@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from zonevm._core import Disk
+from zonevm.disks import SmrShape
 from zonevm.explain import explain, failures, write_pointers
 
 from .cdbs import TEST_UNIT_READY, rw6, rw10, rw16, zone_out
@@ -27,9 +28,7 @@ READ, WRITE, VERIFY = 0x88, 0x8A, 0x8F
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
     """32 zones of 1 MiB, 2 conventional, 2 open at most; its power on attention is taken, and forgotten."""
-    with Disk.temporary(
-        tmp_path, size=32 << 20, block_size=512, zone_size=1 << 20, conventional=2, max_open=2
-    ) as disk:
+    with Disk.temporary(tmp_path, SmrShape("32M", "1M", conventional=2, max_open=2)) as disk:
         disk.execute(TEST_UNIT_READY)
         yield disk
 
@@ -139,9 +138,7 @@ def test_a_request_that_is_wrong(disk: Disk, cdb: bytes, words: str) -> None:
 
 
 def test_a_transfer_that_is_too_long(tmp_path: Path) -> None:
-    with Disk.temporary(
-        tmp_path, size=1 << 30, block_size=512, zone_size=1 << 20, conventional=2, max_open=2
-    ) as disk:
+    with Disk.temporary(tmp_path, SmrShape("1G", "1M", conventional=2, max_open=2)) as disk:
         disk.execute(TEST_UNIT_READY)
         disk.execute(rw16(READ, 0, 65537))
         assert "a command may move 32M (65536 blocks) at most; split it (5/24/00" in last(disk)
@@ -282,9 +279,7 @@ SENSE_DATA = st.builds(bytes.__add__, st.sampled_from(SENSES), st.binary(max_siz
 def test_any_command_and_any_sense_data_have_words(
     cdb: bytes, sense: bytes, room: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    with Disk.temporary(
-        tmp_path_factory.getbasetemp(), size=8 << 20, block_size=4096, zone_size=1 << 20, conventional=1
-    ) as disk:
+    with Disk.temporary(tmp_path_factory.getbasetemp(), SmrShape("8M", "1M", 1, 4096)) as disk:
         disk.execute(TEST_UNIT_READY)
         disk.execute(cdb, bytes(room), room)
         for failure in failures(disk):

@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from zonevm._core import CoreError, Disk, Response, inspect
+from zonevm.disks import SmrShape
 
 from . import cdbs
+from .shapes import unchecked_shape
 
 BLOCK = 4096
 ZONE = 1 << 20
@@ -28,7 +30,7 @@ CHECKPOINT = 3 * HEADER + (1 << 20) + 2 * HEADER
 
 
 def create(path: Path, size: int = 32 * ZONE) -> Path:
-    Disk.create(path, size=size, block_size=BLOCK, zone_size=ZONE, conventional=CONVENTIONAL, max_open=8)
+    Disk.create(path, SmrShape(size, ZONE, CONVENTIONAL, BLOCK, max_open=8))
     return path
 
 
@@ -133,8 +135,7 @@ with opened(sys.argv[1]) as disk:
 
     def test_an_image_knows_its_disk(self, tmp_path: Path) -> None:
         path = tmp_path / "disk.img"
-        Disk.create(
-            path,
+        shape = unchecked_shape(
             size=20 * ZONE + BLOCK,
             block_size=512,
             zone_size=ZONE,
@@ -145,6 +146,7 @@ with opened(sys.argv[1]) as disk:
             serial="SN 1",
             wwn=0x5000C50012345678,
         )
+        Disk.create(path, shape)
         with Disk.open(path) as disk:
             info = disk.info()
             assert (info["size"], info["block_size"], info["zone_size"]) == (20 * ZONE + BLOCK, 512, ZONE)
@@ -225,9 +227,8 @@ class TestRefusal:
         assert refusal(lambda: Disk.open(tmp_path)).kind == "not-an-image"
 
     def test_an_impossible_disk_is_explained_and_not_made(self, tmp_path: Path) -> None:
-        error = refusal(
-            lambda: Disk.create(tmp_path / "x", size=ZONE, block_size=BLOCK, zone_size=ZONE, conventional=1)
-        )
+        shape = unchecked_shape(size=ZONE, block_size=BLOCK, zone_size=ZONE, conventional=1)
+        error = refusal(lambda: Disk.create(tmp_path / "x", shape))
         assert error.kind == "invalid"
         assert "conventional" in error.message
         assert not list(tmp_path.iterdir())
@@ -236,7 +237,7 @@ class TestRefusal:
 class TestSpace:
     def test_14_tb_take_none_until_written(self, tmp_path: Path) -> None:
         path = tmp_path / "disk.img"
-        Disk.create(path, size=14 * 10**12, block_size=512, zone_size=256 << 20, conventional=524)
+        Disk.create(path, SmrShape(14 * 10**12, conventional=524))
         assert path.stat().st_blocks * 512 < 3 << 20
         assert len(inspect(path)["zones"]) == 52155
         with opened(path) as disk:
@@ -250,9 +251,7 @@ class TestSpace:
             links = [entry.readlink() for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
             return [str(link) for link in links if str(link).startswith(str(tmp_path))]
 
-        with Disk.temporary(
-            tmp_path, size=8 * ZONE, block_size=BLOCK, zone_size=ZONE, conventional=0
-        ) as disk:
+        with Disk.temporary(tmp_path, SmrShape(8 * ZONE, ZONE, 0, BLOCK)) as disk:
             make_ready(disk)
             assert write(disk, 0, block_of(9)).status == 0
             assert read(disk, 0, 1) == block_of(9)

@@ -285,13 +285,13 @@ def test_an_import_that_is_stopped_when_its_image_was_just_made_leaves_nothing(
     tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = TcmuFile(tmp_path / "z", 8 * ZONE).write()
-    create = images.create
+    create_as = images.create_as
 
     def stopped(*where: Any, **options: Any) -> None:
-        create(*where, **options)
+        create_as(*where, **options)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(images, "create", stopped)
+    monkeypatch.setattr(images, "create_as", stopped)
     with pytest.raises(KeyboardInterrupt):
         import_disk(source, target)
     assert [path.name for path in tmp_path.iterdir()] == ["z"]

@@ -19,6 +19,7 @@ from zonevm._core import Disk, Response
 
 from . import cdbs
 from .reference import CheckConditionError, Condition, Model, Sense, Shape, same_holds
+from .shapes import unchecked_shape
 
 DPO_FUA = st.sampled_from([0, 0x08, 0x10, 0x18])
 BYTCHK = 0x02
@@ -420,17 +421,17 @@ few_failures = st.integers(0, 9).flatmap(lambda chance: {9: failures, 8: struck}
 )
 @given(st.sampled_from(SHAPES), st.lists(few_failures, min_size=30, max_size=60))
 def test_the_disk_does_as_the_model(shape: Shape, sequence: list[Command]) -> None:
-    with Disk.temporary(
-        tempfile.gettempdir(),
+    emulated = unchecked_shape(
         size=shape.blocks * shape.block_size,
         block_size=shape.block_size,
         zone_size=shape.zone_blocks * shape.block_size,
         conventional=shape.conventional,
         max_open=shape.max_open,
         urswrz=shape.urswrz,
-        host_aware=shape.host_aware,
+        model="host-aware" if shape.host_aware else "host-managed",
         zone_capacity=None if shape.zone_capacity is None else shape.zone_capacity * shape.block_size,
-    ) as disk:
+    )
+    with Disk.temporary(tempfile.gettempdir(), emulated) as disk:
         while disk.execute(cdbs.TEST_UNIT_READY).status:
             pass
         pair = Pair(disk, Model(shape), Faults({0: disk}))

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from zonevm._core import CoreError, Disk, Server
+from zonevm.disks import SmrShape
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
     path = tmp_path / "disk.img"
-    Disk.create(path, size=1 << 24, block_size=4096, zone_size=1 << 20, conventional=1)
+    Disk.create(path, SmrShape("16M", "1M", 1, 4096))
     with Disk.open(path) as disk:
         yield disk
 

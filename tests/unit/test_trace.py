@@ -17,6 +17,7 @@ import pytest
 from zonevm import HostError, UsageError
 from zonevm._core import Disk
 from zonevm.cli import execute
+from zonevm.disks import SmrShape
 from zonevm.trace import raw_file, recording, recover, summarize
 
 from .cdbs import TEST_UNIT_READY, report_zones, rw16, zone_out
@@ -26,7 +27,7 @@ READ, WRITE, UNMAP = 0x88, 0x8A, 0x42
 
 
 def new_disk(directory: Path) -> Disk:
-    return Disk.temporary(directory, size=16 << 20, block_size=4096, zone_size=1 << 20, conventional=1)
+    return Disk.temporary(directory, SmrShape("16M", "1M", 1, 4096))
 
 
 @pytest.fixture
@@ -133,9 +134,10 @@ KILLED = """
 import os, sys, time
 from pathlib import Path
 from zonevm._core import Disk
+from zonevm.disks import SmrShape
 from zonevm.trace import recording
 with recording(Path("t")) as trace:
-    disk = Disk.temporary(".", size=1 << 24, block_size=4096, zone_size=1 << 20, conventional=1)
+    disk = Disk.temporary(".", SmrShape("16M", "1M", 1, 4096))
     disk.trace_to(trace, 3)
     for _ in range(1000):
         disk.execute(bytes(6))

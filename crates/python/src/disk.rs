@@ -11,11 +11,12 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 use record::{Log, Logged, Traced};
 use vhost_user_scsi::Lun;
 use vm_memory::VolatileSlice;
-use zbc::{Geometry, Identity};
+use zbc::Geometry;
 
 use crate::error::{from_image, raise};
 use crate::facts::{info, Zone};
 use crate::record::{FailedCommand, Trace};
+use crate::shape::Shape;
 
 /// How many failed commands of a disk are kept.
 const FAILURES: usize = 64;
@@ -89,68 +90,16 @@ impl Disk {
 #[pymethods]
 impl Disk {
     #[staticmethod]
-    #[pyo3(signature = (path, *, size, block_size, zone_size, conventional, max_open=None, urswrz=true, host_aware=false, zone_capacity=None, serial=None, wwn=None))]
-    #[allow(clippy::too_many_arguments)] // they are keywords in Python
-    fn create(
-        py: Python<'_>,
-        path: PathBuf,
-        size: u64,
-        block_size: u32,
-        zone_size: u64,
-        conventional: u32,
-        max_open: Option<u32>,
-        urswrz: bool,
-        host_aware: bool,
-        zone_capacity: Option<u64>,
-        serial: Option<String>,
-        wwn: Option<u64>,
-    ) -> PyResult<()> {
-        let geometry = geometry(
-            py,
-            size,
-            block_size,
-            zone_size,
-            zone_capacity,
-            conventional,
-            max_open,
-            urswrz,
-            host_aware,
-        )?;
-        let identity = identity(serial, wwn);
+    fn create(py: Python<'_>, path: PathBuf, shape: Shape) -> PyResult<()> {
+        let (geometry, identity) = shape.into_parts(py)?;
         py.detach(|| image::Disk::create(&path, &geometry, &identity))
             .map_err(|e| from_image(py, &e))
     }
 
     #[staticmethod]
-    #[pyo3(signature = (directory, *, size, block_size, zone_size, conventional, max_open=None, urswrz=true, host_aware=false, zone_capacity=None, serial=None, wwn=None, cache="host"))]
-    #[allow(clippy::too_many_arguments)] // they are keywords in Python
-    fn temporary(
-        py: Python<'_>,
-        directory: PathBuf,
-        size: u64,
-        block_size: u32,
-        zone_size: u64,
-        conventional: u32,
-        max_open: Option<u32>,
-        urswrz: bool,
-        host_aware: bool,
-        zone_capacity: Option<u64>,
-        serial: Option<String>,
-        wwn: Option<u64>,
-        cache: &str,
-    ) -> PyResult<Self> {
-        let geometry = geometry(
-            py,
-            size,
-            block_size,
-            zone_size,
-            zone_capacity,
-            conventional,
-            max_open,
-            urswrz,
-            host_aware,
-        )?;
-        let identity = identity(serial, wwn);
+    #[pyo3(signature = (directory, shape, cache="host"))]
+    fn temporary(py: Python<'_>, directory: PathBuf, shape: Shape, cache: &str) -> PyResult<Self> {
+        let (geometry, identity) = shape.into_parts(py)?;
         let cache = named_cache(py, cache)?;
         py.detach(|| image::Disk::temporary(&directory, &geometry, &identity, cache))
             .map(Self::new)
@@ -320,51 +269,5 @@ fn named_cache(py: Python<'_>, name: &str) -> PyResult<Cache> {
             let message = format!("a write cache is 'host', 'volatile' or 'lying', not '{name}'");
             Err(raise(py, "invalid", &message, ""))
         }
-    }
-}
-
-/// Bytes to blocks; the model checks the rest.
-#[allow(clippy::too_many_arguments)] // as of its callers
-fn geometry(
-    py: Python<'_>,
-    size: u64,
-    block_size: u32,
-    zone_size: u64,
-    zone_capacity: Option<u64>,
-    conventional_zones: u32,
-    max_open: Option<u32>,
-    urswrz: bool,
-    host_aware: bool,
-) -> PyResult<Geometry> {
-    let blocks = |name: &str, bytes: u64| {
-        let block = u64::from(block_size.max(1));
-        if bytes % block == 0 {
-            return Ok(bytes / block);
-        }
-        let message =
-            format!("{name} is {bytes} bytes; it must be a multiple of the block size, {block}");
-        Err(raise(py, "invalid", &message, ""))
-    };
-    Ok(Geometry {
-        block_size,
-        blocks: blocks("size", size)?,
-        zone_blocks: blocks("zone size", zone_size)?,
-        zone_capacity: zone_capacity
-            .filter(|&capacity| capacity != zone_size)
-            .map(|capacity| blocks("zone capacity", capacity))
-            .transpose()?,
-        conventional_zones,
-        max_open,
-        urswrz,
-        host_aware,
-    })
-}
-
-fn identity(serial: Option<String>, wwn: Option<u64>) -> Identity {
-    let random = image::random_identity();
-    Identity {
-        serial: serial.unwrap_or(random.serial),
-        wwn: wwn.unwrap_or(random.wwn),
-        ..random
     }
 }

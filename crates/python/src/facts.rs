@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyRange};
 use zbc::{Condition, Geometry, Identity};
 
 use crate::error::from_image;
+use crate::shape::Shape;
 
 #[pyclass(frozen, eq, hash, module = "zonevm._core")]
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -88,6 +89,12 @@ impl Zones {
             .ok_or_else(|| PyIndexError::new_err("there is no such zone"))
     }
 
+    fn __iter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let numbers = PyRange::new(slf.py(), 0, slf.len()? as isize)?;
+        let map = slf.py().import("builtins")?.getattr("map")?;
+        map.call1((slf.getattr("__getitem__")?, numbers))
+    }
+
     fn sums<'py>(
         &self,
         py: Python<'py>,
@@ -115,38 +122,14 @@ pub fn info<'py>(
     uuid: [u8; 16],
     created: u64,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let info = PyDict::new(py);
-    info.set_item("size", geometry.bytes())?;
-    info.set_item("block_size", geometry.block_size)?;
-    info.set_item(
-        "zone_size",
-        geometry.zone_blocks * u64::from(geometry.block_size),
-    )?;
-    info.set_item(
-        "zone_capacity",
-        geometry.zone_capacity.unwrap_or(geometry.zone_blocks) * u64::from(geometry.block_size),
-    )?;
+    let info = Shape::of(geometry, identity).into_pyobject(py)?;
     info.set_item("zone_count", geometry.zones())?;
-    info.set_item("conventional", geometry.conventional_zones)?;
-    info.set_item("max_open", geometry.max_open)?;
-    info.set_item("urswrz", geometry.urswrz)?;
-    info.set_item("model", zoned_model(geometry))?;
     info.set_item("vendor", &identity.vendor)?;
     info.set_item("product", &identity.product)?;
     info.set_item("revision", &identity.revision)?;
-    info.set_item("serial", &identity.serial)?;
-    info.set_item("wwn", identity.wwn)?;
     info.set_item("uuid", hyphenated(uuid))?;
     info.set_item("created", created)?;
     Ok(info)
-}
-
-fn zoned_model(geometry: &Geometry) -> &'static str {
-    if geometry.host_aware {
-        "host-aware"
-    } else {
-        "host-managed"
-    }
 }
 
 fn hyphenated(uuid: [u8; 16]) -> String {

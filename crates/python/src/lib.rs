@@ -9,6 +9,7 @@ mod facts;
 mod faults;
 mod record;
 mod server;
+mod shape;
 mod tools;
 
 use pyo3::prelude::*;

@@ -14,7 +14,7 @@ from zonevm import images
 from zonevm.attach.base import Attachment, QemuDevice
 from zonevm.attach.qemu_options import option_string
 from zonevm.attach.scratch import scratch_dir
-from zonevm.disks import SmrDisk
+from zonevm.disks import SmrDisk, SmrShape
 from zonevm.errors import ImageError
 from zonevm.faults import Fault, Faults
 
@@ -24,18 +24,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _SINCE = (7, 2)
-_FROM_IMAGE = (
-    "size",
-    "zone_size",
-    "zone_capacity",
-    "conventional",
-    "block_size",
-    "max_open",
-    "urswrz",
-    "model",
-    "serial",
-    "wwn",
-)
 
 
 class VhostUserScsi(Attachment):
@@ -150,9 +138,7 @@ def _open(disk: SmrDisk) -> images.Disk:
     if disk.file is None:
         return images.temporary(scratch_dir(), disk)
     if not _exists(disk, disk.file):
-        assert disk.size is not None
-        options = {field: getattr(disk, field) for field in _FROM_IMAGE}
-        images.create(disk.file, **options)
+        images.create_as(disk.file, disk)
     image = images.open(disk.file, disk.cache)
     try:
         _agree(disk, disk.file, image.info())
@@ -173,8 +159,8 @@ def _exists(disk: SmrDisk, file: Path) -> bool:
 
 def _agree(disk: SmrDisk, file: Path, info: Mapping[str, object]) -> None:
     """Check that what was asked for is what the image has."""
-    for option in disk.options().values():
-        if option.field in _FROM_IMAGE and option.name in disk.given:
+    for option in SmrShape.options().values():
+        if option.name in disk.given:
             asked, has = getattr(disk, option.field), info[option.field]
             if asked != has:
                 raise ImageError(

@@ -20,7 +20,7 @@ from zonevm.cli.disk_zone import zone
 from zonevm.cli.import_ import import_
 from zonevm.cli.options import print_table, table
 from zonevm.cli.output import OUTPUT, print_json, print_json_rows, say, tell
-from zonevm.disks import KINDS, SmrDisk
+from zonevm.disks import KINDS, SmrShape
 from zonevm.errors import DiskError
 from zonevm.faults import KINDS as FAULTS
 from zonevm.faults import Fault
@@ -37,7 +37,6 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _IMAGE = click.argument("file", type=click.Path(path_type=Path))
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_NOT_OF_AN_IMAGE = ("file", "queues", "controller", "cache")
 
 
 class _Screen(Console):
@@ -56,13 +55,12 @@ for _verb in (check, export, import_, repair, resize, restore, snapshot, zone):
 
 
 def _image_options(command: _Command) -> _Command:
-    """Add an option for everything that an image is created with, from the table of the smr kind."""
-    for option in reversed(SmrDisk.options().values()):
-        if option.name not in _NOT_OF_AN_IMAGE:
-            names = [f"--{name}" for name in (option.name, *option.aliases)]
-            default = option.value.text(option.default.value) if option.default.value is not None else ""
-            text = f"{option.help} [{default}]" if default else option.help
-            command = click.option(*names, option.field, help=text, required=option.name == "size")(command)
+    """Add an option for everything that an image is created with, from the table of its shape."""
+    for option in reversed(SmrShape.options().values()):
+        names = [f"--{name}" for name in (option.name, *option.aliases)]
+        default = option.value.text(option.default.value) if option.default.value is not None else ""
+        text = f"{option.help} [{default}]" if default else option.help
+        command = click.option(*names, option.field, help=text, required=option.name == "size")(command)
     return command
 
 
@@ -72,7 +70,7 @@ def _image_options(command: _Command) -> _Command:
 def create(file: Path, **options: str | None) -> None:
     """Create FILE, the image of an emulated SMR disk: sparse, with empty zones."""
     given: dict[str, Any] = {field: value for field, value in options.items() if value is not None}
-    images.create(file, **given)
+    images.create_as(file, SmrShape(**given))
     click.echo(_title(file, images.info(file)))
 
 

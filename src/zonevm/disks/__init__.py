@@ -9,7 +9,18 @@ from zonevm.disks.grammar import KINDS, parse
 from zonevm.disks.physical import PhysicalDisk
 from zonevm.disks.plain import PlainDisk
 from zonevm.disks.smr import SmrDisk
+from zonevm.disks.smr_shape import SmrShape
 from zonevm.disks.tcmu import TcmuDisk
 from zonevm.disks.zns import ZnsDisk
 
-__all__ = ["KINDS", "Disk", "PhysicalDisk", "PlainDisk", "SmrDisk", "TcmuDisk", "ZnsDisk", "parse"]
+__all__ = [
+    "KINDS",
+    "Disk",
+    "PhysicalDisk",
+    "PlainDisk",
+    "SmrDisk",
+    "SmrShape",
+    "TcmuDisk",
+    "ZnsDisk",
+    "parse",
+]

@@ -99,8 +99,13 @@ class Described:
 
     @classmethod
     def options(cls) -> dict[str, Option[Any, Any]]:
-        """Return the options by name, in order."""
-        return {option.name: option for option in vars(cls).values() if isinstance(option, Option)}
+        """Return the options by name, in the order of the fields: a base class's first."""
+        return {
+            option.name: option
+            for base in reversed(cls.__mro__)
+            for option in vars(base).values()
+            if isinstance(option, Option)
+        }
 
     def wrong(self, name: str, why: str, hint: str) -> UsageError:
         """Return the error for an option whose value does not fit the others."""

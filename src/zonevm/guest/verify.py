@@ -12,7 +12,7 @@ from typing import Any
 from zonevm import images, lio
 from zonevm.attach import QemuDevice, groups
 from zonevm.disks import Disk, PhysicalDisk, PlainDisk, SmrDisk, TcmuDisk, ZnsDisk
-from zonevm.disks.smr import PHYSICAL_BLOCK
+from zonevm.disks.smr_shape import PHYSICAL_BLOCK
 from zonevm.errors import GuestError
 from zonevm.guest import probe
 from zonevm.guest.probe import Fact

@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
+from zonevm.disks import SmrShape
 from zonevm.errors import HostError, ImageError
 from zonevm.host.devices import Device, find_device
 from zonevm.host.usable import require_usable
-from zonevm.transfer.source import Source, SourceZone, shape
+from zonevm.transfer.source import Source, SourceZone, like
 
 _SECTOR = 512
 _REPORT_ZONES = 0xC0101282
@@ -94,14 +95,14 @@ class ZonedDevice(Source):
                 "Disks of zonevm have their conventional zones at the start.",
             )
         self._zones = zones
-        self.shape = shape(
-            device,
-            size=device.capacity,
-            zone_size=device.zones.size,
-            conventional=conventional,
-            block_size=device.logical_block_size,
-            max_open=device.zones.max_open,
-        )
+        with like(device):
+            self.shape = SmrShape(
+                size=device.capacity,
+                zone_size=device.zones.size,
+                conventional=conventional,
+                block_size=device.logical_block_size,
+                max_open=device.zones.max_open,
+            )
 
 
 def _report(descriptor: int, device: Device) -> Iterator[SourceZone]:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from zonevm import images
 from zonevm._core import CoreError
-from zonevm.disks import SmrDisk
+from zonevm.disks import SmrShape
 from zonevm.errors import ImageError
 
 
 @contextmanager
-def draft(path: Path, shape: SmrDisk) -> Iterator[images.Disk]:
+def draft(path: Path, shape: SmrShape) -> Iterator[images.Disk]:
     """Yield a new disk; when the body ends without an exception, its image is at ``path``.
 
     What a killed process has left of an earlier draft of ``path`` is removed first. Raises
@@ -23,16 +23,8 @@ def draft(path: Path, shape: SmrDisk) -> Iterator[images.Disk]:
     refuse_existing(path)
     partial = path.with_name(f".{path.name}.partial")
     _remove_abandoned(partial, path)
-    assert shape.size is not None
     try:
-        images.create(
-            partial,
-            size=shape.size,
-            zone_size=shape.zone_size,
-            conventional=shape.conventional,
-            block_size=shape.block_size,
-            max_open=shape.max_open,
-        )
+        images.create_as(partial, shape)
     except ImageError:
         raise
     except BaseException:  # told to end, when it had just been made

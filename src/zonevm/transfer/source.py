@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple
 
-from zonevm.disks import SmrDisk
-from zonevm.disks.smr import PHYSICAL_BLOCK
+from zonevm.disks import SmrShape
+from zonevm.disks.smr_shape import PHYSICAL_BLOCK
 from zonevm.errors import DiskError, ImageError
 
 # Zone condition codes of REPORT ZONES (ZBC-2), which blk_zone_cond of linux/blkzoned.h shares.
@@ -50,7 +50,7 @@ class SourceZone(NamedTuple):
 class Source(AbstractContextManager["Source"], ABC):
     """A disk to import: entering opens it, leaving closes it. ``shape`` is there then."""
 
-    shape: SmrDisk
+    shape: SmrShape
 
     @abstractmethod
     def zones(self) -> Iterator[SourceZone]:
@@ -65,12 +65,11 @@ class Source(AbstractContextManager["Source"], ABC):
         """Return ``length`` bytes of data, at most 1 MiB. Raises :class:`OSError`."""
 
 
-def shape(
-    name: object, *, size: int, zone_size: int, conventional: int, block_size: int, max_open: int | None
-) -> SmrDisk:
-    """Return the disk of ours that is like the disk ``name``; :class:`ImageError` where none can be."""
+@contextmanager
+def like(name: object) -> Iterator[None]:
+    """Raise :class:`ImageError` where no shape of ours can be made that is like the disk ``name``."""
     try:
-        return SmrDisk(size, zone_size, conventional, block_size, max_open)
+        yield
     except DiskError as error:
         raise ImageError(
             f"{name} cannot be a disk of zonevm: {error.message}",

@@ -10,9 +10,10 @@ from pathlib import Path
 from types import TracebackType
 
 from zonevm import lio
+from zonevm.disks import SmrShape
 from zonevm.errors import ImageError
 from zonevm.inputs import open_regular
-from zonevm.transfer.source import Source, SourceZone, shape
+from zonevm.transfer.source import Source, SourceZone, like
 
 
 class TcmuImage(Source):
@@ -32,14 +33,14 @@ class TcmuImage(Source):
                 f"{self._path} is a host-aware disk, which may be written anywhere",
                 "Only host-managed disks can be imported.",
             )
-        self.shape = shape(
-            self._path,
-            size=image.size,
-            zone_size=image.zone_size,
-            conventional=image.conventional,
-            block_size=image.block_size,
-            max_open=image.max_open or None,
-        )
+        with like(self._path):
+            self.shape = SmrShape(
+                size=image.size,
+                zone_size=image.zone_size,
+                conventional=image.conventional,
+                block_size=image.block_size,
+                max_open=image.max_open or None,
+            )
         self._image = image
         self._data = image.data_offset
         try:

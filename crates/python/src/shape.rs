@@ -1,0 +1,97 @@
+//! A disk's geometry and identity, as Python gives them (`zonevm.disks.SmrShape`) and is told them (`Info`).
+//!
+//! The only place of the bindings that lists the options of an emulated medium.
+
+use pyo3::prelude::*;
+use zbc::{Geometry, Identity};
+
+use crate::error::raise;
+
+const HOST_MANAGED: &str = "host-managed";
+const HOST_AWARE: &str = "host-aware";
+
+/// Sizes in bytes. From Python by its attributes, to Python as a dictionary.
+#[derive(FromPyObject, IntoPyObject)]
+pub struct Shape {
+    size: u64,
+    zone_size: u64,
+    conventional: u32,
+    block_size: u32,
+    max_open: Option<u32>,
+    zone_capacity: Option<u64>,
+    model: String,
+    urswrz: bool,
+    serial: Option<String>,
+    wwn: Option<u64>,
+}
+
+impl Shape {
+    /// What a disk is.
+    pub fn of(geometry: &Geometry, identity: &Identity) -> Self {
+        let bytes = |blocks| blocks * u64::from(geometry.block_size);
+        Self {
+            size: geometry.bytes(),
+            zone_size: bytes(geometry.zone_blocks),
+            conventional: geometry.conventional_zones,
+            block_size: geometry.block_size,
+            max_open: geometry.max_open,
+            zone_capacity: Some(bytes(
+                geometry.zone_capacity.unwrap_or(geometry.zone_blocks),
+            )),
+            model: if geometry.host_aware {
+                HOST_AWARE
+            } else {
+                HOST_MANAGED
+            }
+            .to_owned(),
+            urswrz: geometry.urswrz,
+            serial: Some(identity.serial.clone()),
+            wwn: Some(identity.wwn),
+        }
+    }
+
+    /// Bytes to blocks; the model checks the rest. An identity that is not given is drawn.
+    pub fn into_parts(self, py: Python<'_>) -> PyResult<(Geometry, Identity)> {
+        let blocks = |name: &str, bytes: u64| {
+            let block = u64::from(self.block_size.max(1));
+            if bytes % block == 0 {
+                return Ok(bytes / block);
+            }
+            let message = format!(
+                "{name} is {bytes} bytes; it must be a multiple of the block size, {block}"
+            );
+            Err(raise(py, "invalid", &message, ""))
+        };
+        let host_aware = match self.model.as_str() {
+            HOST_MANAGED => false,
+            HOST_AWARE => true,
+            other => {
+                let message = format!(
+                    "the model is '{other}'; it must be '{HOST_MANAGED}' or '{HOST_AWARE}'"
+                );
+                return Err(raise(py, "invalid", &message, ""));
+            }
+        };
+        let geometry = Geometry {
+            block_size: self.block_size,
+            blocks: blocks("size", self.size)?,
+            zone_blocks: blocks("zone size", self.zone_size)?,
+            zone_capacity: self
+                .zone_capacity
+                .filter(|&capacity| capacity != self.zone_size)
+                .map(|capacity| blocks("zone capacity", capacity))
+                .transpose()?,
+            conventional_zones: self.conventional,
+            max_open: self.max_open,
+            urswrz: self.urswrz,
+            host_aware,
+        };
+        let random = image::random_identity();
+        let identity = Identity {
+            serial: self.serial.unwrap_or(random.serial),
+            wwn: self.wwn.unwrap_or(random.wwn),
+            ..random
+        };
+        Ok((geometry, identity))
+    }
+}
