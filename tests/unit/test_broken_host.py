@@ -175,11 +175,11 @@ def test_what_a_kill_left_in_the_cache_goes(tmp_path: Path) -> None:
 def test_told_to_end_twice_it_ends_once(number: signal.Signals, tmp_path: Path) -> None:
     """A wait in what undoes things stands for a guest's."""
     program = (
-        "import sys, time, zonevm.cli.running, zonevm.cli\n"
+        "import sys, time, zonevm.cli.verbs.list, zonevm.cli\n"
         "def runs():\n"
         "    try:\n        print('up', flush=True); time.sleep(1000)\n"
         "    finally:\n        print('undoing', flush=True); time.sleep(0.5); print('undone', flush=True)\n"
-        "zonevm.cli.running.runs = runs; sys.argv[1:] = ['list']; zonevm.cli.main()"
+        "zonevm.cli.verbs.list.runs = runs; sys.argv[1:] = ['list']; zonevm.cli.main()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

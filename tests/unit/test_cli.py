@@ -67,7 +67,7 @@ class FakeGuest:
 
 @pytest.fixture
 def guest(monkeypatch: pytest.MonkeyPatch) -> type[FakeGuest]:
-    import zonevm.cli.run as module  # noqa: PLC0415
+    import zonevm.cli.verbs.run as module  # noqa: PLC0415
 
     monkeypatch.setattr(module, "Guest", FakeGuest)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
@@ -337,7 +337,7 @@ def test_disk_options_lists_every_option(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_kernels_are_listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    import zonevm.cli.kernel as module  # noqa: PLC0415
+    import zonevm.cli.verbs.kernel as module  # noqa: PLC0415
 
     monkeypatch.setattr(module, "installed", lambda: [Kernel("6.12.1", Path("/k/vmlinuz"), None, "cache")])
     assert execute(["kernel", "list"]) == 0
@@ -351,7 +351,7 @@ def test_kernels_are_listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 def test_a_pull_reports_in_lines_where_there_is_no_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import zonevm.cli.kernel as module  # noqa: PLC0415
+    import zonevm.cli.verbs.kernel as module  # noqa: PLC0415
 
     def pull(version: str, progress: Any, **_: Any) -> Kernel:
         for done in range(0, 101):

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from zonevm.attach import physical
-from zonevm.cli.doctor import doctor
+from zonevm.cli.verbs.doctor import doctor
 from zonevm.errors import HostError, KernelError
 from zonevm.host import Qemu, checks_guest, checks_kernel
 from zonevm.host.abilities import DEVICES, Abilities

@@ -1,13 +1,22 @@
-"""Types of options; tables of those by which disks and faults are described, for people and for programs."""
+"""How a verb takes its options: those that several verbs have, and groups of them. Knows no verb."""
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import field, fields
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import click
 
-from zonevm.disks.option import Described
+_Verb = TypeVar("_Verb", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path)
+
+image_argument = click.argument("file", type=PATH)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 class Seconds(click.FloatRange):
@@ -25,23 +34,62 @@ class Seconds(click.FloatRange):
         return self.fail(f"{value} is not a time.", param, ctx) if math.isnan(seconds) else seconds
 
 
-def table(what: type[Described]) -> list[dict[str, Any]]:
-    """Return a row for each option, as JSON has it."""
-    return [
-        {
-            "name": option.name,
-            "aliases": list(option.aliases),
-            "help": option.help,
-            "allowed": option.value.allowed,
-            "default": None if option.default.value is None else option.value.text(option.default.value),
-        }
-        for option in what.options().values()
-    ]
+class Group(Protocol):
+    """Options that belong together: a dataclass whose fields are made by :func:`option`."""
+
+    title: ClassVar[str]
+    """What ``--help`` of a :class:`Sectioned` command puts above them."""
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
-def print_table(rows: list[dict[str, Any]]) -> None:
-    """Print two lines for each row."""
-    for option in rows:
-        default = "" if option["default"] is None else f" [{option['default']}]"
-        click.echo(f"  {', '.join((option['name'], *option['aliases'])):<24} {option['help']}{default}")
-        click.echo(f"  {'':<24} {option['allowed']}")
+def option(*names: str, **attributes: Any) -> Any:
+    """Return the field of a :class:`Group` that has the value of a click option."""
+    return field(metadata={"names": names, "attributes": attributes})
+
+
+def takes(**groups: type[Group]) -> Callable[[_Verb], _Verb]:
+    """Give a verb the options of ``groups``, and their values as one object a group."""
+
+    def decorate(verb: _Verb) -> _Verb:
+        @functools.wraps(verb)
+        def call(*arguments: Any, **values: Any) -> Any:
+            made = {
+                argument: group(**{name: values.pop(name) for name in names(group)})
+                for argument, group in groups.items()
+            }
+            return verb(*arguments, **values, **made)
+
+        for group in reversed(groups.values()):
+            for each in reversed(fields(group)):
+                flags, attributes = each.metadata["names"], each.metadata["attributes"]
+                click.option(*flags, each.name, cls=_Option, section=group.title, **attributes)(call)
+        return call  # type: ignore[return-value]
+
+    return decorate
+
+
+def names(group: type[Group]) -> Sequence[str]:
+    """Return the names that click knows the options of ``group`` by."""
+    return [each.name for each in fields(group)]
+
+
+class _Option(click.Option):
+    def __init__(self, *arguments: Any, section: str, **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self.section = section
+
+
+class Sectioned(click.Command):
+    """A command whose ``--help`` has a section for each group of options."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the sections in the order of the options."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            row = parameter.get_help_record(ctx)
+            if isinstance(parameter, click.Option) and row is not None:
+                section = parameter.section if isinstance(parameter, _Option) else "Other"
+                sections.setdefault(section, []).append(row)
+        for title, rows in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)

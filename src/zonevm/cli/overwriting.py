@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from zonevm import outputs
+from zonevm.cli.observation import Observation
 from zonevm.disks import Disk
 from zonevm.guest.observed import disk_places, trace_outputs
 from zonevm.outputs import Named
@@ -14,15 +15,14 @@ from zonevm.outputs import Named
 def refuse_overwriting(
     disks: Sequence[Disk],
     inputs: Mapping[str, str | Path | None],
-    fault_files: Sequence[Path],
-    trace: Path | None,
+    observation: Observation,
     record: Path | None = None,
 ) -> None:
-    """Raise :class:`UsageError` where ``trace`` or ``record`` is a disk, an input, or both are one file.
+    """Raise :class:`UsageError` where the trace or ``record`` is a disk, an input, or both are one file.
 
     ``inputs``: options and the paths that they were given, if any; what is not a file does not matter.
     """
-    written = [*([Named("--json", record)] if record else []), *trace_outputs(trace)]
+    written = [*([Named("--json", record)] if record else []), *trace_outputs(observation.trace)]
     read = [Named(option, Path(path)) for option, path in inputs.items() if path and Path(path).exists()]
-    read += [Named("--faults", file) for file in fault_files]
+    read += [Named("--faults", file) for file in observation.fault_files]
     outputs.check(written, [*disk_places(disks), *read])

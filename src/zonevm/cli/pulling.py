@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import click
-from click.decorators import FC
 from click.shell_completion import CompletionItem
 
 from zonevm.host.qemu import PULLED
@@ -18,10 +17,10 @@ mirror_option = click.option(
 )
 
 
-def qemu_option(what: str) -> Callable[[FC], FC]:
-    """Return the option that names a QEMU; ``what`` begins its help."""
+def qemu_attributes(what: str) -> dict[str, Any]:
+    """Return the attributes of an option that names a QEMU; ``what`` begins its help."""
     words = f"{what}: a path, a name, or `{PULLED}`, the newest that `zonevm qemu pull` got."
-    return click.option("--qemu", metavar="PROGRAM", help=words, shell_complete=_programs)
+    return {"metavar": "PROGRAM", "help": words, "shell_complete": _programs}
 
 
 def _programs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:

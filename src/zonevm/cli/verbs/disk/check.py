@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING
 import click
 
 from zonevm import images
+from zonevm.cli.options import image_argument, json_option
 from zonevm.cli.output import print_json, say
 
 if TYPE_CHECKING:
     from zonevm._core import Finding
 
-_IMAGE = click.argument("file", type=click.Path(path_type=Path))
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _DAMAGED = 1
 
 
 @click.command()
-@_IMAGE
-@_JSON
+@image_argument
+@json_option
 def check(file: Path, as_json: bool) -> int:
     """Look for what is wrong with image FILE, which nobody uses; change nothing.
 
@@ -44,9 +43,9 @@ def check(file: Path, as_json: bool) -> int:
 
 
 @click.command()
-@_IMAGE
+@image_argument
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
-@_JSON
+@json_option
 def repair(file: Path, dry_run: bool, as_json: bool) -> None:
     """Mend image FILE, which nobody uses, and say what was done. Data that can be read stay so.
 

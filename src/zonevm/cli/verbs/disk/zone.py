@@ -8,6 +8,7 @@ from typing import get_args
 import click
 
 from zonevm import images
+from zonevm.cli.options import image_argument
 
 
 @click.group()
@@ -16,7 +17,7 @@ def zone() -> None:
 
 
 @zone.command("set")
-@click.argument("file", type=click.Path(path_type=Path))
+@image_argument
 @click.argument("zones")
 @click.argument("condition", type=click.Choice(get_args(images.Settable)))
 @click.option("--written", metavar="SIZE", help="Bytes that hold data [what the zone holds now].")

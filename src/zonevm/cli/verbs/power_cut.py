@@ -1,4 +1,4 @@
-"""``zonevm list`` and ``zonevm power-cut``: what runs and is served, and what is done to it from outside."""
+"""``zonevm power-cut``: a guest that runs, or disks that are served, lose their power."""
 
 from __future__ import annotations
 
@@ -7,30 +7,11 @@ from typing import Any
 
 import click
 
-from zonevm.cli.output import print_json, print_table, say, tell
+from zonevm.cli.options import json_option
+from zonevm.cli.output import print_json, tell
+from zonevm.cli.verbs.list import NO_RUN
 from zonevm.errors import HostError, UsageError
 from zonevm.guest.runs import Run, ask, runs
-
-_COLUMNS = ("RUN", "DISKS", "COMMAND")
-_NONE = "you run no guest and serve no disks"
-
-
-@click.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_(as_json: bool) -> None:
-    """List the guests that you run, and the disks that you serve."""
-    found = runs()
-    for run in found:
-        if run.command is None:
-            say(f"run {run.number} does not answer")
-    answered = [(run.number, run.disks, run.command) for run in found if run.command is not None]
-    if as_json:
-        print_json([{"run": run, "disks": disks, "command": command} for run, disks, command in answered])
-    elif answered:
-        rows = ((str(run), " ".join(disks) or "-", command) for run, disks, command in answered)
-        print_table([_COLUMNS, *rows])
-    elif not found:
-        say(_NONE)
 
 
 @click.command("power-cut")
@@ -43,7 +24,7 @@ def list_(as_json: bool) -> None:
     help="How much of what was not flushed is lost.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides what, at random.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def power_cut(run: int | None, loss: str, seed: int, as_json: bool) -> None:
     """Cut the power of a guest that runs, and of its disks with cache=volatile.
 
@@ -70,7 +51,7 @@ def _chosen(number: int | None) -> Run:
     if number is None and len(found) == 1:
         return next(iter(found.values()))
     if not found:
-        raise UsageError(_NONE, "Start one: zonevm run --disk smr,size=4G,cache=volatile")
+        raise UsageError(NO_RUN, "Start one: zonevm run --disk smr,size=4G,cache=volatile")
     if number not in found:
         raise UsageError(
             "say which run" if number is None else f"there is no run with the number {number}",

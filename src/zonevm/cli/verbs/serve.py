@@ -11,7 +11,8 @@ import click
 
 from zonevm.attach import choose
 from zonevm.cli.explaining import explained
-from zonevm.cli.faults import fault_options, gathered
+from zonevm.cli.observation import Observation
+from zonevm.cli.options import PATH, takes
 from zonevm.cli.output import say
 from zonevm.cli.overwriting import refuse_overwriting
 from zonevm.cli.stopping import Terminated
@@ -26,7 +27,7 @@ from zonevm.units import format_size, parse_size
 @click.option("--disk", "disks", multiple=True, required=True, metavar="DISK", help="A disk, as for run.")
 @click.option(
     "--socket",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="PATH",
     help="Serve the smr disks there, as LUNs of one controller.  [a new private directory]",
 )
@@ -38,16 +39,7 @@ from zonevm.units import format_size, parse_size
     show_default=True,
     help="Memory of the guest: it has to be shared, and its size is part of what is printed.",
 )
-@click.option(
-    "--explain", is_flag=True, help="Tell at the end which commands the smr disks refused, and why."
-)
-@click.option(
-    "--trace",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Record all commands of the smr disks (Parquet).",
-)
-@fault_options
+@takes(observation=Observation)
 @click.option("--export", type=click.Choice(["libvirt"]), help="Print XML for a domain instead.")
 def serve(
     *,
@@ -55,10 +47,7 @@ def serve(
     socket: Path | None,
     once: bool,
     memory: str,
-    explain: bool,
-    trace: Path | None,
-    faults: tuple[str, ...],
-    fault_files: tuple[Path, ...],
+    observation: Observation,
     export: str | None,
 ) -> None:
     """Serve disks to a QEMU that you start, until Ctrl-C or SIGTERM; then nothing is left.
@@ -76,11 +65,10 @@ def serve(
         raise UsageError("--once needs an smr disk: only there a QEMU is seen", "Leave --once out.")
     for note in (note for disk in described for note in disk.notes):
         say(note)
-    refuse_overwriting(described, {}, fault_files, trace)
-    failing = gathered(faults, fault_files)
+    refuse_overwriting(described, {}, observation)
     with (
-        served(described, socket, failing, trace) as ready,
-        explained(explain, described, ready.observed.failures),
+        served(described, socket, observation.all_faults(), observation.trace) as ready,
+        explained(observation.explain, described, ready.observed.failures),
         contextlib.suppress(KeyboardInterrupt, Terminated),
     ):
         if export is None:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
+from zonevm.cli.options import PATH
 from zonevm.cli.output import print_json
 from zonevm.trace import recover as make_whole
 from zonevm.trace import summarize
 from zonevm.view.trace_summary import trace_summary
 
-_FILE = click.argument("file", type=click.Path(path_type=Path))
+_FILE = click.argument("file", type=PATH)
 
 
 @click.group()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import CompletionItem
 
+from zonevm.cli.options import json_option
 from zonevm.cli.output import print_json, say
 from zonevm.cli.progress import progress
 from zonevm.cli.pulling import mirror_option
@@ -48,7 +49,7 @@ def remove(versions: tuple[str, ...]) -> None:
 
 
 @kernel.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def list_(as_json: bool) -> None:
     """List the kernels that a guest can run: the host's own and those in the cache."""
     kernels = installed()

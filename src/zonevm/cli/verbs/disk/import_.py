@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from zonevm.cli.options import PATH, json_option
 from zonevm.cli.output import print_json, say
 from zonevm.cli.progress import progress
 from zonevm.errors import UsageError
@@ -15,9 +16,9 @@ from zonevm.units import about_size, format_size
 
 
 @click.command("import")
-@click.option("--from", "device", type=click.Path(path_type=Path), metavar="NODE", help="Copy this device.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="[IMAGE] FILE")
+@click.option("--from", "device", type=PATH, metavar="NODE", help="Copy this device.")
+@json_option
+@click.argument("paths", nargs=-1, required=True, type=PATH, metavar="[IMAGE] FILE")
 def import_(device: Path | None, as_json: bool, paths: tuple[Path, ...]) -> None:
     """Make FILE, an image of an emulated SMR disk, from another disk, with the state of its zones.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from zonevm import lio
+from zonevm.cli.options import PATH, json_option
 from zonevm.cli.output import print_json, print_table, say
 from zonevm.errors import HostError, UsageError
 from zonevm.units import parse_size
@@ -27,7 +28,7 @@ def target() -> None:
 @click.option(
     "--backstore", type=click.Choice(["pscsi", "user:zbc"]), required=True, help="What is behind it."
 )
-@click.option("--dev", type=click.Path(path_type=Path), metavar="NODE", help="pscsi: the SCSI disk's node.")
+@click.option("--dev", type=PATH, metavar="NODE", help="pscsi: the SCSI disk's node.")
 @click.option("--cfgstring", metavar="TEXT", help="user:zbc: [option/option...@]/path of the image.")
 @click.option("--size", metavar="SIZE", help="user:zbc: capacity of a new image.")
 @click.option("--reinitialise", is_flag=True, help="user:zbc: empty all zones of an image that exists.")
@@ -85,7 +86,7 @@ def create(
 
 
 @target.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def list_(as_json: bool) -> None:
     """List the targets that zonevm made. Needs no root."""
     records = lio.records()

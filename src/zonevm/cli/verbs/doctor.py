@@ -7,8 +7,9 @@ from dataclasses import asdict
 
 import click
 
+from zonevm.cli.options import json_option
 from zonevm.cli.output import print_json, printable
-from zonevm.cli.pulling import qemu_option
+from zonevm.cli.pulling import qemu_attributes
 from zonevm.guest import Guest
 from zonevm.guest.kernel import find
 from zonevm.host.checks import Finding, Host, Status
@@ -20,8 +21,8 @@ _COLOURS = {Status.OK: "green", Status.MISSING: "yellow", Status.CANNOT: "red"}
 
 @click.command()
 @click.argument("method", required=False, type=click.Choice(list(METHODS)), metavar="[METHOD]")
-@qemu_option("Examine this QEMU instead of the host's own")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--qemu", **qemu_attributes("Examine this QEMU instead of the host's own"))
+@json_option
 def doctor(method: str | None, qemu: str | None, as_json: bool) -> int:
     """Say what this host can do, what it lacks, and the command that mends it.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import CompletionItem
 
+from zonevm.cli.options import json_option
 from zonevm.cli.output import print_json, say
 from zonevm.cli.progress import progress
 from zonevm.cli.pulling import mirror_option
@@ -41,7 +42,7 @@ def _pulled(context: click.Context, parameter: click.Parameter, incomplete: str)
 
 
 @qemu.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def list_(as_json: bool) -> None:
     """List the QEMUs that were pulled, newest first."""
     rows = [{"version": path.parents[1].name, "path": str(path)} for path in pulled_qemus()]

@@ -7,16 +7,15 @@ from pathlib import Path
 import click
 
 from zonevm import images
+from zonevm.cli.options import PATH, image_argument
 from zonevm.cli.output import say
 from zonevm.cli.progress import progress
 from zonevm.units import about_size, parse_size
 
-_PATH = click.Path(path_type=Path)
-
 
 @click.command()
-@click.argument("file", type=_PATH)
-@click.argument("copy", type=_PATH)
+@image_argument
+@click.argument("copy", type=PATH)
 @click.option("--new-identity", is_flag=True, help="Draw a serial number and a WWN for the copy.")
 def snapshot(file: Path, copy: Path, new_identity: bool) -> None:
     """Copy image FILE, which nobody uses, to COPY, which must not exist.
@@ -32,8 +31,8 @@ def snapshot(file: Path, copy: Path, new_identity: bool) -> None:
 
 
 @click.command()
-@click.argument("snapshot", type=_PATH)
-@click.argument("file", type=_PATH)
+@click.argument("snapshot", type=PATH)
+@image_argument
 def restore(snapshot: Path, file: Path) -> None:
     """Make image FILE, which nobody uses, what SNAPSHOT is.
 
@@ -46,8 +45,8 @@ def restore(snapshot: Path, file: Path) -> None:
 
 
 @click.command()
-@click.argument("file", type=_PATH)
-@click.argument("raw", type=_PATH)
+@image_argument
+@click.argument("raw", type=PATH)
 def export(file: Path, raw: Path) -> None:
     """Write what a guest would read from image FILE, which nobody uses, to the sparse file RAW.
 
@@ -59,7 +58,7 @@ def export(file: Path, raw: Path) -> None:
 
 
 @click.command()
-@click.argument("file", type=_PATH)
+@image_argument
 @click.argument("size")
 def resize(file: Path, size: str) -> None:
     """Make the disk in image FILE, which nobody uses, SIZE long: empty zones come or go at its end.

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from zonevm.cli.options import json_option
 from zonevm.cli.output import print_json, print_table, say
 from zonevm.host.devices import Device, block_devices
 from zonevm.host.usable import access
@@ -28,7 +29,7 @@ _COLUMNS = (
 
 @click.command()
 @click.option("--all", "everything", is_flag=True, help="List all block devices, not only the zoned ones.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def devices(everything: bool, as_json: bool) -> None:
     """List the zoned devices of this host, and who uses them. Needs no root."""
     shown = [

@@ -1,0 +1,37 @@
+"""The options by which verbs that serve smr disks have them fail on purpose, and tell of their commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from zonevm.cli.options import PATH, option
+from zonevm.faults import Fault, load, parse
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Faults of the disks, and what is told and recorded of their commands."""
+
+    title: ClassVar[str] = "Disks"
+
+    faults: tuple[str, ...] = option(
+        "--fault",
+        multiple=True,
+        metavar="FAULT",
+        help="Have an smr disk fail on purpose: read-error,zone=5,count=1, ...",
+    )
+    fault_files: tuple[Path, ...] = option(
+        "--faults", multiple=True, type=PATH, metavar="FILE", help="Faults from a TOML file."
+    )
+    explain: bool = option(
+        "--explain", is_flag=True, help="Tell at the end which commands failed at the smr disks, and why."
+    )
+    trace: Path | None = option(
+        "--trace", type=PATH, metavar="FILE", help="Record all commands of the smr disks (Parquet)."
+    )
+
+    def all_faults(self) -> list[Fault]:
+        """Return the faults of the options, those of files behind."""
+        return [*map(parse, self.faults), *(fault for file in self.fault_files for fault in load(file))]
