@@ -98,7 +98,6 @@ class Info(TypedDict):
     urswrz: bool
     """Reads of sequential zones are unrestricted."""
     model: Literal["host-managed", "host-aware"]
-    """The zoned model."""
     vendor: str
     product: str
     revision: str
@@ -161,9 +160,7 @@ class LostZone(TypedDict):
     stable: int
     """Of the data that were stable."""
     before: int
-    """Before the cut."""
     after: int
-    """After it."""
 
 @type_check_only
 class PowerCut(TypedDict):
@@ -281,9 +278,7 @@ class FailedCommand:
         """The number of the zone of :attr:`lba`; ``None`` where there is no such block."""
 
     @property
-    def zone(self) -> Zone | None:
-        """That zone."""
-
+    def zone(self) -> Zone | None: ...
     @property
     def explicitly_open(self) -> int | None:
         """How many zones were explicitly open, for INSUFFICIENT ZONE RESOURCES only."""
@@ -470,9 +465,7 @@ class Faults:
     def remove(self, number: int) -> bool:
         """End a rule; return whether it was in force."""
 
-    def clear(self) -> None:
-        """End all rules."""
-
+    def clear(self) -> None: ...
     def list(self) -> list[tuple[int, str, int, int]]:
         """Return the rules in force: number, label, commands that fitted, commands struck."""
 

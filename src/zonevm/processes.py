@@ -33,8 +33,7 @@ _TURN_SECONDS = 0.2
 class Stream(Protocol):
     """A file, or a socket."""
 
-    def fileno(self) -> int:
-        """Return its descriptor."""
+    def fileno(self) -> int: ...
 
 
 class Kept:

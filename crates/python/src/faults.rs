@@ -87,7 +87,6 @@ impl Faults {
     }
 }
 
-/// The names of the disk's commands.
 #[pyfunction]
 pub fn command_names() -> Vec<&'static str> {
     zbc::command_names().collect()

@@ -1,8 +1,5 @@
 //! `zonevm._core`: Python's view of the emulated disk. Bindings only; `_core.pyi` documents them.
 
-// What is public here is public in Python, and documented in `_core.pyi`.
-#![allow(missing_docs)]
-
 mod disk;
 mod error;
 mod facts;

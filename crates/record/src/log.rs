@@ -25,13 +25,11 @@ pub struct Failure {
     pub time: u64,
     /// The CDB, at most 32 bytes.
     pub cdb: Vec<u8>,
-    /// SCSI status.
     pub status: Status,
     /// Sense data; empty without CHECK CONDITION.
     pub sense: Vec<u8>,
     /// The initiator's buffers were smaller than the transfer.
     pub overrun: bool,
-    /// What the CDB names.
     pub address: Address,
     /// The zone of the CDB's LBA, with its number; `None` where there is no such LBA.
     pub zone: Option<(u32, Zone)>,
@@ -42,9 +40,7 @@ pub struct Failure {
 /// How many zones are open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Open {
-    /// Explicitly.
     pub explicit: u32,
-    /// Implicitly.
     pub implicit: u32,
 }
 

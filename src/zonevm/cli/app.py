@@ -41,7 +41,6 @@ class Verbs(click.Group):
     """A group whose commands are rows of :data:`VERBS`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the verbs."""
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

@@ -28,7 +28,6 @@ class Seconds(click.FloatRange):
         super().__init__(0, 1e9, min_open=True)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return seconds."""
         seconds = float(super().convert(value, param, ctx))
         # Which no bound holds off: NaN is neither below nor above one.
         return self.fail(f"{value} is not a time.", param, ctx) if math.isnan(seconds) else seconds
@@ -83,7 +82,6 @@ class Sectioned(click.Command):
     """A command whose ``--help`` has a section for each group of options."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the sections in the order of the options."""
         sections: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             row = parameter.get_help_record(ctx)

@@ -39,12 +39,10 @@ class _Output(io.TextIOWrapper):
     """Standard output, whose errors name :data:`OUTPUT`."""
 
     def write(self, text: str) -> int:
-        """Write, as any text file does."""
         with _named():
             return super().write(text)
 
     def flush(self) -> None:
-        """Write what is buffered."""
         with _named():
             super().flush()
 

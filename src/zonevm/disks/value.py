@@ -48,7 +48,6 @@ class Size(Value[int | str, int]):
         self.allowed = FORMS
 
     def convert(self, given: int | str) -> int:
-        """Return bytes."""
         try:
             size = parse_size(given)
         except UsageError as error:
@@ -71,7 +70,6 @@ class PowerOfTwo(Size):
         self.allowed = f"a power of two from {format_size(minimum)} to {format_size(maximum)}, such as 256M"
 
     def convert(self, given: int | str) -> int:
-        """Return bytes."""
         size = super().convert(given)
         if size & (size - 1):
             below = format_size(1 << (size.bit_length() - 1))
@@ -90,7 +88,6 @@ class Count(Value[int | str, int]):
         self.allowed = f"a whole number from {minimum} to {maximum}"
 
     def convert(self, given: int | str) -> int:
-        """Return the number."""
         number = whole(given)
         if not self.minimum <= number <= self.maximum:
             raise ValueError(
@@ -118,7 +115,6 @@ class Choice(Value[int | str, int]):
         self.allowed = " or ".join(map(str, choices))
 
     def convert(self, given: int | str) -> int:
-        """Return the number."""
         try:
             number = parse_size(given)
         except UsageError as error:
@@ -136,7 +132,6 @@ class Word(Value[str, str]):
         self.allowed = f"one of {', '.join(words)}"
 
     def convert(self, given: str) -> str:
-        """Return the word."""
         if given not in self.words:
             raise ValueError(f"not {self.allowed}")
         return given
@@ -150,7 +145,6 @@ class Flag(Value[bool | str, bool]):
     _off = ("off", "no", "false", "0")
 
     def convert(self, given: bool | str) -> bool:
-        """Return the flag."""
         if isinstance(given, bool):
             return given
         if given not in self._on + self._off:
@@ -170,7 +164,6 @@ class Text(Value[str, str]):
         self.allowed = f"1 to {longest} printable ASCII characters"
 
     def convert(self, given: str) -> str:
-        """Return the text."""
         if not isinstance(given, str):
             raise ValueError("not a text")
         if not 1 <= len(given) <= self.longest:
@@ -198,7 +191,6 @@ class DeviceName(Value[str | os.PathLike[str], str]):
     allowed = "a path such as /dev/sdf, or an address such as iscsi://host/target/lun"
 
     def convert(self, given: str | os.PathLike[str]) -> str:
-        """Return the text."""
         if not isinstance(given, str | os.PathLike):
             raise ValueError("not a path")
         check_path(given)
@@ -237,7 +229,6 @@ class Uuid(Value[str | uuid.UUID, uuid.UUID]):
     allowed = "a UUID such as 2b6b8f2e-9a5c-4c39-8d2a-2f1f6f0f7c11"
 
     def convert(self, given: str | uuid.UUID) -> uuid.UUID:
-        """Return the UUID."""
         try:
             return uuid.UUID(str(given))
         except ValueError:

@@ -40,7 +40,6 @@ class Code(Value[int | str, int]):
     allowed = "a byte in hexadecimal, such as 0x29"
 
     def convert(self, given: int | str) -> int:
-        """Return the byte."""
         if isinstance(given, str):
             if not re.fullmatch("0x[0-9a-f]{1,2}", given, re.IGNORECASE | re.ASCII):
                 raise ValueError("not 0x and two digits")
@@ -60,7 +59,6 @@ class Probability(Value[float | str, float]):
     allowed = "a number above 0 and up to 1, such as 0.01"
 
     def convert(self, given: float | str) -> float:
-        """Return the number."""
         try:
             number = float("" if isinstance(given, bool) else given)
         except (ValueError, TypeError, OverflowError):

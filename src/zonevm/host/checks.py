@@ -62,12 +62,10 @@ class Host:
 
     @cached_property
     def features(self) -> KernelFeatures:
-        """The features of its kernel."""
         return KernelFeatures(self.root, self.release)
 
     @cached_property
     def devices(self) -> list[Device]:
-        """Its block devices."""
         return block_devices(self.root)
 
     @cached_property

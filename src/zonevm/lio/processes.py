@@ -34,7 +34,6 @@ class Process:
 
     @classmethod
     def current(cls) -> Process:
-        """Return this process."""
         process = cls.of(os.getpid())
         assert process is not None
         return process

@@ -76,7 +76,6 @@ class ZonedDevice(Source):
             yield start, end
 
     def read(self, offset: int, length: int) -> bytes:
-        """Return data."""
         read = os.preadv(self._descriptor, [memoryview(self._buffer)[:length]], offset)
         return self._buffer[:read]
 

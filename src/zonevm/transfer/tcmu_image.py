@@ -77,7 +77,6 @@ class TcmuImage(Source):
             yield first - self._data, at - self._data
 
     def read(self, offset: int, length: int) -> bytes:
-        """Return data."""
         return os.pread(self._descriptor, length, self._data + offset)
 
     def zones(self) -> Iterator[SourceZone]:

@@ -32,7 +32,6 @@ class Outcome:
         self._seconds: dict[str, float] = {}
 
     def add(self, **facts: object) -> None:
-        """Note facts."""
         self._facts.update(facts)
 
     @contextmanager

@@ -1,6 +1,7 @@
-"""The arrows between rooms and between crates in docs/architecture.md are those of the code.
+"""The rules of the house: docs/architecture.md is right about the code, and what is exported is documented.
 
-No more and no fewer: the map of the house would mislead otherwise.
+The arrows on the page are those between rooms and between crates, no more and no fewer: the map would mislead
+otherwise.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "zonevm"
@@ -79,3 +82,42 @@ def test_no_arrows_go_in_circles() -> None:
             assert free, f"a circle among {sorted(left)}"
             for room in free:
                 del left[room]
+
+
+def rows_to_add() -> list[str]:
+    """What to write for each thing to add, as the page has it."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    table = page.partition("| to add | write |")[2].partition("\n\n")[0]
+    return [row.split("|")[2] for row in table.splitlines()[2:]]
+
+
+@pytest.mark.parametrize("row", rows_to_add())
+def test_what_is_to_be_written_to_is_there(row: str) -> None:
+    for name in re.findall(r"`([\w./-]+(?:/|\.py|\.pyi|\.rs))`", row):
+        assert any((place / name).exists() for place in (ROOT, PACKAGE)), f"there is no {name}"
+
+
+ITEM = re.compile(r"pub (?:(?:unsafe|const|async) )*(?:fn|struct|enum|trait|type|const|static) (\w+)")
+
+
+def undocumented(crate: Path) -> Iterator[str]:
+    """What a crate exports without a doc comment; methods, fields and variants may speak for themselves."""
+    texts = {file: file.read_text() for file in (crate / "src").rglob("*.rs")}
+    exported = {
+        name
+        for text in texts.values()
+        for use in re.findall(r"^pub use ([^;]+);", text, re.MULTILINE)
+        for name in re.findall(r"\w+", use)
+    }
+    for file, text in texts.items():
+        commented = False
+        for line in text.splitlines():
+            item = ITEM.match(line)
+            if item and item[1] in exported and not commented:
+                yield f"{file.relative_to(ROOT)}: {item[1]}"
+            commented = line.startswith("///") or (commented and not re.match(r"\w|$", line))
+
+
+@pytest.mark.parametrize("crate", sorted((ROOT / "crates").iterdir()), ids=lambda crate: crate.name)
+def test_what_a_crate_exports_says_what_it_is_for(crate: Path) -> None:
+    assert list(undocumented(crate)) == []
