@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from zonevm import images
 from zonevm.cli import execute
-from zonevm.disks import KINDS, SmrDisk
+from zonevm.disks import KINDS, SmrShape
 from zonevm.disks.option import Described, Option
 from zonevm.errors import UsageError, ZonevmError
 from zonevm.faults import Fault, load
@@ -133,9 +133,7 @@ ODD = [
     "5-" + "9" * 5000,
     "16777216P",
 ]
-IMAGE_OPTIONS = [
-    name for name in SmrDisk.options() if name not in ("file", "queues", "controller", "cache", "size")
-]
+IMAGE_OPTIONS = [name for name in SmrShape.options() if name != "size"]
 NO_QEMU = [*RUN, "--qemu=there is none"]
 OF_TEXTS = [
     *(["disk", "create", "new.img", "--size=64M", f"--{name}={{}}"] for name in IMAGE_OPTIONS),
