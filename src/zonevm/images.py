@@ -71,11 +71,11 @@ def create_as(path: _Path, shape: SmrShape) -> None:
 
 
 def _by_options(shape: Callable[_Options, SmrShape]) -> Callable[Concatenate[_Path, _Options], None]:
-    def create(path: _Path, /, *values: _Options.args, **options: _Options.kwargs) -> None:
+    def create(path: _Path, *values: _Options.args, **options: _Options.kwargs) -> None:
         """Create an image as :func:`create_as` does; the options are those of :class:`SmrShape`."""
         create_as(path, shape(*values, **options))
 
-    return create
+    return create  # type: ignore[return-value]  # path may be given by name, which no type can say
 
 
 create = _by_options(SmrShape)
