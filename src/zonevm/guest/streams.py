@@ -47,17 +47,15 @@ class Captured:
         self._passed: Callable[[int], None] | None = None
 
     def start(self, passed: Callable[[int], None], closed: Callable[[], None]) -> None:
-        """See :class:`Sink`."""
         self._passed = passed
 
     def put(self, data: bytes) -> None:
-        """See :class:`Sink`."""
         if data and self._passed:
             self._data += data
             self._passed(len(data))
 
     def join(self) -> None:
-        """See :class:`Sink`."""
+        pass
 
     def value(self) -> bytes:
         """Return all of the output."""
@@ -88,18 +86,15 @@ class Written:
         self._thread: threading.Thread | None = None
 
     def start(self, passed: Callable[[int], None], closed: Callable[[], None]) -> None:
-        """See :class:`Sink`."""
         self._thread = threading.Thread(
             target=self._work, args=(passed, closed), name="zonevm-out", daemon=True
         )
         self._thread.start()
 
     def put(self, data: bytes) -> None:
-        """See :class:`Sink`."""
         self._data.put(data)
 
     def join(self) -> None:
-        """See :class:`Sink`."""
         if self._thread:
             self._thread.join()
 
