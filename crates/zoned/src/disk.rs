@@ -1,0 +1,31 @@
+//! What every zoned disk does: the one that keeps data, and each layer around one.
+
+use crate::{Completion, Data, Geometry, Listener, Request, Submitted, Zone};
+
+/// A zoned disk, used from any number of threads at a time.
+pub trait ZonedDisk<D: Data>: Send + Sync {
+    /// What the medium looks like.
+    fn geometry(&self) -> &Geometry;
+
+    /// Begins a request, and never waits: what cannot be done now is queued, and completes later, once, from any
+    /// thread. What acts on a zone does so in the order in which it was submitted.
+    ///
+    /// `data` are what is written, compared or set, or where it is read to: as long as the request's blocks, a block
+    /// for a fill, none for any other. A disk that keeps them beyond the call clones them.
+    fn submit(&self, request: Request, data: &D) -> Submitted<Completion>;
+
+    /// Zone `number`, one of the disk's, as it is now.
+    fn zone(&self, number: u32) -> Zone;
+
+    /// Has `listener` told of every event from now on. It must not wait, nor submit.
+    fn listen(&self, listener: Listener);
+
+    /// The zone of `lba`, with its number, as it is now; `None` past the end of the disk.
+    fn zone_of(&self, lba: u64) -> Option<(u32, Zone)> {
+        let geometry = self.geometry();
+        (lba < geometry.blocks).then(|| {
+            let number = geometry.zone_of(lba);
+            (number, self.zone(number))
+        })
+    }
+}

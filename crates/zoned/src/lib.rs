@@ -1,0 +1,28 @@
+//! The waist: a zoned medium, whatever protocol presents it and whatever keeps its data.
+//!
+//! Operations come in ([`Request`]), and what came of them goes out ([`Completion`]: an [`Answer`], or a [`Refusal`]
+//! that says why not, in facts and never in a protocol's codes). `Machine` decides and never does I/O. Knows no
+//! command, no file, no thread.
+#![forbid(unsafe_code)]
+
+mod data;
+mod disk;
+mod event;
+mod geometry;
+mod identity;
+mod pending;
+mod plan;
+mod request;
+mod zone;
+
+pub use data::Data;
+pub use disk::ZonedDisk;
+pub use event::{Event, Listener};
+pub use geometry::{Geometry, GeometryError, Kind, PHYSICAL_BLOCK};
+pub use identity::{Identity, IdentityError};
+pub use pending::{pending, Completer, Pending, Submitted, Ticket};
+pub use plan::{Extent, Extents, Failed, Op};
+pub use request::{
+    Action, Answer, Blocks, Completion, Degraded, Operation, Origin, Refusal, Request, Target,
+};
+pub use zone::{Condition, Zone};

@@ -1,0 +1,323 @@
+//! A result now, or later. What is completed at once costs no allocation.
+//!
+//! [`Submitted`] is what a submission returns. Who wants the result of one that is [`Submitted::Pending`] leaves what
+//! is to be done with it ([`Pending::then`]), which then runs once, in the thread that completes. A [`Ticket`] takes a
+//! submission back that was not begun. Knows nothing of disks.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How a submission ended, or that it has not.
+pub enum Submitted<T> {
+    Completed(T),
+    Pending(Pending<T>),
+}
+
+impl<T: Send + 'static> Submitted<T> {
+    /// The result, changed by `change` as soon as it is there.
+    pub fn map<U: Send + 'static>(
+        self,
+        change: impl FnOnce(T) -> U + Send + 'static,
+    ) -> Submitted<U> {
+        match self {
+            Submitted::Completed(result) => Submitted::Completed(change(result)),
+            Submitted::Pending(pending) => Submitted::Pending(pending.map(change)),
+        }
+    }
+
+    /// What `next` submits with the result, as soon as that is there.
+    pub fn and_then<U: Send + 'static>(
+        self,
+        next: impl FnOnce(T) -> Submitted<U> + Send + 'static,
+    ) -> Submitted<U> {
+        match self {
+            Submitted::Completed(result) => next(result),
+            Submitted::Pending(pending) => Submitted::Pending(pending.and_then(next)),
+        }
+    }
+
+    /// Has `then` run with the result: now, or later in the thread that completes.
+    pub fn then(self, then: impl FnOnce(T) + Send + 'static) {
+        match self {
+            Submitted::Completed(result) => then(result),
+            Submitted::Pending(pending) => pending.then(then),
+        }
+    }
+}
+
+type Then<T> = Box<dyn FnOnce(T) + Send>;
+
+/// A result that is not there yet. To drop it is to have no interest in the result, not to take the submission back.
+pub struct Pending<T> {
+    ticket: Ticket,
+    subscribe: Box<dyn FnOnce(Then<T>) + Send>,
+}
+
+impl<T: Send + 'static> Pending<T> {
+    /// A result that never comes.
+    pub fn never() -> Pending<T> {
+        Pending {
+            ticket: Ticket::new(Stage::Withdrawn),
+            subscribe: Box::new(drop),
+        }
+    }
+
+    /// By which the submission can be taken back.
+    pub fn ticket(&self) -> Ticket {
+        self.ticket.clone()
+    }
+
+    /// Has `then` run with the result in the thread that completes, or now if it is there.
+    pub fn then(self, then: impl FnOnce(T) + Send + 'static) {
+        (self.subscribe)(Box::new(then));
+    }
+
+    /// The result, changed by `change`.
+    pub fn map<U: Send + 'static>(
+        self,
+        change: impl FnOnce(T) -> U + Send + 'static,
+    ) -> Pending<U> {
+        let Pending { ticket, subscribe } = self;
+        Pending {
+            ticket,
+            subscribe: Box::new(move |then| {
+                subscribe(Box::new(move |result| then(change(result))));
+            }),
+        }
+    }
+
+    /// What `next` submits with the result.
+    pub fn and_then<U: Send + 'static>(
+        self,
+        next: impl FnOnce(T) -> Submitted<U> + Send + 'static,
+    ) -> Pending<U> {
+        let Pending { ticket, subscribe } = self;
+        let both = ticket.clone();
+        Pending {
+            ticket,
+            subscribe: Box::new(move |then| {
+                subscribe(Box::new(move |result| match next(result) {
+                    Submitted::Completed(result) => then(result),
+                    Submitted::Pending(second) => {
+                        both.follow(second.ticket());
+                        (second.subscribe)(then);
+                    }
+                }));
+            }),
+        }
+    }
+}
+
+/// A submission that may be taken back.
+#[derive(Clone)]
+pub struct Ticket(Arc<Mutex<Stage>>);
+
+enum Stage {
+    /// Nothing was done yet.
+    Waiting,
+    Begun,
+    /// It never completes.
+    Withdrawn,
+    /// It goes on as another.
+    Follows(Ticket),
+}
+
+impl Ticket {
+    fn new(stage: Stage) -> Ticket {
+        Ticket(Arc::new(Mutex::new(stage)))
+    }
+
+    /// Takes the submission back, if nothing of it was done. `true`: it never completes, and nothing of it will be done.
+    /// `false`: it completes soon, or has; or it is about to wait once more, so ask again until it has completed.
+    pub fn withdraw(&self) -> bool {
+        let mut stage = self.stage();
+        match &*stage {
+            Stage::Waiting => {
+                *stage = Stage::Withdrawn;
+                true
+            }
+            Stage::Begun => false,
+            Stage::Withdrawn => true,
+            Stage::Follows(next) => {
+                let next = next.clone();
+                drop(stage);
+                next.withdraw()
+            }
+        }
+    }
+
+    /// Whether it may be begun: it was not taken back.
+    fn begin(&self) -> bool {
+        let mut stage = self.stage();
+        if matches!(*stage, Stage::Waiting) {
+            *stage = Stage::Begun;
+        }
+        matches!(*stage, Stage::Begun)
+    }
+
+    fn follow(&self, next: Ticket) {
+        *self.stage() = Stage::Follows(next);
+    }
+
+    fn stage(&self) -> MutexGuard<'_, Stage> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Slot<T> {
+    Empty,
+    Result(T),
+    Then(Then<T>),
+    Over,
+}
+
+/// The other end of a [`Pending`]: who completes it.
+///
+/// Dropped before, it never completes, and counts as taken back.
+pub struct Completer<T> {
+    ticket: Ticket,
+    slot: Arc<Mutex<Slot<T>>>,
+}
+
+/// A result that is not there yet, and who brings it.
+pub fn pending<T: Send + 'static>() -> (Completer<T>, Pending<T>) {
+    let ticket = Ticket::new(Stage::Waiting);
+    let slot = Arc::new(Mutex::new(Slot::Empty));
+    let completer = Completer {
+        ticket: ticket.clone(),
+        slot: Arc::clone(&slot),
+    };
+    let subscribe = Box::new(move |then: Then<T>| {
+        let mut slot = locked(&slot);
+        match std::mem::replace(&mut *slot, Slot::Over) {
+            Slot::Result(result) => {
+                drop(slot);
+                then(result);
+            }
+            Slot::Empty => *slot = Slot::Then(then),
+            Slot::Then(_) | Slot::Over => {}
+        }
+    });
+    (completer, Pending { ticket, subscribe })
+}
+
+impl<T> Completer<T> {
+    /// Whether to begin: `false` if the submission was taken back, and is to be dropped.
+    pub fn begin(&self) -> bool {
+        self.ticket.begin()
+    }
+
+    /// Completes the submission, unless it was taken back.
+    pub fn complete(self, result: T) {
+        if !self.begin() {
+            return;
+        }
+        let mut slot = locked(&self.slot);
+        match std::mem::replace(&mut *slot, Slot::Over) {
+            Slot::Empty => *slot = Slot::Result(result),
+            Slot::Then(then) => {
+                drop(slot);
+                then(result);
+            }
+            Slot::Result(_) | Slot::Over => {}
+        }
+    }
+}
+
+impl<T> Drop for Completer<T> {
+    fn drop(&mut self) {
+        let over = !matches!(*locked(&self.slot), Slot::Empty | Slot::Then(_));
+        if !over {
+            *self.ticket.stage() = Stage::Withdrawn;
+            // What it holds may lead back to here.
+            let unused = std::mem::replace(&mut *locked(&self.slot), Slot::Over);
+            drop(unused);
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    fn later<T: Send + 'static>() -> (Completer<T>, Submitted<T>) {
+        let (completer, pending) = pending();
+        (completer, Submitted::Pending(pending))
+    }
+
+    #[test]
+    fn a_result_comes_once_whatever_is_first() {
+        let (told, results) = channel();
+        let (completer, submitted) = later();
+        let tell = told.clone();
+        submitted
+            .map(|n: u32| n + 1)
+            .then(move |n| tell.send(n).unwrap());
+        completer.complete(1);
+        let (completer, submitted) = later();
+        completer.complete(5);
+        submitted
+            .map(|n: u32| n + 1)
+            .then(move |n| told.send(n).unwrap());
+        assert_eq!(results.into_iter().collect::<Vec<_>>(), [2, 6]);
+    }
+
+    #[test]
+    fn one_after_the_other() {
+        let (told, results) = channel();
+        let (first, submitted) = later::<u32>();
+        let (second, rest) = later::<u32>();
+        submitted
+            .and_then(move |n| rest.map(move |m| n * m))
+            .then(move |n| told.send(n).unwrap());
+        first.complete(6);
+        second.complete(7);
+        assert_eq!(results.into_iter().collect::<Vec<_>>(), [42]);
+    }
+
+    #[test]
+    fn what_was_not_begun_can_be_withdrawn() {
+        let (completer, pending) = pending::<u32>();
+        let ticket = pending.ticket();
+        pending.then(|_| panic!("it was taken back"));
+        assert!(ticket.withdraw());
+        assert!(!completer.begin());
+        completer.complete(1);
+        assert!(ticket.withdraw());
+    }
+
+    #[test]
+    fn what_was_begun_cannot() {
+        let (completer, pending) = pending::<u32>();
+        assert!(completer.begin());
+        assert!(!pending.ticket().withdraw());
+        completer.complete(1);
+        assert!(!pending.ticket().withdraw());
+    }
+
+    #[test]
+    fn a_ticket_follows_what_comes_after() {
+        let (first, one) = pending::<u32>();
+        let (second, two) = pending::<u32>();
+        let both = one.and_then(move |_| Submitted::Pending(two));
+        let ticket = both.ticket();
+        both.then(|_| panic!("it was taken back"));
+        first.complete(1);
+        assert!(ticket.withdraw());
+        assert!(!second.begin());
+    }
+
+    #[test]
+    fn nobody_left_to_complete_is_as_good_as_withdrawn() {
+        let (completer, pending) = pending::<u32>();
+        assert!(completer.begin());
+        let ticket = pending.ticket();
+        drop(completer);
+        assert!(ticket.withdraw());
+        assert!(Pending::<u32>::never().ticket().withdraw());
+    }
+}
