@@ -76,8 +76,10 @@ impl Outcome {
 /// What a command is for, in the words that layers choose by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
-    /// It reads, verifies or compares blocks.
+    /// Blocks go to the initiator.
     Read,
+    /// It reads blocks, for nothing or to compare them.
+    Verify,
     /// It writes blocks.
     Write,
     /// It makes data stable.
@@ -97,6 +99,8 @@ pub struct Description {
     pub name: Option<&'static str>,
     pub opcode: u8,
     pub group: Group,
+    /// It is carried out whatever the unit has to say first (SPC-5, 5.14).
+    pub unconditional: bool,
     /// The LBA field, as it is in the command; `None` for a command that has none, or names all zones.
     pub lba: Option<u64>,
     /// The number of blocks, as it is in the command; `None` for a command without.
@@ -128,6 +132,9 @@ pub trait Unit<D: Data>: Send + Sync {
 
     /// The protocol's name: `SCSI`, `NVMe`.
     fn protocol(&self) -> &'static str;
+
+    /// Every command that the unit knows, by name, without its fields.
+    fn commands(&self) -> Vec<Description>;
 
     /// What a raw command says. It decides nothing.
     fn describe(&self, raw: &[u8]) -> Description;
