@@ -1,9 +1,10 @@
 //! The command envelope: a protocol's command on its way between a transport and what carries it out.
 //!
 //! A transport hands [`Command`]s to a [`Unit`], a logical unit or namespace; layers are units around a unit, and see
-//! every command, whatever it means. Knows no protocol: what one has of its own, a unit tells ([`Unit::describe`],
-//! [`Unit::refuse`]).
+//! every command, whatever it means. Knows no protocol: what one has of its own, it tells ([`Protocol`]).
 #![forbid(unsafe_code)]
+
+use std::sync::Arc;
 
 use zoned::{Blocks, Data, Submitted};
 
@@ -98,6 +99,8 @@ pub struct Description {
     /// The name as the standard spells it; `None` for a command that the unit does not know.
     pub name: Option<&'static str>,
     pub opcode: u8,
+    /// How many of the bytes are the command; what follows them in its buffer means nothing.
+    pub len: usize,
     pub group: Group,
     /// It is carried out whatever the unit has to say first (SPC-5, 5.14).
     pub unconditional: bool,
@@ -119,6 +122,21 @@ pub enum Failure {
     Attention(u16),
 }
 
+/// What a unit's protocol has to say of raw commands, for layers that know none.
+pub trait Protocol: Send + Sync {
+    /// Its name: `SCSI`, `NVMe`.
+    fn name(&self) -> &'static str;
+
+    /// Every command that the unit knows, without its fields.
+    fn commands(&self) -> Vec<Description>;
+
+    /// What a raw command says. It decides nothing.
+    fn describe(&self, raw: &[u8]) -> Description;
+
+    /// The outcome of a command that fails in this way.
+    fn refuse(&self, failure: Failure) -> Outcome;
+}
+
 /// A logical unit or namespace: carries out commands of a protocol.
 pub trait Unit<D: Data>: Send + Sync {
     /// Begins a command, and never waits.
@@ -130,15 +148,6 @@ pub trait Unit<D: Data>: Send + Sync {
     /// The unit is reset, as by a task management function. No command that was sent before is in flight.
     fn reset(&self);
 
-    /// The protocol's name: `SCSI`, `NVMe`.
-    fn protocol(&self) -> &'static str;
-
-    /// Every command that the unit knows, by name, without its fields.
-    fn commands(&self) -> Vec<Description>;
-
-    /// What a raw command says. It decides nothing.
-    fn describe(&self, raw: &[u8]) -> Description;
-
-    /// The outcome of a command that fails in this way.
-    fn refuse(&self, failure: Failure) -> Outcome;
+    /// The protocol that it speaks.
+    fn protocol(&self) -> Arc<dyn Protocol>;
 }

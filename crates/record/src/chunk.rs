@@ -6,6 +6,9 @@
 
 const MAGIC: &[u8; 8] = b"zvtrace1";
 
+/// Bytes that a row has of the command itself.
+pub(crate) const HEAD: usize = 16;
+
 /// One command. All ones stand for "none" in `lba`, `blocks`, `zone` and `queue`.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
@@ -23,8 +26,8 @@ pub(crate) struct Row {
     pub disk: u16,
     pub queue: u16,
     pub status: u8,
-    /// The first bytes of the CDB: all of it, for every command of a fixed length.
-    pub cdb: [u8; 16],
+    /// The first bytes of the command: all of a CDB, for every command of a fixed length.
+    pub head: [u8; HEAD],
 }
 
 /// Appends a chunk of these rows to `into`.
@@ -48,5 +51,5 @@ pub(crate) fn encode(rows: &[Row], into: &mut Vec<u8>) {
         into.extend(rows.iter().flat_map(|row| column(row).to_le_bytes()));
     }
     into.extend(rows.iter().map(|row| row.status));
-    into.extend(rows.iter().flat_map(|row| row.cdb));
+    into.extend(rows.iter().flat_map(|row| row.head));
 }

@@ -1,18 +1,16 @@
-//! Observers of a disk's commands, each a [`Lun`](vhost_user_scsi::Lun) around another.
+//! Observers of a disk's commands, as layers around a unit of any protocol.
 //!
-//! [`Logged`] keeps the last commands that failed, with what is needed to explain them. [`Traced`] has every
+//! [`Logged`] keeps the last commands that failed, with all that is needed to explain them. [`Traced`] has every
 //! command written to a file, a [`Trace`]. They observe and never change an answer; what a record means in
 //! words is not their business.
 #![forbid(unsafe_code)]
 
-mod address;
 mod chunk;
 mod log;
 mod sense;
 mod trace;
 mod traced;
 
-pub use address::Address;
 pub use log::{Failure, Log, Logged, Open};
 pub use trace::Trace;
 pub use traced::Traced;

@@ -2,36 +2,41 @@
 //!
 //! A zone's state is read right after its command failed. A command that fails changes no zone, and one that
 //! was refused for its zone's state waited for writes in flight there, so this is the state it was judged by,
-//! unless another queue's command came in between: then the record shows that command's state.
+//! unless another command came in between: then the record shows that command's state.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use image::Outcome;
-use vhost_user_scsi::{Lun, Pause};
-use vm_memory::VolatileSlice;
-use zbc::{Condition, Status, Zone};
+use command::{Command, Outcome, Protocol, Unit};
+use zoned::{Condition, Data, Submitted, Zone, ZonedDisk};
 
-use crate::address::trimmed;
-use crate::{now, sense, Address};
+use crate::{now, sense};
 
 /// INSUFFICIENT ZONE RESOURCES.
 const TOO_MANY_OPEN: (u8, u8, u8) = (0x7, 0x55, 0x0E);
 
-/// A command that failed: any status but GOOD, or too small a buffer.
+/// A command that failed: any status but the one of success, or too small a buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// When it ended, in nanoseconds since 1970.
     pub time: u64,
-    /// The CDB, at most 32 bytes.
-    pub cdb: Vec<u8>,
-    pub status: Status,
-    /// Sense data; empty without CHECK CONDITION.
+    /// Its protocol's name.
+    pub protocol: &'static str,
+    /// Its name; `None` for one that the unit does not know.
+    pub name: Option<&'static str>,
+    /// The command as it came, without what follows it in its buffer.
+    pub raw: Vec<u8>,
+    /// The protocol's status code.
+    pub status: u16,
+    /// Sense data; empty where the status has none.
     pub sense: Vec<u8>,
     /// The initiator's buffers were smaller than the transfer.
     pub overrun: bool,
-    pub address: Address,
-    /// The zone of the CDB's LBA, with its number; `None` where there is no such LBA.
+    /// The LBA that the command names, whether the disk has it or not.
+    pub lba: Option<u64>,
+    /// How many logical blocks it names.
+    pub count: Option<u64>,
+    /// The zone of the LBA, with its number; `None` where there is no such LBA.
     pub zone: Option<(u32, Zone)>,
     /// The open zones, for a command that failed because of them.
     pub open: Option<Open>,
@@ -77,40 +82,56 @@ impl Log {
     }
 }
 
-/// A logical unit whose failed commands are logged. One that succeeds costs a branch, and one that is never
-/// answered has not failed.
-pub struct Logged {
-    lun: Arc<dyn Lun>,
-    disk: Arc<image::Disk>,
-    log: Arc<Log>,
+/// A unit whose failed commands are logged. One that succeeds costs a branch, and one that is never answered has not
+/// failed.
+pub struct Logged<D: Data> {
+    unit: Arc<dyn Unit<D>>,
+    noting: Arc<Noting<D>>,
 }
 
-impl Logged {
-    /// Logs to `log` what fails of `lun`, whose zones are those of `disk`.
-    pub fn new(lun: Arc<dyn Lun>, disk: Arc<image::Disk>, log: Arc<Log>) -> Logged {
-        Logged { lun, disk, log }
-    }
+/// What a command is noted with.
+struct Noting<D: Data> {
+    disk: Arc<dyn ZonedDisk<D>>,
+    log: Arc<Log>,
+    protocol: Arc<dyn Protocol>,
+}
 
+impl<D: Data> Logged<D> {
+    /// Logs to `log` what fails of `unit`, whose zones are those of `disk`.
+    pub fn new(unit: Arc<dyn Unit<D>>, disk: Arc<dyn ZonedDisk<D>>, log: Arc<Log>) -> Logged<D> {
+        let noting = Arc::new(Noting {
+            disk,
+            log,
+            protocol: unit.protocol(),
+        });
+        Logged { unit, noting }
+    }
+}
+
+impl<D: Data> Noting<D> {
     #[cold]
-    fn note(&self, cdb: &[u8], outcome: &Outcome) {
-        let address = Address::of(cdb);
-        let sense = &outcome.completion.sense;
+    fn note(&self, raw: &[u8], outcome: &Outcome) {
+        let described = self.protocol.describe(raw);
+        let sense = &outcome.sense;
         self.log.add(Failure {
             time: now(),
-            cdb: trimmed(cdb).to_vec(),
-            status: outcome.completion.status,
+            protocol: self.protocol.name(),
+            name: described.name,
+            raw: raw[..described.len].to_vec(),
+            status: outcome.status,
             sense: sense.clone(),
             overrun: outcome.overrun,
-            address,
-            zone: address.lba.and_then(|lba| self.disk.zone_of(lba)),
+            lba: described.lba,
+            count: described.count,
+            zone: described.lba.and_then(|lba| self.disk.zone_of(lba)),
             open: (sense::code(sense) == TOO_MANY_OPEN).then(|| self.open()),
         });
     }
 
     fn open(&self) -> Open {
         let mut open = Open::default();
-        for zone in self.disk.zones() {
-            match zone.condition {
+        for number in 0..self.disk.geometry().zones() {
+            match self.disk.zone(number).condition {
                 Condition::ExplicitlyOpen => open.explicit += 1,
                 Condition::ImplicitlyOpen => open.implicit += 1,
                 _ => {}
@@ -120,22 +141,33 @@ impl Logged {
     }
 }
 
-impl Lun for Logged {
-    fn execute(
-        &self,
-        cdb: &[u8],
-        out: &[VolatileSlice<'_>],
-        into: &[VolatileSlice<'_>],
-        pause: Pause<'_>,
-    ) -> Option<Outcome> {
-        let outcome = self.lun.execute(cdb, out, into, pause)?;
-        if outcome.completion.status != Status::Good || outcome.overrun {
-            self.note(cdb, &outcome);
+impl<D: Data> Unit<D> for Logged<D> {
+    fn execute(&self, command: &Command<D>) -> Submitted<Outcome> {
+        match self.unit.execute(command) {
+            Submitted::Completed(outcome) => {
+                if !outcome.is_good() {
+                    self.noting.note(command.raw(), &outcome);
+                }
+                Submitted::Completed(outcome)
+            }
+            Submitted::Pending(pending) => {
+                let raw = command.raw().to_vec();
+                let noting = Arc::clone(&self.noting);
+                Submitted::Pending(pending.map(move |outcome| {
+                    if !outcome.is_good() {
+                        noting.note(&raw, &outcome);
+                    }
+                    outcome
+                }))
+            }
         }
-        Some(outcome)
     }
 
     fn reset(&self) {
-        self.lun.reset();
+        self.unit.reset();
+    }
+
+    fn protocol(&self) -> Arc<dyn Protocol> {
+        self.unit.protocol()
     }
 }

@@ -1,79 +1,110 @@
-//! A logical unit whose every command goes to a trace.
+//! A unit whose every command goes to a trace.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use image::Outcome;
-use vhost_user_scsi::{current_queue, Lun, Pause};
-use vm_memory::VolatileSlice;
-use zbc::{Geometry, Status};
+use command::{Command, Description, Outcome, Protocol, Unit};
+use zoned::{Data, Geometry, Submitted};
 
-use crate::chunk::Row;
-use crate::{sense, Address, Trace};
+use crate::chunk::{Row, HEAD};
+use crate::{sense, Trace};
 
-/// A logical unit that is traced: every command that it answers.
-pub struct Traced {
-    lun: Arc<dyn Lun>,
+/// A unit that is traced: every command that it answers.
+pub struct Traced<D: Data> {
+    unit: Arc<dyn Unit<D>>,
+    tracing: Arc<Tracing>,
+}
+
+/// Where rows go, and what they have in common.
+struct Tracing {
     trace: Arc<Trace>,
     disk: u16,
     geometry: Geometry,
+    protocol: Arc<dyn Protocol>,
 }
 
-impl Traced {
-    /// Traces `lun` as disk number `disk` of `trace`.
-    pub fn new(lun: Arc<dyn Lun>, geometry: Geometry, trace: Arc<Trace>, disk: u16) -> Traced {
-        Traced {
-            lun,
+/// What of a row is known before the command is answered.
+struct Begun {
+    start: Instant,
+    queue: Option<u16>,
+    described: Description,
+    head: [u8; HEAD],
+}
+
+impl<D: Data> Traced<D> {
+    /// Traces `unit` as disk number `disk` of `trace`.
+    pub fn new(
+        unit: Arc<dyn Unit<D>>,
+        geometry: Geometry,
+        trace: Arc<Trace>,
+        disk: u16,
+    ) -> Traced<D> {
+        let tracing = Arc::new(Tracing {
             trace,
             disk,
             geometry,
-        }
-    }
-
-    fn row(&self, cdb: &[u8], start: Instant, latency: u64, outcome: &Outcome) -> Row {
-        let Address { lba, blocks } = Address::of(cdb);
-        let on_medium = lba.filter(|&lba| lba < self.geometry.blocks);
-        let moved = outcome.completion.status == Status::Good && !outcome.overrun;
-        let (key, asc, ascq) = sense::code(&outcome.completion.sense);
-        let mut head = [0; 16];
-        let length = cdb.len().min(head.len());
-        head[..length].copy_from_slice(&cdb[..length]);
-        Row {
-            time: self.trace.time(start),
-            latency,
-            lba: lba.unwrap_or(u64::MAX),
-            blocks: blocks.unwrap_or(u64::MAX),
-            length: if moved {
-                outcome.written + outcome.consumed
-            } else {
-                0
-            },
-            zone: on_medium.map_or(u32::MAX, |lba| (lba / self.geometry.zone_blocks) as u32),
-            sense: u32::from_be_bytes([0, key, asc, ascq]),
-            disk: self.disk,
-            queue: current_queue().unwrap_or(u16::MAX),
-            status: outcome.completion.status as u8,
-            cdb: head,
-        }
+            protocol: unit.protocol(),
+        });
+        Traced { unit, tracing }
     }
 }
 
-impl Lun for Traced {
-    fn execute(
-        &self,
-        cdb: &[u8],
-        out: &[VolatileSlice<'_>],
-        into: &[VolatileSlice<'_>],
-        pause: Pause<'_>,
-    ) -> Option<Outcome> {
+impl Tracing {
+    fn add(&self, begun: &Begun, outcome: &Outcome) {
+        let latency = begun.start.elapsed().as_nanos() as u64;
+        let Description { lba, count, .. } = begun.described;
+        let on_medium = lba.filter(|&lba| lba < self.geometry.blocks);
+        let (key, asc, ascq) = sense::code(&outcome.sense);
+        let moved = outcome.written + outcome.consumed;
+        self.trace.add(Row {
+            time: self.trace.time(begun.start),
+            latency,
+            lba: lba.unwrap_or(u64::MAX),
+            blocks: count.unwrap_or(u64::MAX),
+            length: if outcome.is_good() { moved } else { 0 },
+            zone: on_medium.map_or(u32::MAX, |lba| self.geometry.zone_of(lba)),
+            sense: u32::from_be_bytes([0, key, asc, ascq]),
+            disk: self.disk,
+            queue: begun.queue.unwrap_or(u16::MAX),
+            status: outcome.status as u8,
+            head: begun.head,
+        });
+    }
+}
+
+impl<D: Data> Unit<D> for Traced<D> {
+    fn execute(&self, command: &Command<D>) -> Submitted<Outcome> {
         let start = Instant::now();
-        let outcome = self.lun.execute(cdb, out, into, pause)?;
-        let latency = start.elapsed().as_nanos() as u64;
-        self.trace.add(self.row(cdb, start, latency, &outcome));
-        Some(outcome)
+        let raw = command.raw();
+        let mut head = [0; HEAD];
+        let length = raw.len().min(HEAD);
+        head[..length].copy_from_slice(&raw[..length]);
+        let begun = Begun {
+            start,
+            queue: command.queue,
+            described: self.tracing.protocol.describe(raw),
+            head,
+        };
+        match self.unit.execute(command) {
+            Submitted::Completed(outcome) => {
+                self.tracing.add(&begun, &outcome);
+                Submitted::Completed(outcome)
+            }
+            Submitted::Pending(pending) => {
+                let tracing = Arc::clone(&self.tracing);
+                Submitted::Pending(pending.map(move |outcome| {
+                    tracing.add(&begun, &outcome);
+                    outcome
+                }))
+            }
+        }
     }
 
     fn reset(&self) {
-        self.lun.reset();
+        self.unit.reset();
+    }
+
+    fn protocol(&self) -> Arc<dyn Protocol> {
+        self.unit.protocol()
     }
 }

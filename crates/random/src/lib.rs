@@ -1,10 +1,12 @@
 //! Numbers from a seed: the same seed gives the same ones, on every machine and in every version.
+#![forbid(unsafe_code)]
 
 /// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
 #[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
+    /// Numbers of this seed, from the first.
     pub fn new(seed: u64) -> Random {
         Random(seed)
     }
