@@ -2,7 +2,7 @@
 //!
 //! [`Submitted`] is what a submission returns. Who wants the result of one that is [`Submitted::Pending`] leaves what
 //! is to be done with it ([`Pending::then`]), which then runs once, in the thread that completes. A [`Ticket`] takes a
-//! submission back that was not begun. Knows nothing of disks.
+//! submission back that was not begun, or asks for it to begin now. Knows nothing of disks.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -43,6 +43,8 @@ impl<T: Send + 'static> Submitted<T> {
         }
     }
 }
+
+type Hook = Box<dyn FnOnce() + Send>;
 
 type Then<T> = Box<dyn FnOnce(T) + Send>;
 
@@ -112,8 +114,8 @@ impl<T: Send + 'static> Pending<T> {
 pub struct Ticket(Arc<Mutex<Stage>>);
 
 enum Stage {
-    /// Nothing was done yet.
-    Waiting,
+    /// Nothing was done yet. What is to run when it is taken back, or is to begin now.
+    Waiting(Option<Hook>),
     Begun,
     /// It never completes.
     Withdrawn,
@@ -130,9 +132,12 @@ impl Ticket {
     /// `false`: it completes soon, or has; or it is about to wait once more, so ask again until it has completed.
     pub fn withdraw(&self) -> bool {
         let mut stage = self.stage();
-        match &*stage {
-            Stage::Waiting => {
+        match &mut *stage {
+            Stage::Waiting(hook) => {
+                let hook = hook.take();
                 *stage = Stage::Withdrawn;
+                drop(stage);
+                hook.into_iter().for_each(|hook| hook());
                 true
             }
             Stage::Begun => false,
@@ -145,10 +150,28 @@ impl Ticket {
         }
     }
 
+    /// Asks for the submission to begin now, if it waits for no more than time to pass.
+    pub fn hurry(&self) {
+        let mut stage = self.stage();
+        match &mut *stage {
+            Stage::Waiting(hook) => {
+                let hook = hook.take();
+                drop(stage);
+                hook.into_iter().for_each(|hook| hook());
+            }
+            Stage::Begun | Stage::Withdrawn => {}
+            Stage::Follows(next) => {
+                let next = next.clone();
+                drop(stage);
+                next.hurry();
+            }
+        }
+    }
+
     /// Whether it may be begun: it was not taken back.
     fn begin(&self) -> bool {
         let mut stage = self.stage();
-        if matches!(*stage, Stage::Waiting) {
+        if matches!(*stage, Stage::Waiting(_)) {
             *stage = Stage::Begun;
         }
         matches!(*stage, Stage::Begun)
@@ -180,7 +203,7 @@ pub struct Completer<T> {
 
 /// A result that is not there yet, and who brings it.
 pub fn pending<T: Send + 'static>() -> (Completer<T>, Pending<T>) {
-    let ticket = Ticket::new(Stage::Waiting);
+    let ticket = Ticket::new(Stage::Waiting(None));
     let slot = Arc::new(Mutex::new(Slot::Empty));
     let completer = Completer {
         ticket: ticket.clone(),
@@ -204,6 +227,19 @@ impl<T> Completer<T> {
     /// Whether to begin: `false` if the submission was taken back, and is to be dropped.
     pub fn begin(&self) -> bool {
         self.ticket.begin()
+    }
+
+    /// Has `hook` run, once, when the submission is taken back or is to begin now; at once if it was taken back.
+    pub fn when_called(&self, hook: impl FnOnce() + Send + 'static) {
+        let mut stage = self.ticket.stage();
+        match &mut *stage {
+            Stage::Waiting(place) => *place = Some(Box::new(hook)),
+            Stage::Begun | Stage::Follows(_) => {}
+            Stage::Withdrawn => {
+                drop(stage);
+                hook();
+            }
+        }
     }
 
     /// Completes the submission, unless it was taken back.
@@ -309,6 +345,24 @@ mod tests {
         first.complete(1);
         assert!(ticket.withdraw());
         assert!(!second.begin());
+    }
+
+    #[test]
+    fn who_waits_is_called_once() {
+        for withdraw in [false, true] {
+            let (told, calls) = channel();
+            let (completer, pending) = pending::<u32>();
+            let ticket = pending.ticket();
+            completer.when_called(move || told.send(()).unwrap());
+            if withdraw {
+                assert!(ticket.withdraw());
+            } else {
+                ticket.hurry();
+                ticket.hurry();
+            }
+            assert_eq!(calls.iter().count(), 1);
+            assert_ne!(completer.begin(), withdraw);
+        }
     }
 
     #[test]
