@@ -170,6 +170,13 @@ impl Scatter {
     }
 }
 
+impl Default for Scatter {
+    /// Not a byte.
+    fn default() -> Scatter {
+        Scatter::zeroed(0)
+    }
+}
+
 impl Data for Scatter {
     fn len(&self) -> u64 {
         self.len

@@ -3,8 +3,8 @@
 /// Bytes that a request writes from, or reads into.
 ///
 /// They may be a guest's memory, which the guest may change at any moment: two reads of the same byte may differ.
-/// A clone is the same bytes again, kept from going away for as long as it lives.
-pub trait Data: Clone + Send + 'static {
+/// A clone is the same bytes again, kept from going away for as long as it lives. The default is no byte.
+pub trait Data: Clone + Default + Send + Sync + 'static {
     /// Length in bytes.
     fn len(&self) -> u64;
 
