@@ -1,18 +1,17 @@
-//! A rule: a kind of fault, where it strikes, at which commands, and how often. Knows no other rule.
+//! A rule: a kind of fault, where it fires, at which commands, and how often. Knows no other rule.
 
-use std::fmt;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use image::Disk;
-use zbc::Geometry;
+use command::Description;
+use random::Random;
+use zoned::{Blocks, Data, Geometry, Target, ZonedDisk};
 
-use crate::command::Command;
-use crate::kinds::{Fault, Inflict};
-use crate::random::Random;
-use crate::{Kind, Selector};
+use crate::kinds::Effect;
+use crate::matching::zones_of;
+use crate::{Kind, RuleError, Selector};
 
-/// Where a fault strikes.
+/// Where a fault fires.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// Everywhere, and at commands without a place.
@@ -28,15 +27,15 @@ pub enum Place {
 pub struct Rule {
     /// What happens.
     pub kind: Kind,
-    /// Where. A command is struck if its LBAs and these have one in common.
+    /// Where. It matches a command whose LBAs and these have one in common.
     pub place: Place,
     /// At which commands; `None`: those that the kind is made for.
     pub commands: Option<Selector>,
     /// How often at most; `None`: always.
     pub count: Option<u64>,
-    /// How many commands that fit it lets pass first.
+    /// How many commands that match it lets pass first.
     pub after: u64,
-    /// How likely a command that fits is struck, above 0 and up to 1.
+    /// How likely it fires at a command that matches, above 0 and up to 1.
     pub probability: f64,
     /// Where the randomness of this rule comes from.
     pub seed: u64,
@@ -45,7 +44,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// A rule that always strikes, everywhere.
+    /// A rule that always fires, everywhere.
     pub fn new(kind: Kind) -> Rule {
         Rule {
             kind,
@@ -60,17 +59,16 @@ impl Rule {
     }
 
     /// Whether it waits for no command.
-    fn is_immediate(&self) -> bool {
+    pub(crate) fn is_immediate(&self) -> bool {
         self.commands.is_none() && self.after == 0 && self.probability >= 1.0
     }
 }
 
-/// A rule at work on a disk.
-pub(crate) struct Active {
+/// A rule in force on a disk.
+pub(crate) struct Active<D: Data> {
     pub label: String,
-    pub fault: Fault,
-    place: Option<Range<u64>>,
-    zones: Range<u32>,
+    pub effect: Effect<D>,
+    place: Option<Blocks>,
     commands: Selector,
     count: u64,
     after: u64,
@@ -84,46 +82,45 @@ struct Tally {
     random: Random,
 }
 
-/// One stroke of a rule.
-pub(crate) struct Strike {
-    /// The struck LBAs of the command; `None` for a command without LBAs.
-    pub blocks: Option<Range<u64>>,
-    /// Drawn for this stroke.
+/// A rule that fires at a command.
+pub(crate) struct Firing {
+    /// The LBAs of the command that are in the rule's place; `None` for a command without LBAs.
+    pub blocks: Option<Blocks>,
+    /// Drawn for this time.
     pub random: u64,
 }
 
-impl Active {
-    pub fn new(rule: &Rule, disk: &Disk) -> Result<Active, RuleError> {
+impl<D: Data> Active<D> {
+    pub fn new(
+        rule: &Rule,
+        disk: &dyn ZonedDisk<D>,
+        known: &[Description],
+    ) -> Result<Active<D>, RuleError> {
         let geometry = disk.geometry();
-        let fault = rule.kind.fault();
+        let effect = rule.kind.effect();
         let place = blocks(&rule.place, geometry)?;
-        let zones = match (&fault, &place) {
-            (Fault::OnCommand(_), _) => 0..0,
-            (Fault::OnZone(_), None) => return Err(RuleError::NoPlace),
-            (Fault::OnZone(_), Some(place)) => {
-                let zones = geometry.zone_of(place.start)..geometry.zone_of(place.end - 1) + 1;
-                if geometry.is_conventional(zones.start) {
-                    return Err(RuleError::Conventional(zones.start));
-                }
-                zones
+        if let Effect::Zones(_) = effect {
+            let place = place.ok_or(RuleError::NoPlace)?;
+            let first = geometry.zone_of(place.lba);
+            if geometry.is_conventional(first) {
+                return Err(RuleError::Conventional(first));
             }
-        };
+        }
         if let Some(commands) = &rule.commands {
-            let both = |name| commands.may_be(name) && fault.commands().may_be(name);
-            if !zbc::command_names().any(both) {
+            let both = |command| commands.includes(command) && effect.concerns(command);
+            if !known.iter().any(both) {
                 return Err(RuleError::Never(commands.clone()));
             }
         }
         if !(rule.probability > 0.0 && rule.probability <= 1.0) {
             return Err(RuleError::Probability(rule.probability));
         }
-        let once = matches!(fault, Fault::OnZone(_)).then_some(1);
-        let active = Active {
+        let once = matches!(effect, Effect::Zones(_)).then_some(1);
+        Ok(Active {
             label: rule.label.clone(),
             commands: rule.commands.clone().unwrap_or(Selector::Any),
-            fault,
+            effect,
             place,
-            zones,
             count: rule.count.or(once).unwrap_or(u64::MAX),
             after: rule.after,
             probability: rule.probability,
@@ -132,40 +129,40 @@ impl Active {
                 fired: 0,
                 random: Random::new(rule.seed),
             }),
-        };
-        if let (Fault::OnZone(inflict), true) = (&active.fault, rule.is_immediate()) {
-            active
-                .inflict(disk, *inflict)
-                .map_err(RuleError::NotStable)?;
-            active.tally(|tally| tally.fired = 1);
-        }
-        Ok(active)
+        })
     }
 
-    /// How many commands fitted, and how often it struck.
+    /// How many commands matched, and how often it fired.
     pub fn counts(&self) -> (u64, u64) {
         self.tally(|tally| (tally.matched, tally.fired))
     }
 
-    /// Has the zones of the rule's place fail in this way.
-    pub fn inflict(&self, disk: &Disk, fail: Inflict) -> Result<(), image::Error> {
-        fail(disk, self.zones.clone())
+    /// It fired without a command.
+    pub fn fired_at_once(&self) {
+        self.tally(|tally| tally.fired = 1);
     }
 
-    /// Whether it strikes this command now.
-    pub fn strike(&self, command: &Command<'_>) -> Option<Strike> {
-        let blocks = match (&self.place, command.blocks()) {
-            (None, blocks) => blocks,
-            (Some(place), Some(blocks)) => {
-                let common = place.start.max(blocks.start)..place.end.min(blocks.end);
-                if common.is_empty() {
-                    return None;
-                }
-                Some(common)
+    /// The zones of its place.
+    pub fn zones(&self, geometry: &Geometry) -> Target {
+        self.place.map_or(Target::All, |place| {
+            let zones = zones_of(geometry, place);
+            Target::Zones {
+                first: *zones.start(),
+                count: zones.end() - zones.start() + 1,
             }
-            (Some(_), None) => return None,
+        })
+    }
+
+    /// Whether it fires at this command now. `concerns` narrows what its kind is for, as the disk is now.
+    pub fn fires(&self, command: &Description, concerns: impl FnOnce() -> bool) -> Option<Firing> {
+        let blocks = match (self.place, command.blocks) {
+            (None, blocks) => blocks,
+            (Some(place), blocks) => Some(place.common(blocks?)).filter(|common| common.count > 0),
         };
-        if !(self.commands.includes(command) && self.fault.concerns(command)) {
+        if self.place.is_some() && blocks.is_none() {
+            return None;
+        }
+        if !(self.commands.includes(command) && self.effect.concerns(command) && concerns()) {
             return None;
         }
         let random = self.tally(|tally| {
@@ -178,7 +175,7 @@ impl Active {
                 tally.random.draw()
             })
         })?;
-        Some(Strike { blocks, random })
+        Some(Firing { blocks, random })
     }
 
     fn tally<T>(&self, with: impl FnOnce(&mut Tally) -> T) -> T {
@@ -186,16 +183,20 @@ impl Active {
     }
 }
 
-fn blocks(place: &Place, geometry: &Geometry) -> Result<Option<Range<u64>>, RuleError> {
+fn blocks(place: &Place, geometry: &Geometry) -> Result<Option<Blocks>, RuleError> {
+    let from = |range: &Range<u64>| Blocks {
+        lba: range.start,
+        count: range.end - range.start,
+    };
     match place {
         Place::Anywhere => Ok(None),
-        Place::Zone(zone) if *zone < geometry.zones() => Ok(Some(geometry.span(*zone))),
+        Place::Zone(zone) if *zone < geometry.zones() => Ok(Some(from(&geometry.span(*zone)))),
         Place::Zone(zone) => Err(RuleError::Zone {
             zone: *zone,
             zones: geometry.zones(),
         }),
         Place::Blocks(blocks) if !blocks.is_empty() && blocks.end <= geometry.blocks => {
-            Ok(Some(blocks.clone()))
+            Ok(Some(from(blocks)))
         }
         Place::Blocks(blocks) => Err(RuleError::Blocks {
             blocks: blocks.clone(),
@@ -203,82 +204,3 @@ fn blocks(place: &Place, geometry: &Geometry) -> Result<Option<Range<u64>>, Rule
         }),
     }
 }
-
-/// Why a rule cannot be: as it is, or on this disk.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum RuleError {
-    /// The disk has no such zone.
-    Zone {
-        /// The rule's zone.
-        zone: u32,
-        /// How many the disk has.
-        zones: u32,
-    },
-    /// The disk has no such LBAs.
-    Blocks {
-        /// The rule's LBAs.
-        blocks: Range<u64>,
-        /// How many the disk has.
-        capacity: u64,
-    },
-    /// A fault of a zone, and no zone.
-    NoPlace,
-    /// A fault of a sequential zone, and a conventional zone.
-    Conventional(u32),
-    /// The fault strikes none of these commands.
-    Never(Selector),
-    /// Not above 0 and up to 1.
-    Probability(f64),
-    /// Zones failed, and the image could not be told for good.
-    NotStable(image::Error),
-}
-
-impl fmt::Display for RuleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            RuleError::Zone { zone, zones } => write!(
-                f,
-                "there is no zone {zone}: the disk has {zones}, from 0 to {}",
-                zones - 1
-            ),
-            RuleError::Blocks { blocks, capacity } => write!(
-                f,
-                "there are no {} blocks at LBA {}: the disk's last LBA is {}",
-                blocks.end.saturating_sub(blocks.start),
-                blocks.start,
-                capacity - 1
-            ),
-            RuleError::NoPlace => write!(f, "it happens to a zone, and none is given"),
-            RuleError::Conventional(zone) => {
-                write!(
-                    f,
-                    "zone {zone} is conventional, and it happens to sequential zones only"
-                )
-            }
-            RuleError::Never(commands) => write!(f, "it never happens at command {commands}"),
-            RuleError::Probability(probability) => {
-                write!(f, "probability {probability} is not above 0 and up to 1")
-            }
-            RuleError::NotStable(error) => error.fmt(f),
-        }
-    }
-}
-
-impl RuleError {
-    /// What to do about it, or nothing where the message says that already.
-    pub fn hint(&self) -> &str {
-        match self {
-            RuleError::NoPlace => "Give a zone, or LBAs.",
-            RuleError::Conventional(_) => {
-                "Take a sequential zone. A conventional zone has no write pointer to reset, and where one is read-only \
-                 or offline, Linux from 6.19 on refuses the whole disk."
-            }
-            RuleError::Never(_) => "Leave the command out: the fault has commands of its own.",
-            RuleError::NotStable(error) => error.hint(),
-            RuleError::Zone { .. } | RuleError::Blocks { .. } | RuleError::Probability(_) => "",
-        }
-    }
-}
-
-impl std::error::Error for RuleError {}

@@ -2,19 +2,19 @@
 
 use std::fmt;
 
-use crate::command::Command;
+use command::{Description, Group};
 
-/// A choice of SCSI commands.
+/// A choice of commands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selector {
-    /// READ and VERIFY.
+    /// What reads, verifies or compares blocks.
     Read,
-    /// WRITE and WRITE SAME.
+    /// What writes blocks.
     Write,
-    /// OPEN, CLOSE, FINISH ZONE and RESET WRITE POINTER.
+    /// What changes zones as a whole.
     Zone,
     /// Every command that reads, writes, verifies or synchronizes blocks, or manages zones. Others have to be
-    /// named, REPORT ZONES too: an initiator that finds its way about is not in the way of faults.
+    /// named, reports of zones too: an initiator that finds its way about is not in the way of faults.
     Any,
     /// Commands of this name, lower case and with dashes; with the CDB's length behind it or without.
     Name(String),
@@ -22,52 +22,35 @@ pub enum Selector {
     Opcode(u8),
 }
 
-const REPORT_ZONES: u8 = 0x95;
-const READ: &[&str] = &["read", "verify"];
-const WRITE: &[&str] = &["write", "write-same"];
-const ZONE: &[&str] = &[
-    "open-zone",
-    "close-zone",
-    "finish-zone",
-    "reset-write-pointer",
-];
-
 impl Selector {
-    /// Reads `read`, `write`, `zone`, `any`, a command's name with the length of its CDB or without (`WRITE(16)`,
-    /// `write-same`), in any case and with spaces or dashes, or an operation code (`0x88`); `None` for anything
-    /// else.
-    pub fn parse(text: &str) -> Option<Selector> {
+    /// Reads `read`, `write`, `zone`, `any`, the name of one of the `known` commands with the length of its CDB or
+    /// without (`WRITE(16)`, `write-same`), in any case and with spaces or dashes, or an operation code (`0x88`);
+    /// `None` for anything else.
+    pub fn parse(text: &str, known: &[Description]) -> Option<Selector> {
         if let Some(digits) = text.strip_prefix("0x") {
             return u8::from_str_radix(digits, 16).ok().map(Selector::Opcode);
         }
         let text = plain(text);
+        let mut names = known.iter().filter_map(|command| command.name);
         Some(match text.as_str() {
             "read" => Selector::Read,
             "write" => Selector::Write,
             "zone" => Selector::Zone,
             "any" => Selector::Any,
-            _ if zbc::command_names().any(|name| is_called(name, &text)) => Selector::Name(text),
+            _ if names.any(|name| is_called(name, &text)) => Selector::Name(text),
             _ => return None,
         })
     }
 
-    /// Whether it can be a command of this name: for an operation code, which has none, it may.
-    pub(crate) fn may_be(&self, name: &str) -> bool {
-        let among = |names: &[&str]| names.iter().any(|called| is_called(name, called));
+    /// Whether it is for this command.
+    pub(crate) fn includes(&self, command: &Description) -> bool {
         match self {
-            Selector::Read => among(READ),
-            Selector::Write => among(WRITE),
-            Selector::Zone => among(ZONE),
-            Selector::Name(called) => is_called(name, called),
-            Selector::Any | Selector::Opcode(_) => true,
-        }
-    }
-
-    pub(crate) fn includes(&self, command: &Command<'_>) -> bool {
-        match self {
-            Selector::Any => command.blocks().is_some() && command.opcode() != REPORT_ZONES,
-            Selector::Opcode(opcode) => command.opcode() == *opcode,
-            _ => command.name().is_some_and(|name| self.may_be(name)),
+            Selector::Read => matches!(command.group, Group::Read | Group::Verify),
+            Selector::Write => command.group == Group::Write,
+            Selector::Zone => command.group == Group::Zone,
+            Selector::Any => !matches!(command.group, Group::Report | Group::Other),
+            Selector::Name(called) => command.name.is_some_and(|name| is_called(name, called)),
+            Selector::Opcode(opcode) => command.opcode == *opcode,
         }
     }
 }
@@ -99,31 +82,55 @@ fn is_called(name: &str, called: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn command(name: &'static str, group: Group) -> Description {
+        Description {
+            name: Some(name),
+            opcode: 0x42,
+            len: 16,
+            group,
+            unconditional: false,
+            lba: None,
+            count: None,
+            blocks: None,
+        }
+    }
+
+    fn known() -> Vec<Description> {
+        vec![
+            command("READ(16)", Group::Read),
+            command("WRITE SAME(16)", Group::Write),
+            command("TEST UNIT READY", Group::Other),
+            command("SYNCHRONIZE CACHE(10)", Group::Flush),
+        ]
+    }
+
     #[test]
     fn names_groups_and_codes() {
+        let parse = |text: &str| Selector::parse(text, &known());
         let name = |text: &str| Some(Selector::Name(text.into()));
-        assert_eq!(Selector::parse("READ"), Some(Selector::Read));
-        assert_eq!(Selector::parse("any"), Some(Selector::Any));
-        assert_eq!(Selector::parse("WRITE SAME(16)"), name("write-same(16)"));
-        assert_eq!(Selector::parse("Test_Unit_Ready"), name("test-unit-ready"));
-        assert_eq!(
-            Selector::parse("synchronize-cache"),
-            name("synchronize-cache")
-        );
-        assert_eq!(Selector::parse("0x9E"), Some(Selector::Opcode(0x9E)));
+        assert_eq!(parse("READ"), Some(Selector::Read));
+        assert_eq!(parse("any"), Some(Selector::Any));
+        assert_eq!(parse("WRITE SAME(16)"), name("write-same(16)"));
+        assert_eq!(parse("Test_Unit_Ready"), name("test-unit-ready"));
+        assert_eq!(parse("synchronize-cache"), name("synchronize-cache"));
+        assert_eq!(parse("0x9E"), Some(Selector::Opcode(0x9E)));
         for wrong in ["", "reed", "read(11)", "0x", "0x100", "88"] {
-            assert_eq!(Selector::parse(wrong), None, "{wrong}");
+            assert_eq!(parse(wrong), None, "{wrong}");
         }
     }
 
     #[test]
     fn a_group_is_more_than_a_name() {
-        assert!(Selector::Read.may_be("VERIFY(16)"));
-        assert!(Selector::Write.may_be("WRITE SAME(10)"));
-        assert!(!Selector::Write.may_be("RESET WRITE POINTER"));
-        assert!(Selector::Zone.may_be("RESET WRITE POINTER"));
-        assert!(!Selector::Name("write-same".into()).may_be("WRITE(16)"));
-        assert!(Selector::Name("read(16)".into()).may_be("READ(16)"));
-        assert!(!Selector::Name("read(16)".into()).may_be("READ(10)"));
+        let named = |text: &str| Selector::Name(text.into());
+        let verify = command("VERIFY(16)", Group::Verify);
+        let reset = command("RESET WRITE POINTER", Group::Zone);
+        assert!(Selector::Read.includes(&verify));
+        assert!(Selector::Write.includes(&command("WRITE SAME(10)", Group::Write)));
+        assert!(!Selector::Write.includes(&reset));
+        assert!(Selector::Zone.includes(&reset));
+        assert!(!named("write-same").includes(&command("WRITE(16)", Group::Write)));
+        assert!(named("read(16)").includes(&command("READ(16)", Group::Read)));
+        assert!(!named("read(16)").includes(&command("READ(10)", Group::Read)));
+        assert!(!Selector::Any.includes(&command("REPORT ZONES", Group::Report)));
     }
 }

@@ -1,17 +1,15 @@
-//! A command that the disk gives up: ABORTED COMMAND, with no more to say. An initiator may try again.
+//! A command that the disk gives up, with no more to say. An initiator may try again.
 
-use image::Outcome;
+use command::{Command, Failure, Outcome};
+use zoned::{Data, Submitted};
 
-use super::{CommandFault, Rest};
-use crate::command::Command;
-use crate::rule::Strike;
-
-const ABORTED_COMMAND: u8 = 0xB;
+use super::CommandFault;
+use crate::unit::Rest;
 
 pub(crate) struct Aborted;
 
-impl CommandFault for Aborted {
-    fn run(&self, _: &Strike, command: &Command<'_>, _: Rest<'_>) -> Option<Outcome> {
-        command.check(ABORTED_COMMAND, 0, None)
+impl<D: Data> CommandFault<D> for Aborted {
+    fn run(&self, _: &Command<D>, rest: Rest<D>) -> Submitted<Outcome> {
+        Submitted::Completed(rest.behind.protocol.refuse(Failure::Aborted))
     }
 }

@@ -1,47 +1,50 @@
-//! Silent corruption: a bit of what is read is another, and the command says GOOD. The medium stays as it is.
+//! Silent corruption: a bit of what is read is another, and the read succeeds. The medium stays as it is.
 
-use image::Outcome;
-use vm_memory::VolatileSlice;
+use command::{Description, Group};
+use zoned::{Completion, Data, Operation, Request, Submitted};
 
-use super::{CommandFault, Rest};
-use crate::command::Command;
-use crate::rule::Strike;
-use crate::Selector;
+use super::MediumFault;
+use crate::disk::Rest;
+use crate::rule::Firing;
 
 pub(crate) struct BitFlip;
 
-impl CommandFault for BitFlip {
-    fn commands(&self) -> Selector {
-        Selector::Name("read".into())
+impl<D: Data> MediumFault<D> for BitFlip {
+    fn is_for(&self, command: &Description) -> bool {
+        command.group == Group::Read
     }
 
-    /// The bit is any of the struck blocks' as far as they were transferred.
-    fn run(&self, strike: &Strike, command: &Command<'_>, rest: Rest<'_>) -> Option<Outcome> {
-        let outcome = rest(command)?;
-        if let (Some(all), Some(bad)) = (command.blocks(), &strike.blocks) {
-            let bytes = |blocks: u64| blocks * u64::from(command.disk.geometry().block_size);
-            let start = bytes(bad.start - all.start);
-            let end = bytes(bad.end - all.start).min(outcome.written);
+    /// The bit is any of the rule's blocks' as far as they were transferred.
+    fn run(
+        &self,
+        firing: &Firing,
+        request: Request,
+        data: &D,
+        rest: Rest<D>,
+    ) -> Submitted<Completion> {
+        let block = rest.disk.geometry().to_bytes(1);
+        let read = rest.submit(request, data);
+        let (Some(bad), Operation::Read { blocks: all, .. }) = (firing.blocks, request.operation)
+        else {
+            return read;
+        };
+        let start = (bad.lba - all.lba) * block;
+        let end = (bad.end() - all.lba) * block;
+        let (random, data) = (firing.random, data.clone());
+        read.map(move |done| {
+            let end = end.min(done.moved);
             if start < end {
-                let bit = strike.random % ((end - start) * 8);
-                flip(command.into, start + bit / 8, 1 << (bit % 8));
+                let bit = random % ((end - start) * 8);
+                flip(&data, start + bit / 8, 1 << (bit % 8));
             }
-        }
-        Some(outcome)
+            done
+        })
     }
 }
 
-/// Flips the bits of `mask` in byte `at` of the buffers.
-fn flip(buffers: &[VolatileSlice<'_>], mut at: u64, mask: u8) {
-    for buffer in buffers {
-        let len = buffer.len() as u64;
-        if at < len {
-            let byte = buffer.subslice(at as usize, 1).expect("within the buffer");
-            let mut value = [0];
-            byte.copy_to(&mut value);
-            byte.copy_from(&[value[0] ^ mask]);
-            return;
-        }
-        at -= len;
-    }
+/// Flips the bits of `mask` in byte `at`.
+fn flip(data: &impl Data, at: u64, mask: u8) {
+    let mut byte = [0];
+    data.read(at, &mut byte);
+    data.write(at, &[byte[0] ^ mask]);
 }

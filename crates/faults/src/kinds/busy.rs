@@ -1,19 +1,15 @@
-//! A disk that takes no command now: status BUSY (SAM-5, 5.3.1). An initiator tries again.
+//! A disk that takes no command now (SAM-5, 5.3.1: BUSY). An initiator tries again.
 
-use image::Outcome;
-use zbc::{Completion, Status};
+use command::{Command, Failure, Outcome};
+use zoned::{Data, Submitted};
 
-use super::{CommandFault, Rest};
-use crate::command::Command;
-use crate::rule::Strike;
+use super::CommandFault;
+use crate::unit::Rest;
 
 pub(crate) struct Busy;
 
-impl CommandFault for Busy {
-    fn run(&self, _: &Strike, command: &Command<'_>, _: Rest<'_>) -> Option<Outcome> {
-        command.end(Completion {
-            status: Status::Busy,
-            sense: Vec::new(),
-        })
+impl<D: Data> CommandFault<D> for Busy {
+    fn run(&self, _: &Command<D>, rest: Rest<D>) -> Submitted<Outcome> {
+        Submitted::Completed(rest.behind.protocol.refuse(Failure::Busy))
     }
 }

@@ -1,18 +1,19 @@
-//! A disk that takes its time: the command begins later, and those behind it on its queue with it.
+//! A disk that takes its time: the command begins later. Others do not wait for it.
 
 use std::time::Duration;
 
-use image::Outcome;
+use command::{Command, Outcome};
+use zoned::{Data, Submitted};
 
-use super::{CommandFault, Rest};
-use crate::command::Command;
-use crate::rule::Strike;
+use super::CommandFault;
+use crate::unit::Rest;
 
 pub(crate) struct Delay(pub Duration);
 
-impl CommandFault for Delay {
-    fn run(&self, _: &Strike, command: &Command<'_>, rest: Rest<'_>) -> Option<Outcome> {
-        (command.pause)(self.0);
-        rest(command)
+impl<D: Data> CommandFault<D> for Delay {
+    fn run(&self, command: &Command<D>, rest: Rest<D>) -> Submitted<Outcome> {
+        let command = command.clone();
+        let delay = rest.behind.timer.after(self.0);
+        delay.and_then(move |()| rest.execute(&command))
     }
 }

@@ -13,72 +13,91 @@ mod reset_recommended;
 mod unit_attention;
 mod write_error;
 
-use std::ops::Range;
 use std::time::Duration;
 
-use image::{Disk, Error, Outcome};
+use command::{Command, Description, Outcome};
+use zoned::{Completion, Data, Operation, Request, Submitted, Target, ZonedDisk};
 
-use crate::command::Command;
-use crate::rule::Strike;
-use crate::Selector;
+use crate::rule::Firing;
+use crate::{disk, unit};
 
 /// What fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// UNRECOVERED READ ERROR (3/11/00) at the first struck LBA.
+    /// The medium cannot be read, from the first LBA of the rule on.
     ReadError,
-    /// PERIPHERAL DEVICE WRITE FAULT (3/03/00); nothing is written.
+    /// The device does not write; nothing is written.
     WriteError,
-    /// ABORTED COMMAND (B/00/00).
+    /// The command is given up.
     Aborted,
-    /// Status BUSY.
+    /// The disk takes no command now.
     Busy,
-    /// UNIT ATTENTION with this additional sense code and qualifier, in this order.
+    /// Something happened to the disk: the protocol's code for it.
     UnitAttention(u16),
-    /// INSUFFICIENT ZONE RESOURCES (7/55/0E) for what would open a zone.
+    /// No more zones can be open, for what would open one.
     NoZoneResources,
     /// The command begins so much later.
     Delay(Duration),
     /// The command is never completed.
     NoAnswer,
-    /// A bit of the data read is another.
+    /// A bit of the data that are read is another.
     BitFlip,
-    /// The zone's RESET bit is set: RWP recommended.
+    /// The disk would have the zone reset.
     ResetRecommended,
-    /// The zone is in condition READ ONLY.
     ReadOnly,
-    /// The zone is in condition OFFLINE.
     Offline,
 }
 
 /// What a kind does.
-pub(crate) enum Fault {
+pub(crate) enum Effect<D: Data> {
     /// Something to commands.
-    OnCommand(Box<dyn CommandFault>),
-    /// Something to sequential zones, before the command that the rule waits for.
-    OnZone(Inflict),
+    Command(Box<dyn CommandFault<D>>),
+    /// Something to requests of the medium.
+    Medium(Box<dyn MediumFault<D>>),
+    /// Something to sequential zones, before the request that the rule waits for.
+    Zones(fn(Target) -> Operation),
 }
 
-/// Makes zones fail; an error if that could not be made stable.
-pub(crate) type Inflict = fn(&Disk, Range<u32>) -> Result<(), Error>;
-
-/// What becomes of a command behind a rule.
-pub(crate) type Rest<'a> = &'a dyn Fn(&Command<'_>) -> Option<Outcome>;
-
-/// A fault that strikes a command on its way to the disk.
-pub(crate) trait CommandFault: Send + Sync {
-    /// The commands that it is made for.
-    fn commands(&self) -> Selector {
-        Selector::Any
-    }
-
-    /// Whether it can strike the command as the disk is now; the command is one of [`Self::commands`].
-    fn concerns(&self, _: &Command<'_>) -> bool {
+/// A fault that fires at a command on its way to the unit.
+pub(crate) trait CommandFault<D: Data>: Send + Sync {
+    /// Whether it can fire at a command like this.
+    fn concerns(&self, _: &Description) -> bool {
         true
     }
 
-    /// Carries the struck command out, or does not; `rest` does what would be done without this rule.
-    fn run(&self, strike: &Strike, command: &Command<'_>, rest: Rest<'_>) -> Option<Outcome>;
+    /// Carries the command out, or does not; `rest` does what would be done without this rule.
+    fn run(&self, command: &Command<D>, rest: unit::Rest<D>) -> Submitted<Outcome>;
+}
+
+/// A fault that fires at a request on its way to the disk.
+pub(crate) trait MediumFault<D: Data>: Send + Sync {
+    /// Whether it can fire at requests of a command like this.
+    fn is_for(&self, command: &Description) -> bool;
+
+    /// Whether it can fire at this one as the disk is now.
+    fn concerns(&self, _: &Operation, _: &dyn ZonedDisk<D>) -> bool {
+        true
+    }
+
+    /// Carries the request out, or does not; `rest` does what would be done without this rule.
+    fn run(
+        &self,
+        firing: &Firing,
+        request: Request,
+        data: &D,
+        rest: disk::Rest<D>,
+    ) -> Submitted<Completion>;
+}
+
+impl<D: Data> Effect<D> {
+    /// Whether it can fire at commands like this.
+    pub fn concerns(&self, command: &Description) -> bool {
+        match self {
+            Effect::Command(fault) => fault.concerns(command),
+            Effect::Medium(fault) => fault.is_for(command),
+            Effect::Zones(_) => true,
+        }
+    }
 }
 
 impl Kind {
@@ -103,40 +122,22 @@ impl Kind {
         })
     }
 
-    pub(crate) fn fault(&self) -> Fault {
-        Fault::OnCommand(match *self {
-            Kind::ReadError => Box::new(read_error::ReadError),
-            Kind::WriteError => Box::new(write_error::WriteError),
-            Kind::Aborted => Box::new(aborted::Aborted),
-            Kind::Busy => Box::new(busy::Busy),
-            Kind::UnitAttention(code) => Box::new(unit_attention::UnitAttention(code)),
-            Kind::NoZoneResources => Box::new(no_zone_resources::NoZoneResources),
-            Kind::Delay(time) => Box::new(delay::Delay(time)),
-            Kind::NoAnswer => Box::new(no_answer::NoAnswer),
-            Kind::BitFlip => Box::new(bit_flip::BitFlip),
-            Kind::ResetRecommended => return reset_recommended::FAULT,
-            Kind::ReadOnly => return read_only::FAULT,
-            Kind::Offline => return offline::FAULT,
-        })
-    }
-}
-
-impl Fault {
-    pub fn commands(&self) -> Selector {
-        match self {
-            Fault::OnCommand(fault) => fault.commands(),
-            Fault::OnZone(_) => Selector::Any,
-        }
-    }
-
-    /// Whether a rule of this kind can strike `command` now. [`Selector::Any`] does not narrow what a rule chose.
-    pub fn concerns(&self, command: &Command<'_>) -> bool {
-        match self {
-            Fault::OnCommand(fault) => {
-                let commands = fault.commands();
-                (commands == Selector::Any || commands.includes(command)) && fault.concerns(command)
+    pub(crate) fn effect<D: Data>(&self) -> Effect<D> {
+        match *self {
+            Kind::ReadError => Effect::Medium(Box::new(read_error::ReadError)),
+            Kind::WriteError => Effect::Medium(Box::new(write_error::WriteError)),
+            Kind::Aborted => Effect::Command(Box::new(aborted::Aborted)),
+            Kind::Busy => Effect::Command(Box::new(busy::Busy)),
+            Kind::UnitAttention(code) => {
+                Effect::Command(Box::new(unit_attention::UnitAttention(code)))
             }
-            Fault::OnZone(_) => true,
+            Kind::NoZoneResources => Effect::Medium(Box::new(no_zone_resources::NoZoneResources)),
+            Kind::Delay(time) => Effect::Command(Box::new(delay::Delay(time))),
+            Kind::NoAnswer => Effect::Command(Box::new(no_answer::NoAnswer)),
+            Kind::BitFlip => Effect::Medium(Box::new(bit_flip::BitFlip)),
+            Kind::ResetRecommended => Effect::Zones(reset_recommended::fail),
+            Kind::ReadOnly => Effect::Zones(read_only::fail),
+            Kind::Offline => Effect::Zones(offline::fail),
         }
     }
 }

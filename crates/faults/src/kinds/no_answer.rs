@@ -1,15 +1,15 @@
-//! A disk that lost a command: it is not carried out, and never completed.
+//! A disk that lost a command: it is not carried out, and never completed. Nothing waits for it.
 
-use image::Outcome;
+use command::{Command, Outcome};
+use zoned::{Data, Pending, Submitted};
 
-use super::{CommandFault, Rest};
-use crate::command::Command;
-use crate::rule::Strike;
+use super::CommandFault;
+use crate::unit::Rest;
 
 pub(crate) struct NoAnswer;
 
-impl CommandFault for NoAnswer {
-    fn run(&self, _: &Strike, _: &Command<'_>, _: Rest<'_>) -> Option<Outcome> {
-        None
+impl<D: Data> CommandFault<D> for NoAnswer {
+    fn run(&self, _: &Command<D>, _: Rest<D>) -> Submitted<Outcome> {
+        Submitted::Pending(Pending::never())
     }
 }

@@ -1,7 +1,8 @@
 //! A zone that can be neither read nor written: condition OFFLINE, for good.
 
-use image::Disk;
+use zoned::{Degraded, Operation, Target};
 
-use super::Fault;
-
-pub(crate) const FAULT: Fault = Fault::OnZone(Disk::take_offline);
+pub(crate) fn fail(target: Target) -> Operation {
+    let to = Degraded::Offline;
+    Operation::Degrade { target, to }
+}

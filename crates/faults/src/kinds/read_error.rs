@@ -1,44 +1,60 @@
-//! A medium that cannot be read: UNRECOVERED READ ERROR, at the first LBA that is struck.
+//! A medium that cannot be read, from the first LBA of the rule on.
 
-use image::Outcome;
-use zbc::Status;
+use command::{Description, Group};
+use zoned::{Blocks, Completion, Data, Operation, Refusal, Request, Submitted};
 
-use super::{CommandFault, Rest};
-use crate::command::Command;
-use crate::rule::Strike;
-use crate::Selector;
-
-const MEDIUM_ERROR: u8 = 0x3;
-const UNRECOVERED_READ_ERROR: u16 = 0x1100;
+use super::MediumFault;
+use crate::disk::Rest;
+use crate::rule::Firing;
 
 pub(crate) struct ReadError;
 
-impl CommandFault for ReadError {
-    fn commands(&self) -> Selector {
-        Selector::Read
+impl<D: Data> MediumFault<D> for ReadError {
+    fn is_for(&self, command: &Description) -> bool {
+        matches!(command.group, Group::Read | Group::Verify)
     }
 
     /// The blocks in front of the first bad one are transferred, as a disk does that meets it.
-    fn run(&self, strike: &Strike, command: &Command<'_>, rest: Rest<'_>) -> Option<Outcome> {
-        let (Some(all), Some(bad)) = (command.blocks(), &strike.blocks) else {
-            return rest(command);
+    fn run(
+        &self,
+        firing: &Firing,
+        request: Request,
+        data: &D,
+        rest: Rest<D>,
+    ) -> Submitted<Completion> {
+        let Some((bad, (all, before))) = firing.blocks.zip(split(request.operation)) else {
+            return rest.submit(request, data);
         };
-        let failed = command.check(MEDIUM_ERROR, UNRECOVERED_READ_ERROR, Some(bad.start));
-        if bad.start == all.start {
-            return failed;
+        let refusal = Refusal::Unreadable { lba: bad.lba };
+        let count = bad.lba - all.lba;
+        if count == 0 {
+            return Submitted::Completed(refusal.into());
         }
-        let cdb = command.of_blocks(bad.start - all.start);
-        let before = rest(&Command {
-            cdb: &cdb,
-            ..*command
-        })?;
-        if before.overrun || before.completion.status != Status::Good {
-            return Some(before);
-        }
-        failed.map(|failed| Outcome {
-            written: before.written,
-            consumed: before.consumed,
-            ..failed
-        })
+        let bytes = rest.disk.geometry().to_bytes(count);
+        let operation = before(Blocks { count, ..all });
+        let front = Request {
+            operation,
+            ..request
+        };
+        rest.submit(front, &data.first(bytes))
+            .map(move |done| Completion {
+                result: done.result.and(Err(refusal)),
+                ..done
+            })
     }
+}
+
+/// The blocks of a request that reads, and the same of others.
+fn split(operation: Operation) -> Option<(Blocks, impl Fn(Blocks) -> Operation)> {
+    let (Operation::Read { blocks, .. }
+    | Operation::Verify { blocks }
+    | Operation::Compare { blocks }) = operation
+    else {
+        return None;
+    };
+    Some((blocks, move |blocks| match operation {
+        Operation::Read { stable, .. } => Operation::Read { blocks, stable },
+        Operation::Compare { .. } => Operation::Compare { blocks },
+        _ => Operation::Verify { blocks },
+    }))
 }

@@ -1,7 +1,8 @@
 //! A zone that can be written no more: condition READ ONLY, for good.
 
-use image::Disk;
+use zoned::{Degraded, Operation, Target};
 
-use super::Fault;
-
-pub(crate) const FAULT: Fault = Fault::OnZone(Disk::make_read_only);
+pub(crate) fn fail(target: Target) -> Operation {
+    let to = Degraded::ReadOnly;
+    Operation::Degrade { target, to }
+}

@@ -1,8 +1,7 @@
-//! A zone whose write pointer the disk recommends to reset: the RESET bit in REPORT ZONES, until it is reset.
+//! A zone whose write pointer the disk recommends to reset: RWP RECOMMENDED, until it is reset.
 
-use super::Fault;
+use zoned::{Operation, Target};
 
-pub(crate) const FAULT: Fault = Fault::OnZone(|disk, zones| {
-    zones.for_each(|zone| disk.recommend_reset(zone));
-    Ok(())
-});
+pub(crate) fn fail(target: Target) -> Operation {
+    Operation::RecommendReset { target }
+}

@@ -1,24 +1,29 @@
-//! A disk that cannot write: PERIPHERAL DEVICE WRITE FAULT. Nothing is written, and the write pointer stays.
+//! A disk that cannot write: nothing is written, and the write pointer stays.
 
-use image::Outcome;
+use command::{Description, Group};
+use zoned::{Completion, Data, Refusal, Request, Submitted};
 
-use super::{CommandFault, Rest};
-use crate::command::Command;
-use crate::rule::Strike;
-use crate::Selector;
-
-const MEDIUM_ERROR: u8 = 0x3;
-const PERIPHERAL_DEVICE_WRITE_FAULT: u16 = 0x0300;
+use super::MediumFault;
+use crate::disk::Rest;
+use crate::rule::Firing;
 
 pub(crate) struct WriteError;
 
-impl CommandFault for WriteError {
-    fn commands(&self) -> Selector {
-        Selector::Write
+impl<D: Data> MediumFault<D> for WriteError {
+    fn is_for(&self, command: &Description) -> bool {
+        command.group == Group::Write
     }
 
-    fn run(&self, strike: &Strike, command: &Command<'_>, _: Rest<'_>) -> Option<Outcome> {
-        let lba = strike.blocks.as_ref().map(|blocks| blocks.start);
-        command.check(MEDIUM_ERROR, PERIPHERAL_DEVICE_WRITE_FAULT, lba)
+    fn run(
+        &self,
+        firing: &Firing,
+        request: Request,
+        data: &D,
+        rest: Rest<D>,
+    ) -> Submitted<Completion> {
+        match firing.blocks {
+            Some(bad) => Submitted::Completed(Refusal::WriteFault { lba: bad.lba }.into()),
+            None => rest.submit(request, data),
+        }
     }
 }
