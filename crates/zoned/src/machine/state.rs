@@ -1,0 +1,136 @@
+//! What is decided under the machine's lock: which zones are open and held, and who waits.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::ops::Range;
+
+use crate::word::Word;
+use crate::{Condition, Request};
+
+/// Invariant: `implicit`, `explicit` and `closed` agree with the zone words whenever the lock is free.
+pub(super) struct State<W> {
+    pub implicit: BTreeSet<u32>,
+    pub explicit: u32,
+    pub closed: u32,
+    /// Zones that plans make active when they are finished, or that are active in the stable state until then.
+    pub reserved: u32,
+    /// Zones that were filled, and whose FULL may not be stable: without power they would be active. Kept only where
+    /// there is a limit of active zones.
+    pub unstable: BTreeSet<u32>,
+    /// Somebody was asked to make them stable.
+    pub flushing: bool,
+    /// Held by plans.
+    busy: Vec<Range<u32>>,
+    /// In order of arrival.
+    pub waiting: VecDeque<Waiting<W>>,
+}
+
+/// A request that is parked.
+pub(super) struct Waiting<W> {
+    pub request: Request,
+    /// The zones that it changes.
+    pub zones: Range<u32>,
+    pub waiter: W,
+}
+
+/// What a plan holds, and what it changes when it is finished.
+#[derive(Debug)]
+pub(crate) enum Hold {
+    /// Nothing: reads, and all writes to conventional zones.
+    Nothing,
+    /// A sequential zone that is being written.
+    Write(Write),
+    /// Sequential write preferred zones that are being written by one request.
+    Writes {
+        writes: Vec<Write>,
+        zones: Range<u32>,
+    },
+    /// Zones that were reset, and whose space is being given back.
+    Emptied {
+        /// What they were.
+        before: Vec<(u32, Word)>,
+        zones: Range<u32>,
+        /// How many of them are active until that is stable.
+        reserved: u32,
+    },
+    /// A zone whose descriptor extension is being set.
+    Extension { zone: u32 },
+}
+
+/// A write to a zone: its words before and after.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Write {
+    pub zone: u32,
+    pub before: Word,
+    pub after: Word,
+}
+
+impl<W> State<W> {
+    pub fn new() -> State<W> {
+        State {
+            implicit: BTreeSet::new(),
+            explicit: 0,
+            closed: 0,
+            reserved: 0,
+            unstable: BTreeSet::new(),
+            flushing: false,
+            busy: Vec::new(),
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// Whether one of `zones` is busy, or wanted by one of the first `ahead` requests that wait.
+    pub fn is_held(&self, zones: &Range<u32>, ahead: usize) -> bool {
+        let common = |other: &Range<u32>| other.start < zones.end && zones.start < other.end;
+        self.busy.iter().any(common)
+            || self
+                .waiting
+                .iter()
+                .take(ahead)
+                .any(|one| common(&one.zones))
+    }
+
+    /// Whether a plan holds `zone`.
+    pub fn holds(&self, zone: u32) -> bool {
+        self.busy.iter().any(|busy| busy.contains(&zone))
+    }
+
+    pub fn is_busy(&self) -> bool {
+        !self.busy.is_empty()
+    }
+
+    pub fn hold(&mut self, zones: Range<u32>) {
+        self.busy.push(zones);
+    }
+
+    pub fn let_go(&mut self, zones: &Range<u32>) {
+        if let Some(at) = self.busy.iter().position(|busy| busy == zones) {
+            self.busy.swap_remove(at);
+        }
+    }
+
+    /// The condition of `zone` changes.
+    pub fn count(&mut self, zone: u32, before: Condition, after: Condition) {
+        if before == after {
+            return;
+        }
+        match before {
+            Condition::ImplicitlyOpen => {
+                self.implicit.remove(&zone);
+            }
+            Condition::ExplicitlyOpen => self.explicit -= 1,
+            Condition::Closed => self.closed -= 1,
+            Condition::Full => {
+                self.unstable.remove(&zone);
+            }
+            _ => {}
+        }
+        match after {
+            Condition::ImplicitlyOpen => {
+                self.implicit.insert(zone);
+            }
+            Condition::ExplicitlyOpen => self.explicit += 1,
+            Condition::Closed => self.closed += 1,
+            _ => {}
+        }
+    }
+}
