@@ -16,6 +16,8 @@ mod plan;
 mod recommended;
 mod request;
 mod table;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod word;
 mod zone;
 

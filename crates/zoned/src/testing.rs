@@ -1,0 +1,304 @@
+//! A zoned disk in memory, for tests of what is above the waist. Nothing of it is fast.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::{
+    fresh_word, pending, Answer, Completer, Completion, Data, Event, Extent, Extents, Failed,
+    Geometry, Listener, Machine, Op, Plan, Refusal, Request, Resumed, Step, Submitted, Zone,
+    ZonedDisk,
+};
+
+/// Bytes of its own.
+#[derive(Clone, Default)]
+pub struct Bytes(Arc<Mutex<Vec<u8>>>);
+
+impl Bytes {
+    /// These bytes.
+    pub fn new(bytes: Vec<u8>) -> Bytes {
+        Bytes(Arc::new(Mutex::new(bytes)))
+    }
+
+    /// A copy.
+    pub fn to_vec(&self) -> Vec<u8> {
+        locked(&self.0).clone()
+    }
+}
+
+impl Data for Bytes {
+    fn len(&self) -> u64 {
+        locked(&self.0).len() as u64
+    }
+
+    fn read(&self, at: u64, into: &mut [u8]) -> usize {
+        let bytes = locked(&self.0);
+        let from = &bytes[(at as usize).min(bytes.len())..];
+        let count = from.len().min(into.len());
+        into[..count].copy_from_slice(&from[..count]);
+        count
+    }
+
+    fn write(&self, at: u64, from: &[u8]) -> usize {
+        let mut bytes = locked(&self.0);
+        let at = (at as usize).min(bytes.len());
+        let into = &mut bytes[at..];
+        let count = into.len().min(from.len());
+        into[..count].copy_from_slice(&from[..count]);
+        count
+    }
+
+    /// A copy, which no test changes.
+    fn first(&self, len: u64) -> Bytes {
+        let bytes = locked(&self.0);
+        Bytes::new(bytes[..bytes.len().min(len as usize)].to_vec())
+    }
+}
+
+/// A request that waits, or whose I/O does.
+struct Waiter<D> {
+    data: D,
+    completer: Completer<Completion>,
+}
+
+/// A zoned disk in memory.
+pub struct RamDisk<D> {
+    machine: Machine<Vec<AtomicU64>, Waiter<D>>,
+    medium: Mutex<Vec<u8>>,
+    extensions: Mutex<Vec<Vec<u8>>>,
+    holding: AtomicBool,
+    held: Mutex<Vec<(Plan, Waiter<D>)>>,
+    listeners: Mutex<Vec<Listener>>,
+}
+
+impl<D: Data> RamDisk<D> {
+    /// A new disk, of a geometry that is valid.
+    ///
+    /// # Panics
+    /// If it is not.
+    pub fn new(geometry: Geometry) -> RamDisk<D> {
+        geometry.validate().expect("a geometry that can be");
+        let words =
+            (0..geometry.zones()).map(|zone| AtomicU64::new(fresh_word(&geometry, zone).to_le()));
+        let words = words.collect();
+        RamDisk {
+            medium: Mutex::new(vec![0; geometry.bytes() as usize]),
+            extensions: Mutex::new(vec![Vec::new(); geometry.zones() as usize]),
+            machine: Machine::new(geometry, words).expect("fresh words"),
+            holding: AtomicBool::new(false),
+            held: Mutex::default(),
+            listeners: Mutex::default(),
+        }
+    }
+
+    /// From now on I/O waits for [`Self::release`].
+    pub fn hold(&self) {
+        self.holding.store(true, Ordering::SeqCst);
+    }
+
+    /// How many requests' I/O waits.
+    pub fn held(&self) -> usize {
+        locked(&self.held).len()
+    }
+
+    /// Carries out the I/O of the `number`th request that waits for that, in the order in which they were begun.
+    pub fn release(&self, number: usize) {
+        let (plan, waiter) = locked(&self.held).remove(number);
+        self.carry_out(plan, waiter);
+    }
+
+    /// Lets all I/O go on, and from now on none waits.
+    pub fn release_all(&self) {
+        self.holding.store(false, Ordering::SeqCst);
+        while self.held() > 0 {
+            self.release(0);
+        }
+    }
+
+    /// Power off and on, with nothing lost.
+    pub fn power_cycle(&self) {
+        self.machine.power_cycle(|_, word| word);
+        for listener in &*locked(&self.listeners) {
+            listener(Event::PowerCut);
+        }
+    }
+
+    /// The descriptor extension of `zone`.
+    pub fn extension(&self, zone: u32) -> Vec<u8> {
+        locked(&self.extensions)[zone as usize].clone()
+    }
+
+    fn carry_out(&self, plan: Plan, waiter: Waiter<D>) {
+        if !waiter.completer.begin() {
+            let (_, resumed) = self.machine.finish(plan, Err(Failed::NotStable));
+            return self.go_on(resumed);
+        }
+        let (moved, result) = self.perform(plan.op(), &waiter.data);
+        let (result, resumed) = self.machine.finish(plan, result);
+        waiter.completer.complete(Completion { result, moved });
+        self.go_on(resumed);
+    }
+
+    fn go_on(&self, resumed: Resumed<Waiter<D>>) {
+        for one in resumed.decided {
+            match one.step {
+                Ok(Step::Plan(plan)) => self.begin_io(plan, one.waiter),
+                Ok(Step::Done(answer)) => one.waiter.completer.complete(answered(answer)),
+                Ok(Step::Parked { .. }) => unreachable!("it was decided"),
+                Err(refusal) => one.waiter.completer.complete(refusal.into()),
+            }
+        }
+        if resumed.flush {
+            self.all_stable();
+        }
+    }
+
+    fn begin_io(&self, plan: Plan, waiter: Waiter<D>) {
+        if self.holding.load(Ordering::SeqCst) {
+            locked(&self.held).push((plan, waiter));
+        } else {
+            self.carry_out(plan, waiter);
+        }
+    }
+
+    fn all_stable(&self) {
+        let resumed = self.machine.stable(Some(&|_| true));
+        self.go_on(resumed);
+    }
+
+    fn perform(&self, op: &Op, data: &D) -> (u64, Result<(), Failed>) {
+        let mut medium = locked(&self.medium);
+        match op {
+            Op::Read { extents, .. } => (read(&medium, extents, data), Ok(())),
+            Op::Verify { .. } | Op::Flush | Op::Degrade { .. } => (0, Ok(())),
+            Op::Compare { extents } => compare(&medium, extents, data),
+            Op::Write {
+                offset,
+                len,
+                skipped,
+                ..
+            } => {
+                medium[(offset - skipped) as usize..*offset as usize].fill(0);
+                data.read(0, &mut medium[*offset as usize..][..*len as usize]);
+                (*len, Ok(()))
+            }
+            Op::Fill {
+                offset,
+                len,
+                skipped,
+                ..
+            } => {
+                medium[(offset - skipped) as usize..*offset as usize].fill(0);
+                let mut block = vec![0; self.machine.geometry().block_size as usize];
+                data.read(0, &mut block);
+                for into in medium[*offset as usize..][..*len as usize].chunks_mut(block.len()) {
+                    into.copy_from_slice(&block);
+                }
+                (data.len(), Ok(()))
+            }
+            Op::Discard { ranges, .. } => {
+                for &(offset, len) in ranges {
+                    medium[offset as usize..][..len as usize].fill(0xDD);
+                }
+                (0, Ok(()))
+            }
+            Op::Extension { zone } => {
+                let mut extension = vec![0; data.len() as usize];
+                data.read(0, &mut extension);
+                locked(&self.extensions)[*zone as usize] = extension;
+                (data.len(), Ok(()))
+            }
+        }
+    }
+}
+
+impl<D: Data> ZonedDisk<D> for RamDisk<D> {
+    fn geometry(&self) -> &Geometry {
+        self.machine.geometry()
+    }
+
+    fn submit(&self, request: Request, data: &D) -> Submitted<Completion> {
+        let (completer, later) = pending();
+        let mut waiter = Some(Waiter {
+            data: data.clone(),
+            completer,
+        });
+        let step = self
+            .machine
+            .begin(request, || waiter.take().expect("it is parked once"));
+        match (step, waiter) {
+            (Ok(Step::Plan(plan)), Some(waiter)) => self.begin_io(plan, waiter),
+            (Ok(Step::Parked { flush: true }), _) => self.all_stable(),
+            (Ok(Step::Done(answer)), _) => return Submitted::Completed(answered(answer)),
+            (Err(refusal), _) => return Submitted::Completed(refusal.into()),
+            _ => {}
+        }
+        Submitted::Pending(later)
+    }
+
+    fn zone(&self, number: u32) -> Zone {
+        self.machine.zone(number)
+    }
+
+    fn listen(&self, listener: Listener) {
+        locked(&self.listeners).push(listener);
+    }
+}
+
+/// What a request came to; it has to be there by now.
+///
+/// # Panics
+/// If it is not.
+pub fn completed<T: Send + 'static>(submitted: Submitted<T>) -> T {
+    let (told, result) = std::sync::mpsc::channel();
+    submitted.then(move |completion| told.send(completion).expect("the test waits"));
+    result.try_recv().expect("a completion")
+}
+
+/// The refusal of a request, if it was refused.
+pub fn refused(completion: Completion) -> Option<Refusal> {
+    completion.result.err()
+}
+
+fn answered(answer: Answer) -> Completion {
+    Completion {
+        result: Ok(answer),
+        moved: 0,
+    }
+}
+
+fn read(medium: &[u8], extents: &Extents, data: &impl Data) -> u64 {
+    let mut done = 0;
+    for extent in extents.iter() {
+        done += match extent {
+            Extent::Data { offset, len } => {
+                data.write(done, &medium[offset as usize..][..len as usize])
+            }
+            Extent::Zeroes { len, .. } => data.write(done, &vec![0; len as usize]),
+        } as u64;
+    }
+    done
+}
+
+fn compare(medium: &[u8], extents: &Extents, data: &impl Data) -> (u64, Result<(), Failed>) {
+    let mut done = 0;
+    for extent in extents.iter() {
+        let (offset, expected) = match extent {
+            Extent::Data { offset, len } => {
+                (offset, medium[offset as usize..][..len as usize].to_vec())
+            }
+            Extent::Zeroes { offset, len } => (offset, vec![0; len as usize]),
+        };
+        let mut sent = vec![0; expected.len()];
+        data.read(done, &mut sent);
+        done += sent.len() as u64;
+        if let Some(at) = expected.iter().zip(&sent).position(|(a, b)| a != b) {
+            let offset = offset + at as u64;
+            return (done, Err(Failed::Differs { offset }));
+        }
+    }
+    (done, Ok(()))
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
