@@ -10,8 +10,9 @@ pub trait ZonedDisk<D: Data>: Send + Sync {
     /// Begins a request, and never waits: what cannot be done now is queued, and completes later, once, from any
     /// thread. What acts on a zone does so in the order in which it was submitted.
     ///
-    /// `data` are what is written, compared or set, or where it is read to: as long as the request's blocks, a block
-    /// for a fill, none for any other. A disk that keeps them beyond the call clones them.
+    /// `data` are what is written, compared or set, or where it is read to: at least as long as the request's blocks, of
+    /// which no more is used; a block, or nothing, for a fill; nothing for any other. A disk that keeps them beyond the
+    /// call clones them.
     fn submit(&self, request: Request, data: &D) -> Submitted<Completion>;
 
     /// Zone `number`, one of the disk's, as it is now.

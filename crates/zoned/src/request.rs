@@ -153,10 +153,6 @@ pub enum Refusal {
     WriteBoundary {
         zone: u32,
     },
-    /// `count` blocks are not what the data or the operation have room for.
-    WrongLength {
-        count: u64,
-    },
     Full {
         zone: u32,
     },

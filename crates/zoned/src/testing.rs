@@ -1,5 +1,6 @@
 //! A zoned disk in memory, for tests of what is above the waist. Nothing of it is fast.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -60,10 +61,48 @@ struct Waiter<D> {
     completer: Completer<Completion>,
 }
 
+/// What is not zeroes of a medium, by sectors.
+#[derive(Default)]
+struct Medium(HashMap<u64, [u8; SECTOR]>);
+
+/// The smallest block.
+const SECTOR: usize = 512;
+
+impl Medium {
+    fn read(&self, offset: u64, len: u64) -> Vec<u8> {
+        let sectors = offset / SECTOR as u64..(offset + len) / SECTOR as u64;
+        let sector = |at| self.0.get(&at).copied().unwrap_or([0; SECTOR]);
+        sectors.flat_map(sector).collect()
+    }
+
+    fn write(&mut self, offset: u64, bytes: &[u8]) {
+        for (at, sector) in (offset / SECTOR as u64..).zip(bytes.chunks_exact(SECTOR)) {
+            self.0
+                .insert(at, sector.try_into().expect("a whole sector"));
+        }
+    }
+
+    fn fill(&mut self, offset: u64, len: u64, block: &[u8]) {
+        for at in (0..len).step_by(block.len()) {
+            self.write(offset + at, block);
+        }
+    }
+
+    /// Nobody may read it any more.
+    fn discard(&mut self, offset: u64, len: u64) {
+        let gone = offset / SECTOR as u64..(offset + len) / SECTOR as u64;
+        for (at, sector) in &mut self.0 {
+            if gone.contains(at) {
+                *sector = [0xDD; SECTOR];
+            }
+        }
+    }
+}
+
 /// A zoned disk in memory.
 pub struct RamDisk<D> {
     machine: Machine<Vec<AtomicU64>, Waiter<D>>,
-    medium: Mutex<Vec<u8>>,
+    medium: Mutex<Medium>,
     extensions: Mutex<Vec<Vec<u8>>>,
     holding: AtomicBool,
     held: Mutex<Vec<(Plan, Waiter<D>)>>,
@@ -81,7 +120,7 @@ impl<D: Data> RamDisk<D> {
             (0..geometry.zones()).map(|zone| AtomicU64::new(fresh_word(&geometry, zone).to_le()));
         let words = words.collect();
         RamDisk {
-            medium: Mutex::new(vec![0; geometry.bytes() as usize]),
+            medium: Mutex::default(),
             extensions: Mutex::new(vec![Vec::new(); geometry.zones() as usize]),
             machine: Machine::new(geometry, words).expect("fresh words"),
             holding: AtomicBool::new(false),
@@ -177,8 +216,10 @@ impl<D: Data> RamDisk<D> {
                 skipped,
                 ..
             } => {
-                medium[(offset - skipped) as usize..*offset as usize].fill(0);
-                data.read(0, &mut medium[*offset as usize..][..*len as usize]);
+                let mut bytes = vec![0; *len as usize];
+                data.read(0, &mut bytes);
+                medium.fill(offset - skipped, *skipped, &[0; SECTOR]);
+                medium.write(*offset, &bytes);
                 (*len, Ok(()))
             }
             Op::Fill {
@@ -187,17 +228,15 @@ impl<D: Data> RamDisk<D> {
                 skipped,
                 ..
             } => {
-                medium[(offset - skipped) as usize..*offset as usize].fill(0);
                 let mut block = vec![0; self.machine.geometry().block_size as usize];
                 data.read(0, &mut block);
-                for into in medium[*offset as usize..][..*len as usize].chunks_mut(block.len()) {
-                    into.copy_from_slice(&block);
-                }
-                (data.len(), Ok(()))
+                medium.fill(offset - skipped, *skipped, &[0; SECTOR]);
+                medium.fill(*offset, *len, &block);
+                (data.len().min(block.len() as u64), Ok(()))
             }
             Op::Discard { ranges, .. } => {
                 for &(offset, len) in ranges {
-                    medium[offset as usize..][..len as usize].fill(0xDD);
+                    medium.discard(offset, len);
                 }
                 (0, Ok(()))
             }
@@ -266,26 +305,22 @@ fn answered(answer: Answer) -> Completion {
     }
 }
 
-fn read(medium: &[u8], extents: &Extents, data: &impl Data) -> u64 {
+fn read(medium: &Medium, extents: &Extents, data: &impl Data) -> u64 {
     let mut done = 0;
     for extent in extents.iter() {
         done += match extent {
-            Extent::Data { offset, len } => {
-                data.write(done, &medium[offset as usize..][..len as usize])
-            }
+            Extent::Data { offset, len } => data.write(done, &medium.read(offset, len)),
             Extent::Zeroes { len, .. } => data.write(done, &vec![0; len as usize]),
         } as u64;
     }
     done
 }
 
-fn compare(medium: &[u8], extents: &Extents, data: &impl Data) -> (u64, Result<(), Failed>) {
+fn compare(medium: &Medium, extents: &Extents, data: &impl Data) -> (u64, Result<(), Failed>) {
     let mut done = 0;
     for extent in extents.iter() {
         let (offset, expected) = match extent {
-            Extent::Data { offset, len } => {
-                (offset, medium[offset as usize..][..len as usize].to_vec())
-            }
+            Extent::Data { offset, len } => (offset, medium.read(offset, len)),
             Extent::Zeroes { offset, len } => (offset, vec![0; len as usize]),
         };
         let mut sent = vec![0; expected.len()];

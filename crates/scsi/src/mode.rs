@@ -4,11 +4,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::api::Op;
-use crate::request::{Answer, Reply, Request};
+use zoned::Operation;
+
+use crate::answer::{Answer, Buffer, Context, Reply};
 use crate::sense::Sense;
-use crate::unit::{Unit, UnitState};
-use crate::zones::Hold;
+use crate::unit::UnitState;
 
 /// A mode page. The pages here have at most one thing that MODE SELECT may change, each a bit at the
 /// same place: bit 2 of byte 2.
@@ -70,12 +70,12 @@ impl Page {
 }
 
 /// MODE SENSE(6), (10).
-pub(crate) fn sense(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
-    let long_cdb = request.cdb.len() == 10;
+pub(crate) fn sense(context: &Context<'_>) -> Answer {
+    let long_cdb = context.cdb.len() == 10;
     let (page_control, code, subpage) = (
-        request.byte(2) >> 6,
-        request.byte(2) & 0x3F,
-        request.byte(3),
+        context.cdb.byte(2) >> 6,
+        context.cdb.byte(2) & 0x3F,
+        context.cdb.byte(3),
     );
     if !matches!(subpage, 0 | ALL_SUBPAGES) {
         return Err(Sense::cdb_field(3));
@@ -86,7 +86,7 @@ pub(crate) fn sense(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
         .filter(|page| code == ALL_PAGES || code == page.code())
     {
         pages.extend(match page_control {
-            0 => page.current(unit.state),
+            0 => page.current(context.state),
             1 => page.changeable(),
             2 => page.defaults.to_vec(),
             _ => return Err(Sense::SAVING_NOT_SUPPORTED),
@@ -95,20 +95,20 @@ pub(crate) fn sense(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
     if pages.is_empty() {
         return Err(Sense::cdb_bit(2, 5));
     }
-    let no_block_descriptor = request.bit(1, 3);
-    let long_lba = long_cdb && request.bit(1, 4);
+    let no_block_descriptor = context.cdb.bit(1, 3);
+    let long_lba = long_cdb && context.cdb.bit(1, 4);
     let descriptor = match (no_block_descriptor, long_lba) {
         (true, _) => Vec::new(),
-        (false, false) => short_block_descriptor(unit),
-        (false, true) => long_block_descriptor(unit),
+        (false, false) => short_block_descriptor(context),
+        (false, true) => long_block_descriptor(context),
     };
     let mut data = header(long_cdb, long_lba, descriptor.len(), pages.len());
     data.extend(descriptor);
     data.extend(pages);
     if long_cdb {
-        Reply::cut(data, request.be16(7))
+        Reply::cut(data, context.cdb.be16(7))
     } else {
-        Reply::cut(data, request.byte(4))
+        Reply::cut(data, context.cdb.byte(4))
     }
 }
 
@@ -130,55 +130,55 @@ fn header(long_cdb: bool, long_lba: bool, descriptors: usize, pages: usize) -> V
 }
 
 /// SBC-4, 6.5.2.2; FFFFFFFFh blocks: more than fit.
-fn short_block_descriptor(unit: &Unit<'_>) -> Vec<u8> {
-    let blocks = u32::try_from(unit.geometry.blocks).unwrap_or(u32::MAX);
+fn short_block_descriptor(context: &Context<'_>) -> Vec<u8> {
+    let blocks = u32::try_from(context.geometry.blocks).unwrap_or(u32::MAX);
     let mut descriptor = blocks.to_be_bytes().to_vec();
-    descriptor.extend(unit.geometry.block_size.to_be_bytes());
+    descriptor.extend(context.geometry.block_size.to_be_bytes());
     descriptor
 }
 
 /// SBC-4, 6.5.2.3.
-fn long_block_descriptor(unit: &Unit<'_>) -> Vec<u8> {
-    let mut descriptor = unit.geometry.blocks.to_be_bytes().to_vec();
+fn long_block_descriptor(context: &Context<'_>) -> Vec<u8> {
+    let mut descriptor = context.geometry.blocks.to_be_bytes().to_vec();
     descriptor.extend([0; 4]);
-    descriptor.extend(unit.geometry.block_size.to_be_bytes());
+    descriptor.extend(context.geometry.block_size.to_be_bytes());
     descriptor
 }
 
 /// MODE SELECT(6), (10): all of the parameter list is changed, or nothing.
-pub(crate) fn select(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
-    let page_format = request.bit(1, 4);
+pub(crate) fn select(context: &Context<'_>) -> Answer {
+    let page_format = context.cdb.bit(1, 4);
     if !page_format {
         return Err(Sense::cdb_bit(1, 4));
     }
-    let long_cdb = request.cdb.len() == 10;
+    let long_cdb = context.cdb.len() == 10;
     let len = if long_cdb {
-        request.be16(7)
+        context.cdb.be16(7)
     } else {
-        u16::from(request.byte(4))
+        u16::from(context.cdb.byte(4))
     };
     if len == 0 {
         return Reply::GOOD;
     }
-    let list = match request.parameters(len.into()) {
+    let list = match context.parameters(len.into()) {
         Ok(list) => list,
         Err(overrun) => return Ok(overrun),
     };
-    let pages_at = check_descriptors(unit, &list, long_cdb)?;
-    let changes = parse_pages(unit, &list, pages_at)?;
+    let pages_at = check_descriptors(context, &list, long_cdb)?;
+    let changes = parse_pages(context, &list, pages_at)?;
 
-    let cached = unit.state.write_cache.load(Ordering::Relaxed);
+    let cached = context.state.write_cache.load(Ordering::Relaxed);
     for (setting, value) in changes {
         setting.store(value, Ordering::Relaxed);
     }
-    if cached && unit.state.writes_through() {
-        return Ok(Reply::Io(Op::Flush, Hold::Nothing));
+    if cached && context.state.writes_through() {
+        return Ok(Reply::Medium(Operation::Flush, Buffer::None));
     }
     Reply::GOOD
 }
 
 /// Checks the header and the block descriptor, which may only say what is so; where the pages start.
-fn check_descriptors(unit: &Unit<'_>, list: &[u8], long_cdb: bool) -> Result<usize, Sense> {
+fn check_descriptors(context: &Context<'_>, list: &[u8], long_cdb: bool) -> Result<usize, Sense> {
     let header_len = if long_cdb { 8 } else { 4 };
     let header = list.get(..header_len).ok_or(Sense::PARAMETER_LIST_LENGTH)?;
     let (medium_type_at, len_at) = if long_cdb { (2, 6) } else { (1, 3) };
@@ -190,9 +190,9 @@ fn check_descriptors(unit: &Unit<'_>, list: &[u8], long_cdb: bool) -> Result<usi
         .fold(0, |len, &byte| len << 8 | usize::from(byte));
     let long_lba = long_cdb && header[4] & 0x01 != 0;
     let expected = if long_lba {
-        long_block_descriptor(unit)
+        long_block_descriptor(context)
     } else {
-        short_block_descriptor(unit)
+        short_block_descriptor(context)
     };
     if len == 0 {
         return Ok(header_len);
@@ -216,7 +216,7 @@ fn check_descriptors(unit: &Unit<'_>, list: &[u8], long_cdb: bool) -> Result<usi
 
 /// The settings that the pages from byte `at` on change, and to what.
 fn parse_pages<'a>(
-    unit: &Unit<'a>,
+    context: &Context<'a>,
     list: &[u8],
     mut at: usize,
 ) -> Result<Vec<(&'a AtomicBool, bool)>, Sense> {
@@ -232,14 +232,14 @@ fn parse_pages<'a>(
             return Err(Sense::parameter_field(at as u16 + 1));
         }
         let found = list.get(at..at + len).ok_or(Sense::PARAMETER_LIST_LENGTH)?;
-        let (current, changeable) = (page.current(unit.state), page.changeable());
+        let (current, changeable) = (page.current(context.state), page.changeable());
         for byte in 2..len {
             if (found[byte] ^ current[byte]) & !changeable[byte] != 0 {
                 return Err(Sense::parameter_field((at + byte) as u16));
             }
         }
         if let Some(setting) = page.setting {
-            changes.push((setting(unit.state), found[SETTING_BYTE] & SETTING != 0));
+            changes.push((setting(context.state), found[SETTING_BYTE] & SETTING != 0));
         }
         at += len;
     }

@@ -1,13 +1,17 @@
 //! Sense data: why a command failed (SPC-5, 4.4), and its two formats on the wire.
 
-use crate::api::{Completion, Status};
+use command::Outcome;
+
+use crate::Status;
 
 const NO_SENSE: u8 = 0x0;
 const NOT_READY: u8 = 0x2;
 const MEDIUM_ERROR: u8 = 0x3;
+const HARDWARE_ERROR: u8 = 0x4;
 const ILLEGAL_REQUEST: u8 = 0x5;
 const UNIT_ATTENTION: u8 = 0x6;
 const DATA_PROTECT: u8 = 0x7;
+const ABORTED_COMMAND: u8 = 0xB;
 const MISCOMPARE: u8 = 0xE;
 
 /// Why a command failed.
@@ -36,9 +40,15 @@ impl Sense {
     pub const NONE: Sense = Sense::new(NO_SENSE, 0x0000);
     /// INITIALIZING COMMAND REQUIRED: the unit was stopped.
     pub const STOPPED: Sense = Sense::new(NOT_READY, 0x0402);
+    /// PERIPHERAL DEVICE WRITE FAULT.
+    pub const WRITE_FAULT: Sense = Sense::new(MEDIUM_ERROR, 0x0300);
     pub const WRITE_ERROR: Sense = Sense::new(MEDIUM_ERROR, 0x0C00);
     pub const READ_ERROR: Sense = Sense::new(MEDIUM_ERROR, 0x1100);
     pub const MISCOMPARE: Sense = Sense::new(MISCOMPARE, 0x1D00);
+    /// INTERNAL TARGET FAILURE.
+    pub const TARGET_FAILURE: Sense = Sense::new(HARDWARE_ERROR, 0x4400);
+    pub const ABORTED: Sense = Sense::new(ABORTED_COMMAND, 0x0000);
+    pub const NO_LOGICAL_UNIT: Sense = Sense::new(ILLEGAL_REQUEST, 0x2500);
     pub const PARAMETER_LIST_LENGTH: Sense = Sense::new(ILLEGAL_REQUEST, 0x1A00);
     pub const UNKNOWN_OPERATION_CODE: Sense = Sense::new(ILLEGAL_REQUEST, 0x2000);
     pub const LBA_OUT_OF_RANGE: Sense = Sense::new(ILLEGAL_REQUEST, 0x2100);
@@ -63,6 +73,11 @@ impl Sense {
             code,
             detail: Detail::None,
         }
+    }
+
+    /// What an initiator has to know, by additional sense code and qualifier.
+    pub const fn attention(code: u16) -> Sense {
+        Sense::new(UNIT_ATTENTION, code)
     }
 
     /// INVALID FIELD IN CDB: the field that starts at `byte`, as a whole.
@@ -113,10 +128,11 @@ impl Sense {
     }
 
     /// CHECK CONDITION with this sense data.
-    pub fn completion(&self, descriptor_format: bool) -> Completion {
-        Completion {
-            status: Status::CheckCondition,
+    pub fn outcome(&self, descriptor_format: bool) -> Outcome {
+        Outcome {
+            status: Status::CheckCondition as u16,
             sense: self.encode(descriptor_format),
+            ..Outcome::default()
         }
     }
 
@@ -179,10 +195,7 @@ fn field_pointer(in_cdb: bool, byte: u16, bit: Option<u8>) -> [u8; 3] {
     [0x80 | u8::from(in_cdb) << 6 | bit, high, low]
 }
 
-/// GOOD.
-pub(crate) fn good() -> Completion {
-    Completion {
-        status: Status::Good,
-        sense: Vec::new(),
-    }
+/// Fixed format sense data of this key, additional sense code and qualifier.
+pub fn fixed_sense(key: u8, code: u16) -> Vec<u8> {
+    Sense::new(key, code).encode(false)
 }

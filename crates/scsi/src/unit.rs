@@ -2,19 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use crate::api::{Geometry, Identity, Op};
-use crate::request::{Answer, Reply, Request};
-use crate::sense::Sense;
-use crate::zones::{Hold, Zones};
+use zoned::Operation;
 
-/// What a command function may see of the device.
-#[derive(Clone, Copy)]
-pub(crate) struct Unit<'a> {
-    pub geometry: &'a Geometry,
-    pub identity: &'a Identity,
-    pub state: &'a UnitState,
-    pub zones: Zones<'a>,
-}
+use crate::answer::{Answer, Buffer, Context, Reply};
+use crate::sense::Sense;
 
 /// What power on and reset set back. Each part is independent of the others, hence no lock.
 pub(crate) struct UnitState {
@@ -82,38 +73,38 @@ impl UnitState {
 }
 
 /// TEST UNIT READY (SPC-5).
-pub(crate) fn test_unit_ready(_: &Unit<'_>, _: &Request<'_>) -> Answer {
+pub(crate) fn test_unit_ready(_: &Context<'_>) -> Answer {
     Reply::GOOD
 }
 
 /// REQUEST SENSE (SPC-5): the pending unit attention, or the state of the medium, as data.
-pub(crate) fn request_sense(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
-    let sense = match unit.state.take_attention() {
+pub(crate) fn request_sense(context: &Context<'_>) -> Answer {
+    let sense = match context.state.take_attention() {
         Some(attention) => attention,
-        None if unit.state.is_stopped() => Sense::STOPPED,
+        None if context.state.is_stopped() => Sense::STOPPED,
         None => Sense::NONE,
     };
-    let descriptor_format = request.bit(1, 0);
-    Reply::cut(sense.encode(descriptor_format), request.byte(4))
+    let descriptor_format = context.cdb.bit(1, 0);
+    Reply::cut(sense.encode(descriptor_format), context.cdb.byte(4))
 }
 
 /// START STOP UNIT (SBC-4), without power conditions: stop flushes, unless NO_FLUSH says not to.
-pub(crate) fn start_stop(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
-    let start = request.bit(4, 0);
-    let no_flush = request.bit(4, 2);
-    unit.state.stopped.store(!start, Ordering::Relaxed);
+pub(crate) fn start_stop(context: &Context<'_>) -> Answer {
+    let start = context.cdb.bit(4, 0);
+    let no_flush = context.cdb.bit(4, 2);
+    context.state.stopped.store(!start, Ordering::Relaxed);
     if start || no_flush {
         Reply::GOOD
     } else {
-        Ok(Reply::Io(Op::Flush, Hold::Nothing))
+        Ok(Reply::Medium(Operation::Flush, Buffer::None))
     }
 }
 
 /// READ CAPACITY(10) (SBC-4): a last LBA of more than 32 bits is FFFFFFFFh.
-pub(crate) fn read_capacity_10(unit: &Unit<'_>, _: &Request<'_>) -> Answer {
-    let last = u32::try_from(unit.geometry.blocks - 1).unwrap_or(u32::MAX);
+pub(crate) fn read_capacity_10(context: &Context<'_>) -> Answer {
+    let last = u32::try_from(context.geometry.blocks - 1).unwrap_or(u32::MAX);
     let mut data = last.to_be_bytes().to_vec();
-    data.extend(unit.geometry.block_size.to_be_bytes());
+    data.extend(context.geometry.block_size.to_be_bytes());
     Ok(Reply::Data(data))
 }
 
@@ -121,12 +112,12 @@ pub(crate) fn read_capacity_10(unit: &Unit<'_>, _: &Request<'_>) -> Answer {
 ///
 /// LBPME is zero, and there is no UNMAP: a host-managed disk gives space back by RESET WRITE POINTER, and
 /// ZBC-2's command list for such disks has no logical block provisioning.
-pub(crate) fn read_capacity_16(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
+pub(crate) fn read_capacity_16(context: &Context<'_>) -> Answer {
     const RC_BASIS_LAST_LBA: u8 = 1 << 4;
     let mut data = vec![0; 32];
-    data[0..8].copy_from_slice(&(unit.geometry.blocks - 1).to_be_bytes());
-    data[8..12].copy_from_slice(&unit.geometry.block_size.to_be_bytes());
+    data[0..8].copy_from_slice(&(context.geometry.blocks - 1).to_be_bytes());
+    data[8..12].copy_from_slice(&context.geometry.block_size.to_be_bytes());
     data[12] = RC_BASIS_LAST_LBA;
-    data[13] = unit.geometry.physical_blocks().ilog2() as u8;
-    Reply::cut(data, request.be32(10))
+    data[13] = context.geometry.physical_blocks().ilog2() as u8;
+    Reply::cut(data, context.cdb.be32(10))
 }

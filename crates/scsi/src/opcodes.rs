@@ -1,23 +1,22 @@
 //! REPORT SUPPORTED OPERATION CODES (SPC-5, 6.35): the command table, told to the initiator.
 
+use crate::answer::{Answer, Context, Reply};
 use crate::commands::{Command, COMMANDS};
-use crate::request::{Answer, Reply, Request};
 use crate::sense::Sense;
-use crate::unit::Unit;
 
 /// A command timeouts descriptor that indicates no timeouts.
 const TIMEOUTS: [u8; 12] = [0, 0x0A, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// REPORT SUPPORTED OPERATION CODES.
-pub(crate) fn report(_: &Unit<'_>, request: &Request<'_>) -> Answer {
-    let timeouts = request.bit(2, 7);
-    let (opcode, action) = (request.byte(3), request.be16(4));
+pub(crate) fn report(context: &Context<'_>) -> Answer {
+    let timeouts = context.cdb.bit(2, 7);
+    let (opcode, action) = (context.cdb.byte(3), context.cdb.be16(4));
     let of_opcode = COMMANDS.iter().filter(|command| command.opcode() == opcode);
     let has_actions = of_opcode.clone().any(|command| command.has_service_action);
     let exact = of_opcode
         .clone()
         .find(|command| u16::from(command.service_action()) == action);
-    let data = match request.byte(2) & 0x07 {
+    let data = match context.cdb.byte(2) & 0x07 {
         0 => all(timeouts),
         1 if has_actions => return Err(Sense::cdb_bit(2, 2)),
         1 => one(of_opcode.clone().next(), timeouts),
@@ -27,7 +26,7 @@ pub(crate) fn report(_: &Unit<'_>, request: &Request<'_>) -> Answer {
         2 | 3 => one(exact, timeouts),
         _ => return Err(Sense::cdb_bit(2, 2)),
     };
-    Reply::cut(data, request.be32(6))
+    Reply::cut(data, context.cdb.be32(6))
 }
 
 fn all(timeouts: bool) -> Vec<u8> {

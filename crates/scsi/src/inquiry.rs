@@ -1,10 +1,10 @@
 //! INQUIRY (SPC-5, 6.7) and the vital product data pages.
 
-use crate::api::Identity;
+use zoned::Identity;
+
+use crate::answer::{Answer, Context, Reply};
 use crate::block::MAX_TRANSFER;
-use crate::request::{Answer, Reply, Request};
 use crate::sense::Sense;
-use crate::unit::Unit;
 
 /// Peripheral device types (SPC-5): direct access block device, which a host-aware disk is; and host-managed zoned
 /// block device.
@@ -18,7 +18,7 @@ const VERSION_DESCRIPTORS: [u16; 4] = [0x00A0, 0x05C0, 0x0600, 0x0620];
 const NOT_REPORTED: u32 = u32::MAX;
 
 /// A vital product data page: its code, and what follows the page length.
-type Page = (u8, fn(&Unit<'_>) -> Vec<u8>);
+type Page = (u8, fn(&Context<'_>) -> Vec<u8>);
 
 /// All pages, by code.
 const PAGES: &[Page] = &[
@@ -31,27 +31,27 @@ const PAGES: &[Page] = &[
 ];
 
 /// INQUIRY.
-pub(crate) fn inquiry(unit: &Unit<'_>, request: &Request<'_>) -> Answer {
-    let vital_product_data = request.bit(1, 0);
-    let code = request.byte(2);
+pub(crate) fn inquiry(context: &Context<'_>) -> Answer {
+    let vital_product_data = context.cdb.bit(1, 0);
+    let code = context.cdb.byte(2);
     let data = if vital_product_data {
         let page = PAGES.iter().find(|page| page.0 == code);
         let (_, body) = page.ok_or(Sense::cdb_field(2))?;
-        let body = body(unit);
-        let mut data = vec![device_type(unit), code];
+        let body = body(context);
+        let mut data = vec![device_type(context), code];
         data.extend((body.len() as u16).to_be_bytes());
         data.extend(body);
         data
     } else if code == 0 {
-        standard(unit)
+        standard(context)
     } else {
         return Err(Sense::cdb_field(2));
     };
-    Reply::cut(data, request.be16(3))
+    Reply::cut(data, context.cdb.be16(3))
 }
 
-fn device_type(unit: &Unit<'_>) -> u8 {
-    if unit.geometry.host_aware {
+fn device_type(context: &Context<'_>) -> u8 {
+    if context.geometry.writes_anywhere() {
         DIRECT_ACCESS
     } else {
         HOST_MANAGED
@@ -59,16 +59,16 @@ fn device_type(unit: &Unit<'_>) -> u8 {
 }
 
 /// Standard INQUIRY data.
-fn standard(unit: &Unit<'_>) -> Vec<u8> {
+fn standard(context: &Context<'_>) -> Vec<u8> {
     const HISUP: u8 = 0x10;
     const CMDQUE: u8 = 0x02;
     let mut data = vec![0; 96];
-    data[0] = device_type(unit);
+    data[0] = device_type(context);
     data[2] = SPC_5;
     data[3] = HISUP | 2;
     data[4] = 96 - 5;
     data[7] = CMDQUE;
-    data[8..36].copy_from_slice(&names(unit.identity));
+    data[8..36].copy_from_slice(&names(context.identity));
     for (at, version) in VERSION_DESCRIPTORS.into_iter().enumerate() {
         data[58 + 2 * at..60 + 2 * at].copy_from_slice(&version.to_be_bytes());
     }
@@ -89,23 +89,23 @@ fn names(identity: &Identity) -> [u8; 28] {
     names
 }
 
-fn supported_pages(_: &Unit<'_>) -> Vec<u8> {
+fn supported_pages(_: &Context<'_>) -> Vec<u8> {
     PAGES.iter().map(|page| page.0).collect()
 }
 
-fn unit_serial_number(unit: &Unit<'_>) -> Vec<u8> {
-    unit.identity.serial.as_bytes().to_vec()
+fn unit_serial_number(context: &Context<'_>) -> Vec<u8> {
+    context.identity.serial.as_bytes().to_vec()
 }
 
 /// The WWN as NAA and as SCSI name string, and the T10 vendor name (SPC-5, 7.7.6).
-fn device_identification(unit: &Unit<'_>) -> Vec<u8> {
+fn device_identification(context: &Context<'_>) -> Vec<u8> {
     const BINARY: u8 = 1;
     const ASCII: u8 = 2;
     const UTF_8: u8 = 3;
     const T10_VENDOR: u8 = 1;
     const NAA: u8 = 3;
     const SCSI_NAME: u8 = 8;
-    let identity = unit.identity;
+    let identity = context.identity;
     let mut vendor = names(identity)[..24].to_vec();
     vendor.extend(identity.serial.as_bytes());
     let mut name = format!("naa.{:016X}", identity.wwn).into_bytes();
@@ -123,26 +123,26 @@ fn device_identification(unit: &Unit<'_>) -> Vec<u8> {
 }
 
 /// SBC-4, 6.6.4.
-fn block_limits(unit: &Unit<'_>) -> Vec<u8> {
+fn block_limits(context: &Context<'_>) -> Vec<u8> {
     const WSNZ: u8 = 0x01;
-    let most = MAX_TRANSFER / unit.geometry.block_size;
+    let most = MAX_TRANSFER / context.geometry.block_size;
     let mut page = vec![0; 0x3C];
     page[0] = WSNZ;
-    page[2..4].copy_from_slice(&(unit.geometry.physical_blocks() as u16).to_be_bytes());
+    page[2..4].copy_from_slice(&(context.geometry.physical_blocks() as u16).to_be_bytes());
     page[4..8].copy_from_slice(&most.to_be_bytes());
     page[32..40].copy_from_slice(&u64::from(most).to_be_bytes());
     page
 }
 
 /// SBC-4, 6.6.2. ZONED says that a disk is host-aware; that it is host-managed, the peripheral device type says.
-fn block_device_characteristics(unit: &Unit<'_>) -> Vec<u8> {
+fn block_device_characteristics(context: &Context<'_>) -> Vec<u8> {
     const HOST_AWARE: u8 = 1 << 4;
     const ROTATIONS_A_MINUTE: u16 = 7200;
     const FORM_FACTOR_3_5_INCHES: u8 = 2;
     let mut page = vec![0; 0x3C];
     page[0..2].copy_from_slice(&ROTATIONS_A_MINUTE.to_be_bytes());
     page[3] = FORM_FACTOR_3_5_INCHES;
-    if unit.geometry.host_aware {
+    if context.geometry.writes_anywhere() {
         page[4] = HOST_AWARE;
     }
     page
@@ -150,21 +150,25 @@ fn block_device_characteristics(unit: &Unit<'_>) -> Vec<u8> {
 
 /// ZBC-2, 6.5.2. The limit on open zones is one of sequential write required zones; for sequential write preferred
 /// ones there is an optimal number.
-fn zoned_block_device_characteristics(unit: &Unit<'_>) -> Vec<u8> {
+fn zoned_block_device_characteristics(context: &Context<'_>) -> Vec<u8> {
     const URSWRZ: u8 = 0x01;
     /// A zone alignment method; the granularity follows.
     const CONSTANT_ZONE_STARTING_LBA_OFFSETS: u8 = 0x08;
     let mut page = vec![0; 0x3C];
-    if unit.geometry.urswrz {
+    if context.geometry.unrestricted_reads {
         page[0] = URSWRZ;
     }
-    let max_open = unit.geometry.max_open.unwrap_or(NOT_REPORTED);
+    let max_open = context.geometry.max_open.unwrap_or(NOT_REPORTED);
     page[4..16].fill(0xFF);
-    let at = if unit.geometry.host_aware { 4 } else { 12 };
+    let at = if context.geometry.writes_anywhere() {
+        4
+    } else {
+        12
+    };
     page[at..at + 4].copy_from_slice(&max_open.to_be_bytes());
-    if unit.geometry.zone_capacity.is_some() {
+    if context.geometry.zone_capacity.is_some() {
         page[19] = CONSTANT_ZONE_STARTING_LBA_OFFSETS;
-        page[20..28].copy_from_slice(&unit.geometry.zone_blocks.to_be_bytes());
+        page[20..28].copy_from_slice(&context.geometry.zone_blocks.to_be_bytes());
     }
     page
 }

@@ -1,0 +1,105 @@
+//! One command on its way through the logical unit: what it sees, and what its function makes of it.
+
+use command::Description;
+use zoned::{Data, Geometry, Identity, Operation};
+
+use crate::cdb::Cdb;
+use crate::management::Report;
+use crate::sense::Sense;
+use crate::unit::UnitState;
+
+/// What a command function may see.
+#[derive(Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub geometry: &'a Geometry,
+    pub identity: &'a Identity,
+    pub state: &'a UnitState,
+    /// What the initiator sent with the command.
+    pub out: &'a dyn Parameters,
+    /// Length of the data-in buffer.
+    pub in_len: u64,
+    pub cdb: Cdb<'a>,
+}
+
+/// The data-out buffer, read as parameters.
+pub(crate) trait Parameters {
+    fn length(&self) -> u64;
+    fn copy(&self, into: &mut [u8]);
+}
+
+impl<D: Data> Parameters for D {
+    fn length(&self) -> u64 {
+        self.len()
+    }
+
+    fn copy(&self, into: &mut [u8]) {
+        self.read(0, into);
+    }
+}
+
+impl Context<'_> {
+    /// The first `len` bytes of the data-out buffer, or that it is too small.
+    pub fn parameters(&self, len: usize) -> Result<Vec<u8>, Reply> {
+        if self.out.length() < len as u64 {
+            return Err(Reply::Overrun);
+        }
+        let mut list = vec![0; len];
+        self.out.copy(&mut list);
+        Ok(list)
+    }
+}
+
+/// What a command function answers when nothing is wrong.
+pub(crate) enum Reply {
+    /// GOOD, with this data.
+    Data(Vec<u8>),
+    /// What the disk makes of this, and of the command's buffers.
+    Medium(Operation, Buffer),
+    /// A report of zones.
+    Report(Report),
+    /// The initiator's buffer is too small.
+    Overrun,
+}
+
+/// Which of a command's buffers an operation uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Buffer {
+    None,
+    Out,
+    In,
+}
+
+impl Reply {
+    /// GOOD, without data.
+    pub const GOOD: Answer = Ok(Reply::Data(Vec::new()));
+
+    /// GOOD, with as much of `data` as the allocation length admits.
+    pub fn cut(data: Vec<u8>, allocation_length: impl Into<u64>) -> Answer {
+        Ok(Reply::Data(cut(data, allocation_length)))
+    }
+}
+
+/// As much of `data` as the allocation length admits.
+pub(crate) fn cut(mut data: Vec<u8>, allocation_length: impl Into<u64>) -> Vec<u8> {
+    data.truncate(usize::try_from(allocation_length.into()).unwrap_or(usize::MAX));
+    data
+}
+
+/// A reply, or why the command failed.
+pub(crate) type Answer = Result<Reply, Sense>;
+
+/// What is described of a command that is not known.
+pub(crate) fn unknown(cdb: &[u8]) -> Description {
+    let opcode = cdb.first().copied().unwrap_or_default();
+    let len = crate::cdb::length_of(opcode).unwrap_or(cdb.len());
+    Description {
+        name: None,
+        opcode,
+        len: len.min(cdb.len()),
+        group: command::Group::Other,
+        unconditional: false,
+        lba: None,
+        count: None,
+        blocks: None,
+    }
+}

@@ -1,0 +1,27 @@
+//! SCSI: [`LogicalUnit`]s over zoned disks (SPC-5, SBC-4, ZBC-2), and the [`Target`] that has them (SAM-5).
+//!
+//! A CDB is decoded once, by the command table: dispatch, REPORT SUPPORTED OPERATION CODES, bit checks, and what layers
+//! and users are told of a command all read it. A refusal of the disk becomes sense data in one place. Knows no
+//! transport and no file.
+#![forbid(unsafe_code)]
+
+mod answer;
+mod block;
+mod cdb;
+mod commands;
+mod inquiry;
+mod logical_unit;
+mod management;
+mod mode;
+mod opcodes;
+mod refused;
+mod sense;
+mod status;
+mod target;
+mod unit;
+
+pub use commands::{command_name, commands, describe, is_plain_transfer};
+pub use logical_unit::LogicalUnit;
+pub use sense::fixed_sense;
+pub use status::Status;
+pub use target::{Address, Target, MAX_UNITS};

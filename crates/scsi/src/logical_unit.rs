@@ -1,0 +1,186 @@
+//! A logical unit: CDBs in, requests to a zoned disk, status and sense data out.
+
+use std::sync::Arc;
+
+use command::{Command, Description, Failure, Outcome, Protocol, Unit};
+use zoned::{
+    Completion, Data, Event, Geometry, Identity, Operation, Origin, Request, Submitted, ZonedDisk,
+};
+
+use crate::answer::{Buffer, Context, Reply};
+use crate::cdb::Cdb;
+use crate::management::Report;
+use crate::sense::Sense;
+use crate::unit::UnitState;
+use crate::{commands, refused, Status};
+
+/// A host-managed or host-aware zoned block device over a zoned disk.
+pub struct LogicalUnit<D: Data> {
+    disk: Arc<dyn ZonedDisk<D>>,
+    shared: Arc<Shared>,
+}
+
+/// What a command that completes later needs to say how it ended.
+struct Shared {
+    geometry: Geometry,
+    identity: Identity,
+    state: UnitState,
+}
+
+impl<D: Data> LogicalUnit<D> {
+    /// Powers the unit on: a POWER ON unit attention is pending, as it is after each power cut of the disk.
+    pub fn new(disk: Arc<dyn ZonedDisk<D>>, identity: Identity) -> LogicalUnit<D> {
+        let shared = Arc::new(Shared {
+            geometry: disk.geometry().clone(),
+            identity,
+            state: UnitState::new(),
+        });
+        let told = Arc::clone(&shared);
+        disk.listen(Arc::new(move |event| match event {
+            Event::PowerCut => told.state.power_on(),
+            // ZBC has no unit attention for it.
+            Event::ZoneChanged { .. } => {}
+        }));
+        LogicalUnit { disk, shared }
+    }
+
+    fn submit(
+        &self,
+        command: &Command<D>,
+        operation: Operation,
+        buffer: Buffer,
+        origin: Origin,
+    ) -> Submitted<Outcome> {
+        let request = Request { operation, origin };
+        let submitted = match buffer {
+            Buffer::In => self.disk.submit(request, &command.into),
+            Buffer::Out => self.disk.submit(request, &command.out),
+            Buffer::None => self.disk.submit(request, &D::default()),
+        };
+        match submitted {
+            Submitted::Completed(completion) => {
+                Submitted::Completed(self.shared.outcome(completion, buffer))
+            }
+            Submitted::Pending(pending) => {
+                let shared = Arc::clone(&self.shared);
+                Submitted::Pending(pending.map(move |done| shared.outcome(done, buffer)))
+            }
+        }
+    }
+
+    fn report(&self, command: &Command<D>, report: Report, origin: Origin) -> Submitted<Outcome> {
+        let operation = Operation::Report { from: report.lba };
+        let (disk, shared) = (Arc::clone(&self.disk), Arc::clone(&self.shared));
+        let into = command.into.clone();
+        let asked = self
+            .disk
+            .submit(Request { operation, origin }, &D::default());
+        asked.map(move |asked| {
+            if asked.result.is_err() {
+                return shared.outcome(asked, Buffer::None);
+            }
+            let data = report.data(&shared.geometry, |number| disk.zone(number));
+            data_in(&into, &data)
+        })
+    }
+}
+
+impl Shared {
+    fn outcome(&self, completion: Completion, buffer: Buffer) -> Outcome {
+        let moved = |of| if buffer == of { completion.moved } else { 0 };
+        let ended = match completion.result {
+            Ok(_) => Outcome::default(),
+            Err(refusal) => self.failed(refused::sense(refusal)),
+        };
+        Outcome {
+            written: moved(Buffer::In),
+            consumed: moved(Buffer::Out),
+            ..ended
+        }
+    }
+
+    fn failed(&self, sense: Sense) -> Outcome {
+        sense.outcome(self.state.has_descriptor_sense())
+    }
+}
+
+impl<D: Data> Unit<D> for LogicalUnit<D> {
+    fn execute(&self, command: &Command<D>) -> Submitted<Outcome> {
+        let context = Context {
+            geometry: &self.shared.geometry,
+            identity: &self.shared.identity,
+            state: &self.shared.state,
+            out: &command.out,
+            in_len: command.into.len(),
+            cdb: Cdb(command.raw()),
+        };
+        let (known, reply) = match commands::run(&context) {
+            Ok(answer) => answer,
+            Err(sense) => {
+                return Submitted::Completed(Outcome {
+                    consumed: command.out.len(),
+                    ..self.shared.failed(sense)
+                })
+            }
+        };
+        let origin = Origin {
+            command: known.name,
+            opcode: known.opcode(),
+        };
+        match reply {
+            Reply::Medium(operation, buffer) => self.submit(command, operation, buffer, origin),
+            Reply::Report(report) => self.report(command, report, origin),
+            Reply::Data(data) => Submitted::Completed(Outcome {
+                consumed: command.out.len(),
+                ..data_in(&command.into, &data)
+            }),
+            Reply::Overrun => Submitted::Completed(Outcome {
+                overrun: true,
+                ..Outcome::default()
+            }),
+        }
+    }
+
+    /// LOGICAL UNIT RESET, or target reset: a unit attention is pending, mode pages are back to their
+    /// defaults, the unit is started. Zones stay as they are.
+    fn reset(&self) {
+        self.shared.state.reset();
+    }
+
+    fn protocol(&self) -> Arc<dyn Protocol> {
+        Arc::clone(&self.shared) as Arc<dyn Protocol>
+    }
+}
+
+impl Protocol for Shared {
+    fn name(&self) -> &'static str {
+        "SCSI"
+    }
+
+    fn commands(&self) -> Vec<Description> {
+        commands::commands()
+    }
+
+    fn describe(&self, raw: &[u8]) -> Description {
+        commands::describe(&self.geometry, raw)
+    }
+
+    fn refuse(&self, failure: Failure) -> Outcome {
+        match failure {
+            Failure::Busy => Outcome {
+                status: Status::Busy as u16,
+                ..Outcome::default()
+            },
+            Failure::Aborted => self.failed(Sense::ABORTED),
+            Failure::Attention(code) => self.failed(Sense::attention(code)),
+        }
+    }
+}
+
+/// GOOD, with as much of `data` as the initiator has room for.
+fn data_in(into: &impl Data, data: &[u8]) -> Outcome {
+    Outcome {
+        written: into.write(0, data) as u64,
+        ..Outcome::default()
+    }
+}
