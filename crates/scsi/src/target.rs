@@ -61,7 +61,9 @@ impl<D: Data> Target<D> {
         let opcode = command.raw().first().copied();
         let answer = match unit {
             Some(unit) if opcode != Some(REPORT_LUNS) => return unit.execute(command),
-            Some(_) => with_cdb(command, |cdb| report_luns(cdb, self.units.len())),
+            Some(_) => with_cdb(command, |cdb| {
+                report_luns(cdb, self.units.len(), &REPORT_LUNS_LUN)
+            }),
             None if address == Address::WellKnown => {
                 with_cdb(command, |cdb| well_known(cdb, self.units.len()))
             }
@@ -71,16 +73,16 @@ impl<D: Data> Target<D> {
     }
 }
 
-/// REPORT LUNS to a logical unit that stands alone: that of LUN 0.
+/// REPORT LUNS to a logical unit that stands alone: LUN 0, and no well-known one.
 pub(crate) fn report_one(context: &Context<'_>) -> Answer {
-    report_luns(context.cdb, 1).map(Reply::Data)
+    report_luns(context.cdb, 1, &[]).map(Reply::Data)
 }
 
 /// REPORT LUNS (SPC-5, 6.33). SELECT REPORT: 0 ordinary units, 1 well-known ones, 2 both; administrative and
 /// conglomerate ones there are none.
-fn report_luns(cdb: Cdb<'_>, units: usize) -> Result<Vec<u8>, Sense> {
+fn report_luns(cdb: Cdb<'_>, units: usize, well_known: &[u8]) -> Result<Vec<u8>, Sense> {
     let select = cdb.byte(2);
-    let (ordinary, well_known) = match select {
+    let (has_ordinary, has_well_known) = match select {
         0x00 => (true, false),
         0x01 => (false, true),
         0x02 => (true, true),
@@ -88,10 +90,10 @@ fn report_luns(cdb: Cdb<'_>, units: usize) -> Result<Vec<u8>, Sense> {
         _ => return Err(Sense::cdb_field(2)),
     };
     let mut list = vec![0; 8];
-    if well_known {
-        list.extend(REPORT_LUNS_LUN);
+    if has_well_known {
+        list.extend(well_known);
     }
-    if ordinary {
+    if has_ordinary {
         for number in 0..units as u16 {
             // The peripheral method up to 255, the flat space method from 256 on (SAM-5, 4.7.7).
             let method = if number < 256 { 0 } else { 0x4000 };
@@ -106,7 +108,7 @@ fn report_luns(cdb: Cdb<'_>, units: usize) -> Result<Vec<u8>, Sense> {
 
 fn well_known(cdb: Cdb<'_>, units: usize) -> Result<Vec<u8>, Sense> {
     match cdb.byte(0) {
-        REPORT_LUNS => report_luns(cdb, units),
+        REPORT_LUNS => report_luns(cdb, units, &REPORT_LUNS_LUN),
         TEST_UNIT_READY => Ok(Vec::new()),
         INQUIRY => inquiry(cdb, WELL_KNOWN),
         REQUEST_SENSE => Ok(request_sense(cdb, Sense::NONE)),

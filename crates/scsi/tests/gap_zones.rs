@@ -6,7 +6,7 @@ use common::{
     read16, report_zones, small, verify16, word, write_same16, zone_out, zone_out_count, Disk,
     CLOSE, FINISH, OPEN, RESET,
 };
-use zbc::{check_word, Condition, Geometry};
+use zoned::{check_word, Condition, Geometry};
 
 const ZONE: u64 = 64;
 const CAPACITY: u64 = 48;

@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use zbc::{Geometry, Identity};
+use zoned::{Geometry, Identity, Kind};
 
 const TIB: u64 = 1 << 40;
 
@@ -177,8 +177,10 @@ fn large_disk_of_4096_byte_blocks_without_conventional_zones() {
         conventional_zones: 0,
         max_open: Some(128),
         zone_capacity: None,
-        urswrz: true,
-        host_aware: false,
+        unrestricted_reads: true,
+        kind: Kind::HostManaged,
+        max_active: None,
+        extension_bytes: 0,
     };
     let zones = geometry.zones();
     assert_eq!(zones, 100 * 4096 + 1);
@@ -200,14 +202,16 @@ fn the_largest_zone_holds_its_write_pointer() {
         conventional_zones: 0,
         max_open: None,
         zone_capacity: None,
-        urswrz: true,
-        host_aware: false,
+        unrestricted_reads: true,
+        kind: Kind::HostManaged,
+        max_active: None,
+        extension_bytes: 0,
     };
     let words = vec![std::sync::atomic::AtomicU64::new(
-        word(zbc::Condition::Closed, (1 << 28) - 1).to_le(),
+        word(zoned::Condition::Closed, (1 << 28) - 1).to_le(),
     )];
     let disk = Disk::with_words(geometry.clone(), words);
     disk.run(&[0; 6]);
     disk.write_blocks(geometry.blocks - 8, 8, 1).good();
-    assert_eq!(disk.condition(0), zbc::Condition::Full);
+    assert_eq!(disk.condition(0), zoned::Condition::Full);
 }

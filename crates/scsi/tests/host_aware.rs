@@ -6,13 +6,13 @@ use common::{
     read16, report_zones, small, word, write16, write_same16, zone_out, zone_out_all, Disk, CLOSE,
     FINISH, OPEN, RESET,
 };
-use zbc::{check_word, cut_back, Condition, Fault, Geometry, Step};
+use zoned::{check_word, cut_back, Condition, Failed, Geometry, Kind};
 
 const ZONE: u64 = 64;
 
 fn geometry() -> Geometry {
     Geometry {
-        host_aware: true,
+        kind: Kind::HostAware,
         ..small()
     }
 }
@@ -20,7 +20,7 @@ fn geometry() -> Geometry {
 /// A disk whose medium is full of what was never written through it.
 fn disk() -> Disk {
     let disk = Disk::new(geometry());
-    disk.write(0, &vec![0xDD; geometry().bytes() as usize]);
+    disk.ram.poke(0, &vec![0xDD; geometry().bytes() as usize]);
     disk
 }
 
@@ -153,8 +153,8 @@ fn a_write_into_a_zone_that_failed_writes_nothing_anywhere() {
     ] {
         let disk = disk();
         match fail {
-            Condition::ReadOnly => disk.device.make_read_only(6),
-            _ => disk.device.take_offline(6),
+            Condition::ReadOnly => disk.make_read_only(6),
+            _ => disk.take_offline(6),
         }
         assert_eq!(disk.write_blocks(5 * ZONE + 60, 8, 1).sense(), sense);
         assert_eq!(state(&disk, 5), (Condition::Empty, Some(0), false));
@@ -165,11 +165,9 @@ fn a_write_into_a_zone_that_failed_writes_nothing_anywhere() {
 fn a_write_that_fails_leaves_every_zone_as_it_was() {
     let disk = disk();
     let out = [1; 8 * 512];
-    let Step::Io(plan) = disk.device.begin(&write16(5 * ZONE + 60, 8), &&out[..], 0) else {
-        panic!("a write needs I/O");
-    };
+    let plan = disk.plan(&write16(5 * ZONE + 60, 8), &out);
     assert_eq!(disk.open_zones(), 2);
-    plan.finish(Err(Fault::Write { offset: 0 }));
+    plan.finish(Err(Failed::Write { offset: 0 }));
     assert_eq!(state(&disk, 5), (Condition::Empty, Some(0), false));
     assert_eq!(state(&disk, 6), (Condition::Empty, Some(0), false));
 }
@@ -229,7 +227,7 @@ fn it_has_neither_gap_zones_nor_restricted_reads() {
         ..geometry()
     };
     let restricted = Geometry {
-        urswrz: false,
+        unrestricted_reads: false,
         ..geometry()
     };
     assert!(gaps.validate().is_err());
@@ -251,7 +249,7 @@ fn a_zone_that_lost_data_has_a_word_that_can_be() {
                 Ok(()),
                 "{condition:?}, {left}"
             );
-            assert_eq!(zbc::written(cut), left.min(8));
+            assert_eq!(zoned::written(cut), left.min(8));
         }
     }
 }

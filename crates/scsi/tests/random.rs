@@ -4,7 +4,8 @@ mod common;
 
 use common::*;
 use proptest::prelude::*;
-use zbc::{check_word, Condition, Geometry, Status, Step};
+use scsi::Status;
+use zoned::{check_word, Condition, Failed, Geometry, Kind};
 
 const OPCODES: [u8; 31] = [
     0x00, 0x03, 0x08, 0x0A, 0x12, 0x15, 0x1A, 0x1B, 0x25, 0x28, 0x2A, 0x2F, 0x35, 0x41, 0x55, 0x5A,
@@ -64,18 +65,23 @@ fn geometry() -> impl Strategy<Value = Geometry> {
                     zone_blocks,
                     conventional_zones,
                     max_open,
-                    urswrz: urswrz || host_aware,
+                    unrestricted_reads: urswrz || host_aware,
                     zone_capacity: capacity
                         .filter(|_| !host_aware)
                         .map(|eighths| eighths * zone_blocks / 8),
-                    host_aware,
+                    kind: if host_aware {
+                        Kind::HostAware
+                    } else {
+                        Kind::HostManaged
+                    },
+                    ..small()
                 }
             },
         )
 }
 
 fn check_invariants(disk: &Disk) {
-    let geometry = disk.device.geometry();
+    let geometry = disk.geometry();
     let open = disk.open_zones();
     assert!(
         geometry
@@ -83,20 +89,19 @@ fn check_invariants(disk: &Disk) {
             .is_none_or(|limit| open <= limit as usize),
         "{open} zones are open"
     );
-    for (zone, word) in disk.device.table().iter().enumerate() {
-        let word = u64::from_le(word.load(std::sync::atomic::Ordering::Relaxed));
+    for (zone, word) in disk.ram.words().into_iter().enumerate() {
         check_word(geometry, zone as u32, word).unwrap();
     }
 }
 
 fn apply(disk: &Disk, command: &Command) {
-    let geometry = disk.device.geometry();
+    let geometry = disk.geometry();
     let lba = |zone: u64| zone * geometry.zone_blocks;
     let pointer = |zone: u64| {
-        let zone = disk.device.zones().nth(zone as usize);
+        let zone = disk.zones().get(zone as usize).copied();
         zone.and_then(|zone| zone.write_pointer)
     };
-    let before: Vec<_> = disk.device.zones().collect();
+    let before = disk.zones();
     match *command {
         Command::Write {
             zone,
@@ -107,7 +112,7 @@ fn apply(disk: &Disk, command: &Command) {
             let failed = disk.write_blocks(at, blocks, 0xFF).completion.status != Status::Good;
             let after = pointer(zone);
             if failed {
-                assert_eq!(disk.device.zones().collect::<Vec<_>>(), before);
+                assert_eq!(disk.zones(), before);
             } else if let Some(after) = after.filter(|_| at < lba(zone + 1)) {
                 assert_eq!(after, at + u64::from(blocks));
             }
@@ -123,7 +128,7 @@ fn apply(disk: &Disk, command: &Command) {
                 .status
                 != Status::Good
             {
-                assert_eq!(disk.device.zones().collect::<Vec<_>>(), before);
+                assert_eq!(disk.zones(), before);
             }
         }
         Command::All { action } => {
@@ -134,8 +139,8 @@ fn apply(disk: &Disk, command: &Command) {
             let at = pointer(zone).unwrap_or(lba(zone));
             let out = [0; 4096];
             let blocks = 4096 / geometry.block_size;
-            if let Step::Io(plan) = disk.device.begin(&write16(at, blocks), &&out[..], 0) {
-                plan.finish(Err(zbc::Fault::Write { offset: 0 }));
+            if let Some(plan) = disk.try_plan(&write16(at, blocks), &out) {
+                plan.finish(Err(Failed::Write { offset: 0 }));
             }
             assert_eq!(
                 pointer(zone),
@@ -162,11 +167,11 @@ proptest! {
         commands in prop::collection::vec(command(), 1..60),
     ) {
         let disk = Disk::new(small());
-        disk.write(0, &vec![0xDD; small().bytes() as usize]);
+        disk.ram.poke(0, &vec![0xDD; small().bytes() as usize]);
         for command in commands {
             apply(&disk, &command);
         }
-        for zone in disk.device.zones().skip(4) {
+        for zone in disk.zones().into_iter().skip(4) {
             let data = disk.run(&read16(zone.start, zone.len as u32)).good();
             let written = match (zone.condition, zone.write_pointer) {
                 (Condition::Full, _) => continue,
@@ -189,7 +194,7 @@ proptest! {
         }
         let disk = Disk::new(small());
         disk.write_blocks(4 * 64, 8, 1).good();
-        if let Ok(answer) = disk.run_sized(&cdb, &out, in_len) {
+        if let Some(answer) = disk.run_sized(&cdb, &out, in_len) {
             prop_assert!(answer.data.len() as u64 <= in_len);
             let good = answer.completion.status == Status::Good;
             prop_assert_eq!(good, answer.completion.sense.is_empty());

@@ -5,7 +5,7 @@ mod common;
 use std::sync::atomic::Ordering;
 
 use common::*;
-use zbc::{Condition, Geometry};
+use zoned::{Condition, Geometry};
 
 /// Zone numbers, of 64-block zones, in the answer.
 fn numbers(data: &[u8]) -> Vec<u64> {
@@ -48,7 +48,7 @@ fn a_recommendation_to_reset_lasts_until_the_reset() {
             .collect()
     };
     for zone in [5, 7, 8] {
-        disk.device.recommend_reset(zone);
+        disk.recommend_reset(zone);
     }
     assert_eq!(reset_bits(&disk), [5, 7, 8]);
     assert_eq!(

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{read16, small, verify16, word, write16, zone_out, Disk, CLOSE, FINISH, OPEN};
-use zbc::{Condition, Geometry};
+use zoned::{Condition, Geometry, Kind};
 
 const ZONE: u64 = 64;
 const INVALID_DATA: &str = "5/21/06";
@@ -11,7 +11,7 @@ const BOUNDARY: &str = "5/21/07";
 
 fn disk() -> Disk {
     Disk::new(Geometry {
-        urswrz: false,
+        unrestricted_reads: false,
         ..small()
     })
 }
@@ -82,7 +82,7 @@ fn no_read_enters_a_sequential_write_required_zone_from_a_conventional_one() {
     assert_eq!(reads(&disk, 3 * ZONE, 3 * ZONE as u32), BOUNDARY);
     assert_eq!(reads(&disk, 5 * ZONE - 1, 2), "ok", "both sequential");
     let preferred = Disk::new(Geometry {
-        host_aware: true,
+        kind: Kind::HostAware,
         ..small()
     });
     assert_eq!(reads(&preferred, 4 * ZONE - 1, 2), "ok");
@@ -91,7 +91,7 @@ fn no_read_enters_a_sequential_write_required_zone_from_a_conventional_one() {
 #[test]
 fn zones_without_a_write_pointer_have_errors_of_their_own() {
     let geometry = Geometry {
-        urswrz: false,
+        unrestricted_reads: false,
         ..small()
     };
     let mut words = common::fresh(&geometry);

@@ -2,8 +2,10 @@
 
 mod common;
 
+use command::Unit;
 use common::*;
-use zbc::{Condition, Fault, Op, Status};
+use scsi::Status;
+use zoned::{Condition, Failed, Op};
 
 /// The first LBA of a zone of [`small`].
 fn start(zone: u64) -> u64 {
@@ -131,7 +133,7 @@ fn a_read_only_zone_is_only_read() {
     );
     let disk = Disk::with_words(small(), words);
     disk.run(&[0; 6]);
-    disk.write(start(5) * 512, &[0x77; 64 * 512]);
+    disk.ram.poke(start(5) * 512, &[0x77; 64 * 512]);
     let data = disk.run(&read16(start(5), 64)).good();
     assert_eq!(data[..4096], [0x77; 4096]);
     assert_eq!(
@@ -215,7 +217,7 @@ fn medium_errors_tell_the_lba_and_leave_the_write_pointer() {
     let disk = Disk::new(small());
     let plan = disk.plan(&write16(start(4), 8), &[1; 4096]);
     let offset = (start(4) + 3) * 512;
-    let completion = plan.finish(Err(Fault::Write { offset }));
+    let completion = plan.finish(Err(Failed::Write { offset }));
     assert_eq!(sense_of(&completion), "3/0C/00");
     assert_eq!(completion.sense[0], 0xF0);
     assert_eq!(completion.sense[3..7], (start(4) as u32 + 3).to_be_bytes());
@@ -227,11 +229,11 @@ fn medium_errors_tell_the_lba_and_leave_the_write_pointer() {
 
     let plan = disk.plan(&read16(start(4), 8), &[]);
     assert_eq!(
-        sense_of(&plan.finish(Err(Fault::Read { offset }))),
+        sense_of(&plan.finish(Err(Failed::Read { offset }))),
         "3/11/00"
     );
     let plan = disk.plan(&[0x35, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[]);
-    let completion = plan.finish(Err(Fault::Flush));
+    let completion = plan.finish(Err(Failed::NotStable));
     assert_eq!(
         (sense_of(&completion), completion.sense[0]),
         ("3/0C/00".into(), 0x70)
@@ -294,7 +296,7 @@ fn unit_attentions_are_told_once() {
     assert_eq!(disk.run(&read16(0, 1)).sense(), "6/29/00");
     disk.run(&read16(0, 1)).good();
 
-    disk.device.reset();
+    disk.unit.reset();
     let sense = disk.run(&[0x03, 0, 0, 0, 96, 0]).good();
     assert_eq!((sense[2], sense[12], sense[13]), (6, 0x29, 0x03));
     disk.run(&[0; 6]).good();
@@ -306,7 +308,7 @@ fn unit_attentions_are_told_once() {
 fn a_stopped_unit_is_not_ready() {
     let disk = Disk::new(small());
     let plan = disk.plan(&[0x1B, 0, 0, 0, 0, 0], &[]);
-    assert_eq!(*plan.op(), Op::Flush);
+    assert_eq!(plan.op(), Op::Flush);
     assert_eq!(plan.finish(Ok(())).status, Status::Good);
     assert_eq!(disk.run(&[0; 6]).sense(), "2/04/02");
     assert_eq!(disk.run(&read16(0, 1)).sense(), "2/04/02");

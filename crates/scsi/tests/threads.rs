@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::*;
-use zbc::Condition;
+use zoned::{Condition, Kind};
 
 /// Runs `work` in threads, and fails if they are not done in time.
 fn within_a_minute(work: impl FnOnce() + Send + 'static) {
@@ -43,7 +43,7 @@ fn a_zone_fails_after_the_write_under_way() {
         disk.run(&[0; 6]);
         let plan = disk.plan(&write16(4 * 64, 8), &[1; 4096]);
         thread::scope(|scope| {
-            let failing = scope.spawn(|| disk.device.make_read_only(4));
+            let failing = scope.spawn(|| disk.make_read_only(4));
             thread::sleep(Duration::from_millis(50));
             assert_eq!(disk.condition(4), Condition::ImplicitlyOpen);
             plan.finish(Ok(()));
@@ -54,8 +54,8 @@ fn a_zone_fails_after_the_write_under_way() {
         for zone in 5..8 {
             assert_eq!(disk.run(&zone_out(3, zone * 64)).sense(), "ok");
         }
-        disk.device.take_offline(4);
-        disk.device.make_read_only(4);
+        disk.take_offline(4);
+        disk.make_read_only(4);
         assert_eq!(disk.condition(4), Condition::Offline);
     });
 }
@@ -147,7 +147,7 @@ fn writes_resets_and_reads_from_all_sides() {
                 });
             }
             while running.load(Ordering::Relaxed) > 0 {
-                for zone in disk.device.zones() {
+                for zone in disk.zones() {
                     let inside = zone.start..zone.start + zone.len;
                     assert!(zone
                         .write_pointer
@@ -158,8 +158,8 @@ fn writes_resets_and_reads_from_all_sides() {
         assert!(disk.open_zones() <= 3);
         disk.run(&zone_out_all(RESET)).good();
         assert!(disk
-            .device
             .zones()
+            .into_iter()
             .skip(4)
             .all(|zone| zone.condition == Condition::Empty));
         for zone in 4..7 {
@@ -205,8 +205,8 @@ fn step(disk: &Disk, random: &mut Random) {
 #[test]
 fn writes_across_zones_and_resets_get_along() {
     within_a_minute(|| {
-        let disk = Disk::new(zbc::Geometry {
-            host_aware: true,
+        let disk = Disk::new(zoned::Geometry {
+            kind: Kind::HostAware,
             ..small()
         });
         thread::scope(|scope| {

@@ -1,13 +1,12 @@
 //! A zoned disk in memory, for tests of what is above the waist. Nothing of it is fast.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{
     fresh_word, pending, Answer, Completer, Completion, Data, Event, Extent, Extents, Failed,
-    Geometry, Listener, Machine, Op, Plan, Refusal, Request, Resumed, Step, Submitted, Zone,
-    ZonedDisk,
+    Geometry, Listener, Machine, Op, Plan, Request, Resumed, Step, Submitted, Zone, ZonedDisk,
 };
 
 /// Bytes of its own.
@@ -105,7 +104,8 @@ pub struct RamDisk<D> {
     medium: Mutex<Medium>,
     extensions: Mutex<Vec<Vec<u8>>>,
     holding: AtomicBool,
-    held: Mutex<Vec<(Plan, Waiter<D>)>>,
+    held: Mutex<BTreeMap<u64, (Plan, Waiter<D>)>>,
+    next: AtomicU64,
     listeners: Mutex<Vec<Listener>>,
 }
 
@@ -115,47 +115,92 @@ impl<D: Data> RamDisk<D> {
     /// # Panics
     /// If it is not.
     pub fn new(geometry: Geometry) -> RamDisk<D> {
-        geometry.validate().expect("a geometry that can be");
-        let words =
-            (0..geometry.zones()).map(|zone| AtomicU64::new(fresh_word(&geometry, zone).to_le()));
-        let words = words.collect();
+        let words = (0..geometry.zones())
+            .map(|zone| AtomicU64::new(fresh_word(&geometry, zone).to_le()))
+            .collect();
+        RamDisk::with_words(geometry, words)
+    }
+
+    /// A disk whose zones have these words.
+    ///
+    /// # Panics
+    /// If they cannot have them.
+    pub fn with_words(geometry: Geometry, words: Vec<AtomicU64>) -> RamDisk<D> {
         RamDisk {
             medium: Mutex::default(),
             extensions: Mutex::new(vec![Vec::new(); geometry.zones() as usize]),
-            machine: Machine::new(geometry, words).expect("fresh words"),
+            machine: Machine::new(geometry, words).expect("what a disk can be"),
             holding: AtomicBool::new(false),
             held: Mutex::default(),
+            next: AtomicU64::new(0),
             listeners: Mutex::default(),
         }
     }
 
-    /// From now on I/O waits for [`Self::release`].
-    pub fn hold(&self) {
-        self.holding.store(true, Ordering::SeqCst);
+    /// Writes to the medium itself, past all rules: whole sectors of 512 bytes, at byte `offset`.
+    pub fn poke(&self, offset: u64, bytes: &[u8]) {
+        locked(&self.medium).write(offset, bytes);
     }
 
-    /// How many requests' I/O waits.
-    pub fn held(&self) -> usize {
-        locked(&self.held).len()
+    /// The zones' words.
+    pub fn words(&self) -> Vec<u64> {
+        let words = self.machine.table().iter();
+        words
+            .map(|word| u64::from_le(word.load(Ordering::SeqCst)))
+            .collect()
     }
 
-    /// Carries out the I/O of the `number`th request that waits for that, in the order in which they were begun.
-    pub fn release(&self, number: usize) {
-        let (plan, waiter) = locked(&self.held).remove(number);
+    /// Whether I/O that begins from now on waits for [`Self::release`] or [`Self::fail`].
+    pub fn hold(&self, holding: bool) {
+        self.holding.store(holding, Ordering::SeqCst);
+    }
+
+    /// The I/O that waits, in the order in which it was begun: by numbers of its own.
+    pub fn held(&self) -> Vec<u64> {
+        locked(&self.held).keys().copied().collect()
+    }
+
+    /// What the I/O of this number is.
+    ///
+    /// # Panics
+    /// If it does not wait.
+    pub fn op(&self, number: u64) -> Op {
+        locked(&self.held)[&number].0.op().clone()
+    }
+
+    /// Carries out the I/O of this number.
+    ///
+    /// # Panics
+    /// If it does not wait.
+    pub fn release(&self, number: u64) {
+        let (plan, waiter) = self.take(number);
         self.carry_out(plan, waiter);
+    }
+
+    /// Has the I/O of this number fail, with nothing done.
+    ///
+    /// # Panics
+    /// If it does not wait.
+    pub fn fail(&self, number: u64, failed: Failed) {
+        let (plan, waiter) = self.take(number);
+        self.end(plan, waiter, 0, Err(failed));
+    }
+
+    fn take(&self, number: u64) -> (Plan, Waiter<D>) {
+        locked(&self.held).remove(&number).expect("I/O that waits")
     }
 
     /// Lets all I/O go on, and from now on none waits.
     pub fn release_all(&self) {
-        self.holding.store(false, Ordering::SeqCst);
-        while self.held() > 0 {
-            self.release(0);
+        self.hold(false);
+        while let Some(&number) = self.held().first() {
+            self.release(number);
         }
     }
 
-    /// Power off and on, with nothing lost.
-    pub fn power_cycle(&self) {
-        self.machine.power_cycle(|_, word| word);
+    /// Power off and on: `change` is as of [`Machine::power_cycle`].
+    pub fn power_cycle(&self, change: impl FnMut(u32, u64) -> u64) {
+        self.machine.power_cycle(change);
         for listener in &*locked(&self.listeners) {
             listener(Event::PowerCut);
         }
@@ -167,11 +212,15 @@ impl<D: Data> RamDisk<D> {
     }
 
     fn carry_out(&self, plan: Plan, waiter: Waiter<D>) {
-        if !waiter.completer.begin() {
-            let (_, resumed) = self.machine.finish(plan, Err(Failed::NotStable));
-            return self.go_on(resumed);
+        if waiter.completer.begin() {
+            let (moved, result) = self.perform(plan.op(), &waiter.data);
+            self.end(plan, waiter, moved, result);
+        } else {
+            self.end(plan, waiter, 0, Err(Failed::NotStable));
         }
-        let (moved, result) = self.perform(plan.op(), &waiter.data);
+    }
+
+    fn end(&self, plan: Plan, waiter: Waiter<D>, moved: u64, result: Result<(), Failed>) {
         let (result, resumed) = self.machine.finish(plan, result);
         waiter.completer.complete(Completion { result, moved });
         self.go_on(resumed);
@@ -193,7 +242,8 @@ impl<D: Data> RamDisk<D> {
 
     fn begin_io(&self, plan: Plan, waiter: Waiter<D>) {
         if self.holding.load(Ordering::SeqCst) {
-            locked(&self.held).push((plan, waiter));
+            let number = self.next.fetch_add(1, Ordering::SeqCst);
+            locked(&self.held).insert(number, (plan, waiter));
         } else {
             self.carry_out(plan, waiter);
         }
@@ -283,19 +333,14 @@ impl<D: Data> ZonedDisk<D> for RamDisk<D> {
     }
 }
 
-/// What a request came to; it has to be there by now.
+/// What a submission comes to; waits for it if another thread completes it.
 ///
 /// # Panics
-/// If it is not.
+/// If nobody will.
 pub fn completed<T: Send + 'static>(submitted: Submitted<T>) -> T {
     let (told, result) = std::sync::mpsc::channel();
     submitted.then(move |completion| told.send(completion).expect("the test waits"));
-    result.try_recv().expect("a completion")
-}
-
-/// The refusal of a request, if it was refused.
-pub fn refused(completion: Completion) -> Option<Refusal> {
-    completion.result.err()
+    result.recv().expect("a completion")
 }
 
 fn answered(answer: Answer) -> Completion {

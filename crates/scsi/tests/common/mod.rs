@@ -1,18 +1,40 @@
-//! A disk in memory: the device model with an executor that carries its I/O out on a sparse map.
+//! A logical unit over a disk in memory.
 #![allow(dead_code)]
 
-use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
-use std::sync::Mutex;
+use std::sync::mpsc::{channel, Receiver};
+use std::sync::Arc;
 
-use zbc::{
-    fresh_word, Completion, Condition, DataOut, Device, Extent, Fault, Geometry, Identity, Op,
-    Plan, Status, Step, Zone,
+use command::{Command, Outcome, Unit};
+use scsi::{LogicalUnit, Status};
+use zoned::testing::{completed, Bytes, RamDisk};
+use zoned::{
+    fresh_word, Condition, Data, Degraded, Failed, Geometry, Identity, Kind, Op, Operation, Target,
+    Zone, ZonedDisk,
 };
 
-const SECTOR: u64 = 512;
-
 pub type Words = Vec<AtomicU64>;
+
+/// Status and sense data.
+#[derive(Debug)]
+pub struct Completion {
+    pub status: Status,
+    pub sense: Vec<u8>,
+}
+
+impl Completion {
+    fn of(outcome: Outcome) -> Completion {
+        let status = match outcome.status {
+            0x00 => Status::Good,
+            0x02 => Status::CheckCondition,
+            other => panic!("status {other:#x}"),
+        };
+        Completion {
+            status,
+            sense: outcome.sense,
+        }
+    }
+}
 
 /// What a command came to.
 #[derive(Debug)]
@@ -65,14 +87,16 @@ pub fn identity() -> Identity {
 /// 16 zones of 64 blocks of 512 bytes (the last one has 32), 4 of them conventional; 3 may be open.
 pub fn small() -> Geometry {
     Geometry {
+        kind: Kind::HostManaged,
         block_size: 512,
         blocks: 15 * 64 + 32,
         zone_blocks: 64,
         conventional_zones: 4,
         max_open: Some(3),
         zone_capacity: None,
-        urswrz: true,
-        host_aware: false,
+        max_active: None,
+        unrestricted_reads: true,
+        extension_bytes: 0,
     }
 }
 
@@ -88,8 +112,39 @@ pub fn word(condition: Condition, written: u64) -> u64 {
 }
 
 pub struct Disk {
-    pub device: Device<Words>,
-    sectors: Mutex<HashMap<u64, [u8; SECTOR as usize]>>,
+    pub ram: Arc<RamDisk<Bytes>>,
+    pub unit: LogicalUnit<Bytes>,
+}
+
+/// A command whose I/O waits.
+pub struct InFlight<'a> {
+    disk: &'a Disk,
+    number: u64,
+    outcome: Receiver<Outcome>,
+}
+
+impl InFlight<'_> {
+    pub fn op(&self) -> Op {
+        self.disk.ram.op(self.number)
+    }
+
+    /// Carries the I/O out, or has it fail.
+    pub fn finish(self, result: Result<(), Failed>) -> Completion {
+        match result {
+            Ok(()) => self.disk.ram.release(self.number),
+            Err(failed) => self.disk.ram.fail(self.number, failed),
+        }
+        Completion::of(self.outcome.try_recv().expect("it has ended"))
+    }
+}
+
+/// A command that is forgotten fails.
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        if self.disk.ram.held().contains(&self.number) {
+            self.disk.ram.fail(self.number, Failed::NotStable);
+        }
+    }
 }
 
 impl Disk {
@@ -102,9 +157,10 @@ impl Disk {
     }
 
     pub fn with_words(geometry: Geometry, words: Words) -> Disk {
+        let ram = Arc::new(RamDisk::with_words(geometry, words));
         Disk {
-            device: Device::new(geometry, identity(), words).unwrap(),
-            sectors: Mutex::default(),
+            unit: LogicalUnit::new(ram.clone(), identity()),
+            ram,
         }
     }
 
@@ -114,115 +170,96 @@ impl Disk {
     }
 
     pub fn run_with(&self, cdb: &[u8], out: &[u8]) -> Answer {
-        self.run_sized(cdb, out, 1 << 26)
+        self.run_sized(cdb, out, 1 << 25)
             .expect("the buffers are large enough")
     }
 
-    /// Runs a command; `Err` with the length that is needed if a buffer is too small.
-    pub fn run_sized(&self, cdb: &[u8], out: &[u8], in_len: u64) -> Result<Answer, u64> {
-        match self.device.begin(cdb, &out, in_len) {
-            Step::Done { data, completion } => Ok(Answer { data, completion }),
-            Step::Overrun { needed } => Err(needed),
-            Step::Io(plan) => {
-                let (data, result) = self.execute(plan.op(), &out);
-                let completion = plan.finish(result);
-                Ok(Answer { data, completion })
-            }
+    /// Runs a command; `None` if a buffer is too small.
+    pub fn run_sized(&self, cdb: &[u8], out: &[u8], in_len: u64) -> Option<Answer> {
+        let into = Bytes::new(vec![0; in_len as usize]);
+        let command = Command::new(cdb, None, Bytes::new(out.to_vec()), into.clone());
+        let outcome = completed(self.unit.execute(&command));
+        if outcome.overrun {
+            return None;
         }
+        let mut data = vec![0; outcome.written as usize];
+        into.read(0, &mut data);
+        let completion = Completion::of(outcome);
+        Some(Answer { data, completion })
     }
 
-    /// The plan of a command that must need I/O.
+    /// A command that must need I/O, which waits.
     #[track_caller]
-    pub fn plan(&self, cdb: &[u8], out: &[u8]) -> Plan<'_, Words> {
-        match self.device.begin(cdb, &out, 1 << 26) {
-            Step::Io(plan) => plan,
-            Step::Done { completion, .. } => panic!("no I/O but {}", sense_of(&completion)),
-            Step::Overrun { needed } => panic!("needs {needed} bytes"),
-        }
+    pub fn plan(&self, cdb: &[u8], out: &[u8]) -> InFlight<'_> {
+        self.try_plan(cdb, out).expect("I/O")
     }
 
-    pub fn execute(&self, op: &Op, out: &dyn DataOut) -> (Vec<u8>, Result<(), Fault>) {
-        let mut data = Vec::new();
-        let mut result = Ok(());
-        match op {
-            Op::Read { extents, .. } => data = self.read(extents),
-            Op::Verify { extents, compare } => {
-                let found = self.read(extents);
-                if *compare {
-                    let mut wanted = vec![0; found.len()];
-                    out.read(0, &mut wanted);
-                    if let Some(at) = (0..found.len()).find(|&at| found[at] != wanted[at]) {
-                        let (Extent::Data { offset, .. } | Extent::Zeroes { offset, .. }) =
-                            extents[0];
-                        result = Err(Fault::Miscompare {
-                            offset: offset + at as u64,
-                        });
-                    }
-                }
-            }
-            Op::Write {
-                offset,
-                len,
-                skipped,
-                ..
-            } => {
-                self.write(offset - skipped, &vec![0; *skipped as usize]);
-                let mut bytes = vec![0; *len as usize];
-                out.read(0, &mut bytes);
-                self.write(*offset, &bytes);
-            }
-            Op::WriteSame {
-                offset,
-                len,
-                skipped,
-                block,
-                ..
-            } => {
-                self.write(offset - skipped, &vec![0; *skipped as usize]);
-                let zeroes = [0; SECTOR as usize];
-                let block = if block.is_empty() { &zeroes[..] } else { block };
-                let bytes: Vec<u8> = block.iter().copied().cycle().take(*len as usize).collect();
-                self.write(*offset, &bytes);
-            }
-            Op::Flush => {}
-            Op::Discard { ranges, .. } => {
-                for &(offset, len) in ranges {
-                    let gone = offset / SECTOR..(offset + len) / SECTOR;
-                    self.sectors
-                        .lock()
-                        .unwrap()
-                        .retain(|at, _| !gone.contains(at));
-                }
-            }
-        }
-        (data, result)
+    /// A command whose I/O waits, if it needs any.
+    pub fn try_plan(&self, cdb: &[u8], out: &[u8]) -> Option<InFlight<'_>> {
+        let into = Bytes::new(vec![0; 1 << 25]);
+        let command = Command::new(cdb, None, Bytes::new(out.to_vec()), into);
+        let before = self.ram.held();
+        self.ram.hold(true);
+        let (told, outcome) = channel();
+        self.unit.execute(&command).then(move |ended| {
+            // Nobody may wait any more.
+            let _ = told.send(ended);
+        });
+        self.ram.hold(false);
+        let number = self
+            .ram
+            .held()
+            .into_iter()
+            .find(|number| !before.contains(number))?;
+        Some(InFlight {
+            disk: self,
+            number,
+            outcome,
+        })
     }
 
-    fn read(&self, extents: &[Extent]) -> Vec<u8> {
-        let sectors = self.sectors.lock().unwrap();
-        let mut data = Vec::new();
-        for extent in extents {
-            match *extent {
-                Extent::Zeroes { len, .. } => data.resize(data.len() + len as usize, 0),
-                Extent::Data { offset, len } => {
-                    for at in offset / SECTOR..(offset + len) / SECTOR {
-                        data.extend(sectors.get(&at).unwrap_or(&[0; SECTOR as usize]));
-                    }
-                }
-            }
-        }
-        data
+    pub fn zones(&self) -> Vec<Zone> {
+        let zones = 0..self.geometry().zones();
+        zones.map(|number| self.ram.zone(number)).collect()
     }
 
-    pub fn write(&self, offset: u64, bytes: &[u8]) {
-        let mut sectors = self.sectors.lock().unwrap();
-        for (at, bytes) in (offset / SECTOR..).zip(bytes.chunks_exact(SECTOR as usize)) {
-            sectors.insert(at, bytes.try_into().unwrap());
-        }
+    pub fn geometry(&self) -> &Geometry {
+        self.ram.geometry()
+    }
+
+    fn submit(&self, operation: Operation) {
+        let done = completed(self.ram.submit(operation.into(), &Bytes::default()));
+        done.result.expect("a zone that can fail");
+    }
+
+    pub fn make_read_only(&self, zone: u32) {
+        let target = Target::Zones {
+            first: zone,
+            count: 1,
+        };
+        let to = Degraded::ReadOnly;
+        self.submit(Operation::Degrade { target, to });
+    }
+
+    pub fn take_offline(&self, zone: u32) {
+        let target = Target::Zones {
+            first: zone,
+            count: 1,
+        };
+        let to = Degraded::Offline;
+        self.submit(Operation::Degrade { target, to });
+    }
+
+    pub fn recommend_reset(&self, zone: u32) {
+        let target = Target::Zones {
+            first: zone,
+            count: 1,
+        };
+        self.submit(Operation::RecommendReset { target });
     }
 
     pub fn zone(&self, number: usize) -> Zone {
-        self.device.zones().nth(number).unwrap()
+        self.ram.zone(number as u32)
     }
 
     pub fn condition(&self, number: usize) -> Condition {
@@ -230,17 +267,12 @@ impl Disk {
     }
 
     pub fn open_zones(&self) -> usize {
-        let open = |zone: &Zone| {
-            matches!(
-                zone.condition,
-                Condition::ImplicitlyOpen | Condition::ExplicitlyOpen
-            )
-        };
-        self.device.zones().filter(open).count()
+        let zones = self.zones();
+        zones.iter().filter(|zone| zone.condition.is_open()).count()
     }
 
     pub fn write_blocks(&self, lba: u64, blocks: u32, fill: u8) -> Answer {
-        let len = blocks as usize * self.device.geometry().block_size as usize;
+        let len = blocks as usize * self.geometry().block_size as usize;
         self.run_with(&write16(lba, blocks), &vec![fill; len])
     }
 }
