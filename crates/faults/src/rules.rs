@@ -1,11 +1,10 @@
 //! The rules of a disk: put in force, ended and listed while commands run.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::channel;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use command::Description;
-use zoned::{Completion, Data, Refusal, ZonedDisk};
+use zoned::{Data, Operation, Refusal, ZonedDisk};
 
 use crate::kinds::Effect;
 use crate::rule::Active;
@@ -146,14 +145,9 @@ impl<D: Data> Faults<D> {
         result
     }
 
-    fn wait(&self, operation: zoned::Operation) -> Result<(), Refusal> {
-        let (told, result) = channel();
-        self.disk
-            .submit(operation.into(), &D::default())
-            .then(move |completion: Completion| {
-                // Nobody stops waiting.
-                let _ = told.send(completion.result);
-            });
-        result.recv().unwrap_or(Err(Refusal::Lost)).map(drop)
+    fn wait(&self, operation: Operation) -> Result<(), Refusal> {
+        let submitted = self.disk.submit(operation.into(), &D::default());
+        let completion = submitted.wait().unwrap_or(Refusal::Lost.into());
+        completion.result.map(drop)
     }
 }

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use rustix::fs::OFlags;
-use zbc::{check_word, powered_off, written_bytes, Geometry};
+use zoned::{check_word, powered_off, written_bytes, Geometry};
 
 use crate::file::open_regular;
 use crate::header::{Access, Header, Page};
@@ -286,7 +286,7 @@ impl Diagnosis {
 
 /// The first byte of the medium after what `zone` holds.
 fn data_end(geometry: &Geometry, zone: u32, word: u64) -> u64 {
-    let zone = zbc::decode(geometry, zone, word);
+    let zone = zoned::decode(geometry, zone, word);
     let block = u64::from(geometry.block_size);
     if zone.conventional {
         return (zone.start + zone.len) * block;
@@ -299,7 +299,7 @@ fn data_end(geometry: &Geometry, zone: u32, word: u64) -> u64 {
 
 fn differs(geometry: &Geometry, zone: u32, live: u64, stable: u64) -> String {
     let words = [live, stable].map(|word| {
-        let condition = zbc::decode(geometry, zone, word).condition;
+        let condition = zoned::decode(geometry, zone, word).condition;
         let bytes = written_bytes(geometry, word);
         format!("{condition:?}, {bytes} bytes written")
     });

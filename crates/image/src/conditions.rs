@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use rustix::fs::OFlags;
-use zbc::{powered_off, written, Condition, Geometry};
+use zoned::{powered_off, written, Condition, Geometry};
 
 use crate::file::open_regular;
 use crate::header::{Access, Header};
@@ -151,7 +151,7 @@ fn units(
 /// A conventional zone that failed is a possible state, and can be mended, but not made: Linux refuses a disk with one
 /// (since 6.19; block/blk-zoned.c, "Invalid zone condition").
 fn word(geometry: &Geometry, zone: u32, condition: Condition, left: u32) -> Result<u64, Error> {
-    let word = zbc::word_of(geometry, zone, condition, left).map_err(|e| e.reason());
+    let word = zoned::word_of(geometry, zone, condition, left).map_err(|e| e.reason());
     let word = match word {
         Ok(_) if geometry.is_conventional(zone) && condition != Condition::NotWritePointer => {
             Err("Linux refuses a disk with a conventional zone in this condition")

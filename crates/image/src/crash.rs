@@ -13,17 +13,19 @@ mod recorder;
 use std::path::Path;
 use std::sync::Arc;
 
-use vm_memory::VolatileSlice;
-use zbc::{written, Condition, Geometry, Status};
+use scsi::Status;
+use zoned::{written, Condition, Geometry, Kind};
 
 use crate::disk::{Cache, Disk};
 use crate::header::Header;
 use crate::layout::{Area, Layout, PAGE};
 use crate::live::Boot;
-use crate::random::{identity, Sequence};
+use crate::random::identity;
 use crate::state::{fill, recover};
 use crate::store::Store;
 use crate::table::Table;
+use crate::unit::Unit;
+use ::random::Random;
 use promise::{check, Allowed, Promise};
 use recorder::{Crashing, Event, Order, Recorder};
 
@@ -45,8 +47,14 @@ fn geometry(host_aware: bool) -> Geometry {
         conventional_zones: if host_aware { 0 } else { OVERWRITTEN },
         max_open: Some(3),
         zone_capacity: None,
-        urswrz: true,
-        host_aware,
+        kind: if host_aware {
+            Kind::HostAware
+        } else {
+            Kind::HostManaged
+        },
+        max_active: None,
+        unrestricted_reads: true,
+        extension_bytes: 0,
     }
 }
 
@@ -81,9 +89,9 @@ fn block(lba: u64, version: u64) -> Vec<u8> {
 }
 
 struct Workload {
-    disk: Disk,
+    disk: Unit,
     store: Arc<Recorder>,
-    chance: Sequence,
+    chance: Random,
     promise: Promise,
     /// The promise that holds from this many events on.
     promises: Vec<(usize, Promise)>,
@@ -109,7 +117,7 @@ impl Workload {
         Self {
             disk,
             store,
-            chance: Sequence::new(seed),
+            chance: Random::new(seed),
             promise: Promise {
                 zones: vec![vec![none]; ZONES as usize],
                 blocks: vec![vec![0]; (OVERWRITTEN * ZONE) as usize],
@@ -121,7 +129,7 @@ impl Workload {
     }
 
     fn below(&mut self, limit: u32) -> u32 {
-        (self.chance.next() % u64::from(limit)) as u32
+        (self.chance.draw() % u64::from(limit)) as u32
     }
 
     /// From now on the promise is what it is now.
@@ -138,7 +146,7 @@ impl Workload {
                 0..=5 => self.write(zone),
                 6 | 7 => self.overwrite(),
                 8 => self.flush(),
-                9 if self.disk.geometry().host_aware && self.below(2) == 0 => self.finish(0),
+                9 if self.disk.geometry().writes_anywhere() && self.below(2) == 0 => self.finish(0),
                 9 => self.finish(zone),
                 10 => self.reset(zone..zone + 1, false),
                 11 => self.fail(zone),
@@ -213,7 +221,7 @@ impl Workload {
 
     /// RESET WRITE POINTER with ALL, which on a host-aware disk empties the overwritten zones, too.
     fn reset_all(&mut self) {
-        if !self.disk.geometry().host_aware {
+        if !self.disk.geometry().writes_anywhere() {
             return self.reset(OVERWRITTEN..ZONES, true);
         }
         for zone in &mut self.promise.zones[..OVERWRITTEN as usize] {
@@ -276,9 +284,7 @@ impl Workload {
     }
 
     fn execute(&self, cdb: &[u8], data: &[u8]) {
-        let mut data = data.to_vec();
-        let out = VolatileSlice::from(&mut data[..]);
-        let outcome = self.disk.execute(cdb, &[out], &[]);
+        let (outcome, _) = self.disk.run(cdb, data, 0);
         assert_eq!(outcome.completion.status, Status::Good, "{cdb:x?}");
     }
 }
@@ -292,7 +298,7 @@ fn cdb(opcode: u8, flags: u8, lba: u64, blocks: u32) -> [u8; 16] {
 }
 
 /// Opens the image on a store in the host's `boot`-th boot.
-fn open(store: Arc<dyn Store>, host_aware: bool, boot: u8) -> Result<Disk, String> {
+fn open(store: Arc<dyn Store>, host_aware: bool, boot: u8) -> Result<Unit, String> {
     let header = header(host_aware);
     let path = Path::new("simulated");
     let journal = recover(&*store, &header, Some(Boot::number(boot)), path);
@@ -301,7 +307,8 @@ fn open(store: Arc<dyn Store>, host_aware: bool, boot: u8) -> Result<Disk, Strin
     let disk = Disk::start(store, table, journal, header, path, Cache::Host, false);
     let disk = disk.map_err(|error| format!("it cannot be started: {error}"))?;
     // The unit attention of power on.
-    disk.execute(&[0; 6], &[], &[]);
+    let disk = Unit::new(disk);
+    disk.run(&[0; 6], &[], 0);
     Ok(disk)
 }
 
@@ -316,7 +323,7 @@ fn campaign(seed: u64, order: Order) -> Result<usize, String> {
     };
     let (events, promises) = workload.run();
     let data = header(is_host_aware(seed)).layout.data.offset;
-    let mut chance = Sequence::new(!seed);
+    let mut chance = Random::new(!seed);
     let mut crashes = 0;
     for count in begun..=events.len() {
         if count > begun {
@@ -348,7 +355,7 @@ fn survive(
     bytes: Vec<u8>,
     host_aware: bool,
     promise: &Promise,
-    chance: &mut Sequence,
+    chance: &mut Random,
 ) -> Result<(), String> {
     let store = Arc::new(Recorder::new(bytes.clone(), Order::Right));
     let disk = open(Arc::clone(&store) as Arc<dyn Store>, host_aware, 2)?;
@@ -358,7 +365,7 @@ fn survive(
         stable: bytes,
         pending: Vec::new(),
     };
-    let count = chance.next() as usize % events.len();
+    let count = chance.draw() as usize % events.len();
     events[..count].iter().for_each(|event| state.apply(event));
     let bytes = state.crash(events.get(count), chance);
     let disk = open(Arc::new(Recorder::new(bytes, Order::Right)), host_aware, 3)?;

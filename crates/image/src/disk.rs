@@ -1,19 +1,21 @@
-//! An emulated disk: the device model on top of an image.
+//! An emulated disk: the zone state machine on top of an image.
 
-mod execute;
+mod requests;
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::OFlags;
-use zbc::{Completion, Device, Geometry, Identity, Zone, ZoneTable};
+use zoned::{Event, Geometry, Identity, Listener, Machine, Zone, ZoneTable};
 
+use crate::causes::Causes;
 use crate::durability::Durability;
 use crate::file::{open_regular, temporary, Draft, NEW};
+use crate::gate::Gate;
 use crate::header::{corrupt, Access, Header};
+use crate::helpers::Helpers;
 use crate::journal::Journal;
 use crate::layout::Layout;
 use crate::live::{self, Boot};
@@ -25,6 +27,8 @@ use crate::store::{FileStore, Store};
 use crate::table::Table;
 use crate::undo::Undo;
 use crate::{random, Error, ErrorKind};
+
+use requests::{Held, Waiter};
 
 /// What becomes of what was written and not made stable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,13 +43,17 @@ pub enum Cache {
 }
 
 /// An emulated zoned disk on its image, of which it is the only user.
-pub struct Disk {
-    device: Device<Table>,
+pub struct Disk(Arc<Inner>);
+
+/// What a request that completes later keeps.
+struct Inner {
+    machine: Machine<Table, Waiter>,
     medium: Medium,
     durability: Durability,
     store: Arc<dyn Store>,
-    /// Commands run; a power cut waits for them, and they for it. Not taken where there can be none.
-    running: RwLock<()>,
+    helpers: Helpers,
+    /// Requests in flight; a power cut waits for them, and they for it. `None` where there can be none.
+    gate: Option<Gate<Held>>,
     undo: Option<Arc<Undo>>,
     /// The image was seen to be shorter than it was.
     cut: AtomicBool,
@@ -53,6 +61,8 @@ pub struct Disk {
     temporary: bool,
     header: Header,
     path: PathBuf,
+    causes: Arc<Causes>,
+    listeners: Mutex<Vec<Listener>>,
 }
 
 impl Disk {
@@ -141,115 +151,87 @@ impl Disk {
                 table.changed(zone);
             }
         }
-        let device = Device::new(geometry.clone(), header.identity.clone(), table)
-            .map_err(|e| corrupt(path, &e.to_string()))?;
+        let machine =
+            Machine::new(geometry.clone(), table).map_err(|e| corrupt(path, &e.to_string()))?;
         let conventional = u64::from(geometry.conventional_zones) * geometry.zone_blocks;
-        let overwritable = if geometry.host_aware {
+        let overwritable = if geometry.writes_anywhere() {
             geometry.blocks
         } else {
-            conventional
+            conventional.min(geometry.blocks)
         };
         let undo = (cache != Cache::Host).then(|| Arc::new(Undo::default()));
-        Ok(Self {
-            device,
+        let causes = Arc::new(Causes::new(path));
+        Ok(Self(Arc::new(Inner {
+            machine,
             medium: Medium::new(
                 Arc::clone(&store),
                 header.layout.data.offset,
-                overwritable * u64::from(geometry.block_size),
+                geometry.to_bytes(overwritable),
+                geometry.to_bytes(1),
                 undo.clone(),
+                Arc::clone(&causes),
             ),
             durability: Durability::new(Arc::clone(&store), journal, undo.clone()),
             store,
-            running: RwLock::default(),
+            helpers: Helpers::default(),
+            gate: undo.is_some().then(Gate::default),
             undo,
             cut: AtomicBool::new(false),
             cache,
             temporary,
             path: path.to_owned(),
             header,
-        })
+            causes,
+            listeners: Mutex::default(),
+        })))
     }
 
     /// What the medium looks like.
     pub fn geometry(&self) -> &Geometry {
-        self.device.geometry()
+        self.0.machine.geometry()
     }
 
     /// How the disk names itself.
     pub fn identity(&self) -> &Identity {
-        self.device.identity()
+        &self.0.header.identity
     }
 
     /// The image's own name, drawn at its creation.
     pub fn uuid(&self) -> [u8; 16] {
-        self.header.uuid
+        self.0.header.uuid
     }
 
     /// When the image was made, in seconds since 1970.
     pub fn created(&self) -> u64 {
-        self.header.created
+        self.0.header.created
     }
 
-    /// The state of all zones; each on its own is a consistent one, also while commands run.
+    /// The state of all zones; each on its own is a consistent one, also while requests run.
     pub fn zones(&self) -> Vec<Zone> {
-        self.device.zones().collect()
+        let zones = 0..self.geometry().zones();
+        zones.map(|number| self.zone(number)).collect()
+    }
+
+    /// Zone `number`, one of the disk's, as it is now.
+    pub fn zone(&self, number: u32) -> Zone {
+        self.0.machine.zone(number)
     }
 
     /// The word of `zone`.
     #[cfg(test)]
     pub(crate) fn word(&self, zone: u32) -> u64 {
-        self.device.table().word(zone)
+        self.0.machine.table().word(zone)
     }
 
-    /// The zone of `lba`, with its number, as it is now; `None` past the end of the disk.
-    pub fn zone_of(&self, lba: u64) -> Option<(u32, Zone)> {
-        self.device.zone_of(lba)
+    /// Whether the image was cut short while in use, or its file system lost a part of the zone state. Every request is
+    /// refused since, and nothing more is written to the image.
+    pub fn is_lost(&self) -> bool {
+        self.0.is_lost()
     }
 
-    /// LOGICAL UNIT RESET.
-    pub fn reset(&self) {
-        self.device.reset();
-    }
-
-    /// Zone `number`, one of the disk's, as it is now.
-    pub fn zone(&self, number: u32) -> Zone {
-        self.device.zone(number)
-    }
-
-    /// Brings zones into condition READ ONLY, for good; waits for I/O in flight that changes them.
-    ///
-    /// The condition is stable at once, whatever the cache. The zones' data are no more stable than before.
-    ///
-    /// # Errors
-    /// `NoSpace`, `Io`: the zones are in this condition, and it is stable after the next flush only.
-    pub fn make_read_only(&self, zones: Range<u32>) -> Result<(), Error> {
-        self.degrade(zones, Device::make_read_only)
-    }
-
-    /// Brings zones into condition OFFLINE, for good, in the way of [`Self::make_read_only`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn take_offline(&self, zones: Range<u32>) -> Result<(), Error> {
-        self.degrade(zones, Device::take_offline)
-    }
-
-    fn degrade(&self, zones: Range<u32>, how: fn(&Device<Table>, u32)) -> Result<(), Error> {
-        zones.clone().for_each(|zone| how(&self.device, zone));
-        let stable = self
-            .whole()
-            .and_then(|()| self.durability.degrade(self.device.table(), zones));
-        stable.map_err(|e| Error::io("make a zone's condition stable in", &self.path, e))
-    }
-
-    /// Sets a sequential zone's RESET bit (RWP recommended) until it is reset or the disk is closed.
-    pub fn recommend_reset(&self, zone: u32) {
-        self.device.recommend_reset(zone);
-    }
-
-    /// CHECK CONDITION as the disk would say it: see [`Device::check_condition`].
-    pub fn check_condition(&self, key: u8, code: u16, lba: Option<u64>) -> Completion {
-        self.device.check_condition(key, code, lba)
+    /// The last error that the host met in the image, for which a request was refused.
+    pub fn last_error(&self) -> Option<Error> {
+        self.0.causes.last()
     }
 
     /// Makes everything written so far stable.
@@ -257,11 +239,12 @@ impl Disk {
     /// # Errors
     /// `NoSpace`, `Io`.
     pub fn sync(&self) -> Result<(), Error> {
-        self.flushed()
-            .map_err(|e| Error::io("make stable", &self.path, e))
+        let flushed = self.0.flushed();
+        flushed.map_err(|e| Error::io("make stable", &self.0.path, e))
     }
 
-    /// Takes from the disk what a power cut may take, and powers it on again. Waits for commands in flight.
+    /// Takes from the disk what a power cut may take, and powers it on again. Waits for requests in flight; those that
+    /// come meanwhile are carried out when power is back.
     ///
     /// In each sequential zone the write pointer ends up between where it was stable and where it is, on a
     /// [`Geometry::write_unit`]; where blocks can be overwritten, physical blocks that were not stable are what they were
@@ -270,31 +253,44 @@ impl Disk {
     /// # Errors
     /// `Invalid` for a disk without a volatile cache; `NoSpace`, `Io`.
     pub fn power_cut(&self, loss: Loss) -> Result<Cut, Error> {
-        let Some(undo) = &self.undo else {
+        let inner = &self.0;
+        let (Some(undo), Some(gate)) = (&inner.undo, &inner.gate) else {
             return Err(Error::new(
                 ErrorKind::Invalid,
                 "this disk has no volatile write cache that a power cut could take",
                 "open it with a volatile cache",
             ));
         };
-        let _still = self.running.write().unwrap_or_else(PoisonError::into_inner);
-        let cut = self
-            .whole()
-            .and_then(|()| power::cut(&self.device, &self.medium, &self.durability, undo, loss));
-        let cut = cut.map_err(|e| Error::io("cut back", &self.path, e))?;
-        self.sync()?;
-        Ok(cut)
+        let (cut, held) = gate.alone(|| {
+            let Inner {
+                machine,
+                medium,
+                durability,
+                ..
+            } = &**inner;
+            let cut = inner
+                .whole()
+                .and_then(|()| power::cut(machine, medium, durability, undo, loss));
+            let cut = cut.map_err(|e| Error::io("cut back", &inner.path, e))?;
+            self.sync()?;
+            inner.tell(Event::PowerCut);
+            Ok(cut)
+        });
+        inner.let_in(held);
+        cut
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        if self.temporary || self.whole().is_err() {
+        let inner = &self.0;
+        inner.helpers.close();
+        if inner.temporary || inner.whole().is_err() {
             return;
         }
         // If this fails the live table is still right, for as long as the host does not crash.
-        if self.durability.close(self.device.table()).is_ok() {
-            let _ = live::stamp(&*self.store, self.header.layout.journal.offset, None);
+        if inner.durability.close(&inner.machine).is_ok() {
+            let _ = live::stamp(&*inner.store, inner.header.layout.journal.offset, None);
         }
     }
 }

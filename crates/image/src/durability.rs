@@ -8,7 +8,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use zbc::{cut_back, powered_off, written};
+use zoned::{cut_back, written, Machine, Waits};
 
 use crate::journal::{Change, Journal};
 use crate::store::Store;
@@ -35,10 +35,11 @@ impl Durability {
     /// Makes stable all data and words as they are now.
     ///
     /// After an error it is not known what is stable of what was not before.
-    pub fn flush(&self, table: &Table) -> io::Result<()> {
+    pub fn flush<W: Waits>(&self, machine: &Machine<Table, W>) -> io::Result<()> {
+        let table = machine.table();
         let mut journal = self.journal();
         let zones = table.take_changed();
-        let changes = pending(&journal, table, &zones)?;
+        let changes = pending(&journal, machine, &zones)?;
         let old = self.undo.as_ref().map(|undo| undo.take());
         let synced = self.store.sync();
         let stable = synced.and_then(|()| journal.commit(&*self.store, &changes));
@@ -52,9 +53,9 @@ impl Durability {
     }
 
     /// Makes the words of zones that were reset stable.
-    pub fn reset(&self, table: &Table, zones: &[u32]) -> io::Result<()> {
+    pub fn reset<W: Waits>(&self, machine: &Machine<Table, W>, zones: &[u32]) -> io::Result<()> {
         let mut journal = self.journal();
-        let changes = pending(&journal, table, zones)?;
+        let changes = pending(&journal, machine, zones)?;
         journal.commit(&*self.store, &changes)
     }
 
@@ -73,8 +74,8 @@ impl Durability {
     }
 
     /// Flushes, and leaves nothing in the journal.
-    pub fn close(&self, table: &Table) -> io::Result<()> {
-        self.flush(table)?;
+    pub fn close<W: Waits>(&self, machine: &Machine<Table, W>) -> io::Result<()> {
+        self.flush(machine)?;
         self.journal().checkpoint(&*self.store)
     }
 
@@ -89,12 +90,14 @@ impl Durability {
 }
 
 /// Those of `zones` whose stable words are not as the live ones would be without power.
-fn pending(journal: &Journal, table: &Table, zones: &[u32]) -> io::Result<Vec<Change>> {
-    let words = zones
-        .iter()
-        .map(|&zone| (zone, powered_off(table.word(zone))));
-    let changes = changed(journal, words);
-    trusted(table)?;
+fn pending<W: Waits>(
+    journal: &Journal,
+    machine: &Machine<Table, W>,
+    zones: &[u32],
+) -> io::Result<Vec<Change>> {
+    let words = machine.snapshot(zones.iter().copied());
+    let changes = changed(journal, words.into_iter());
+    trusted(machine.table())?;
     Ok(changes)
 }
 
@@ -114,6 +117,6 @@ fn changed(journal: &Journal, words: impl Iterator<Item = Change>) -> Vec<Change
 }
 
 fn mark_again(table: &Table, zones: &[u32]) {
-    use zbc::ZoneTable;
+    use zoned::ZoneTable;
     zones.iter().for_each(|&zone| table.changed(zone));
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The kinds of [`Error`], for callers that act differently on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,12 +56,12 @@ impl ErrorKind {
 }
 
 /// An image could not be created, opened, read or made stable.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Error {
     kind: ErrorKind,
     message: String,
     hint: String,
-    source: Option<io::Error>,
+    source: Option<Arc<io::Error>>,
 }
 
 impl Error {
@@ -120,7 +121,7 @@ impl Error {
             kind,
             message: format!("cannot {action} '{}': {what}", path.display()),
             hint: hint.to_owned(),
-            source: Some(source),
+            source: Some(Arc::new(source)),
         }
     }
 
@@ -143,6 +144,6 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_ref().map(|e| e as _)
+        self.source.as_deref().map(|e| e as _)
     }
 }

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::fs::OFlags;
-use zbc::{powered_off, written_bytes, Condition};
+use zoned::{powered_off, written_bytes, Condition};
 
 use crate::copying::{copy, Progress, Stretch};
 use crate::file::{open_regular, Draft, NEW};
@@ -52,7 +52,7 @@ fn stretches<'a>(header: &'a Header, words: &'a [u64]) -> impl Iterator<Item = S
     let geometry = &header.geometry;
     let block = u64::from(geometry.block_size);
     (0..).zip(words).filter_map(move |(number, &word)| {
-        let zone = zbc::decode(geometry, number, powered_off(word));
+        let zone = zoned::decode(geometry, number, powered_off(word));
         let to = zone.start * block;
         let length = match zone.condition {
             Condition::Offline => 0,

@@ -7,19 +7,20 @@ use std::path::Path;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::Arc;
 
-use vm_memory::VolatileSlice;
-use zbc::{Condition, Geometry, Status};
+use memory::Scatter;
+use scsi::Status;
+use zoned::{Condition, Geometry, Kind, Refusal};
 
 use crate::disk::{Cache, Disk};
 use crate::header::Header;
 use crate::layout::Layout;
 use crate::live::Boot;
 use crate::random::identity;
-use crate::slices::Cursor;
 use crate::state::{allocate, fill};
 use crate::store::{FileStore, Punched, Store};
 use crate::table::Table;
-use crate::{ErrorKind, Outcome};
+use crate::unit::{Outcome, Unit};
+use crate::ErrorKind;
 
 const BLOCK: usize = 4096;
 /// Blocks of a zone.
@@ -58,14 +59,14 @@ struct Failing {
 }
 
 impl Store for Failing {
-    fn read_some(&self, offset: u64, into: &Cursor<'_>, length: u64) -> io::Result<u64> {
+    fn read_some(&self, offset: u64, into: &Scatter, at: u64, length: u64) -> io::Result<u64> {
         self.trouble.meet(Part::Read)?;
-        self.store.read_some(offset, into, length)
+        self.store.read_some(offset, into, at, length)
     }
 
-    fn write_some(&self, offset: u64, from: &Cursor<'_>, length: u64) -> io::Result<u64> {
+    fn write_some(&self, offset: u64, from: &Scatter, at: u64, length: u64) -> io::Result<u64> {
         self.trouble.meet(Part::Write)?;
-        self.store.write_some(offset, from, length)
+        self.store.write_some(offset, from, at, length)
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
@@ -100,7 +101,7 @@ impl Store for Failing {
 
 /// A disk on a file of its own, and what can be made to fail.
 struct Bench {
-    disk: Disk,
+    disk: Unit,
     file: File,
     header: Header,
     trouble: Arc<Trouble>,
@@ -119,8 +120,14 @@ impl Bench {
             conventional_zones: 1,
             max_open: None,
             zone_capacity: None,
-            urswrz: true,
-            host_aware,
+            kind: if host_aware {
+                Kind::HostAware
+            } else {
+                Kind::HostManaged
+            },
+            max_active: None,
+            unrestricted_reads: true,
+            extension_bytes: 0,
         };
         let header = Header {
             uuid: [0; 16],
@@ -153,7 +160,7 @@ impl Bench {
             false,
         );
         let bench = Self {
-            disk: disk.unwrap(),
+            disk: Unit::new(disk.unwrap()),
             file,
             header,
             trouble,
@@ -177,14 +184,8 @@ impl Bench {
         if code == RESET {
             cdb[1] = 4;
         }
-        let (mut out, mut into) = (out.to_vec(), vec![0; room]);
         let cdb = if code == 0 { &cdb[..6] } else { &cdb[..] };
-        let outcome = self.disk.execute(
-            cdb,
-            &[VolatileSlice::from(&mut out[..])],
-            &[VolatileSlice::from(&mut into[..])],
-        );
-        (outcome, into)
+        self.disk.run(cdb, out, room)
     }
 
     /// Sense key, code and qualifier; zeroes for GOOD.
@@ -215,7 +216,7 @@ impl Bench {
         let words = self.stable_words();
         words
             .iter()
-            .map(|word| zbc::written(*word).into())
+            .map(|word| zoned::written(*word).into())
             .collect()
     }
 
@@ -275,14 +276,15 @@ fn a_flush_that_fails_is_told_and_done_again() {
 fn a_failed_zone_that_cannot_be_made_stable_is_told_and_done_with_the_next_flush() {
     let bench = Bench::new();
     bench.trouble.set(Part::Stable, libc::EIO);
-    let error = bench.disk.take_offline(2..4).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Io);
+    assert_eq!(bench.disk.take_offline(2..4), Err(Refusal::NotStable));
+    let cause = bench.disk.last_error().expect("why it was refused");
+    assert_eq!(cause.kind(), ErrorKind::Io);
     let offline = |condition: Condition| condition == Condition::Offline;
     assert!((2..4).all(|zone| offline(bench.disk.zone(zone).condition)));
     let stable = || {
         let words = bench.stable_words();
         [2, 3].map(|zone| {
-            offline(zbc::decode(&bench.header.geometry, zone, words[zone as usize]).condition)
+            offline(zoned::decode(&bench.header.geometry, zone, words[zone as usize]).condition)
         })
     };
     assert_eq!(stable(), [false, false]);

@@ -38,7 +38,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crc32c::crc32c;
-use zbc::{Geometry, Identity};
+use zoned::{Geometry, Identity, Kind};
 
 use crate::bytes::{u32_at, u64_at};
 use crate::layout::{Area, Layout, PAGE};
@@ -185,8 +185,14 @@ impl Header {
             conventional_zones: u32_at(page, at::CONVENTIONAL_ZONES),
             max_open: (max_open != NO_LIMIT).then_some(max_open),
             zone_capacity: (features & GAP_ZONES != 0).then(|| u64_at(page, at::ZONE_CAPACITY)),
-            urswrz: features & RESTRICTED_READS == 0,
-            host_aware: features & HOST_AWARE != 0,
+            unrestricted_reads: features & RESTRICTED_READS == 0,
+            kind: if features & HOST_AWARE == 0 {
+                Kind::HostManaged
+            } else {
+                Kind::HostAware
+            },
+            max_active: None,
+            extension_bytes: 0,
         };
         geometry
             .validate()
@@ -226,9 +232,9 @@ impl Header {
 /// The incompatible features that a disk needs.
 fn incompatible(geometry: &Geometry) -> u64 {
     let needs = [
-        (!geometry.urswrz, RESTRICTED_READS),
+        (!geometry.unrestricted_reads, RESTRICTED_READS),
         (geometry.zone_capacity.is_some(), GAP_ZONES),
-        (geometry.host_aware, HOST_AWARE),
+        (geometry.kind == Kind::HostAware, HOST_AWARE),
     ];
     needs
         .iter()

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::fs::OFlags;
-use zbc::{Condition, Geometry, Identity, Zone};
+use zoned::{Condition, Geometry, Identity, Zone};
 
 use crate::file::open_regular;
 use crate::header::{corrupt, Access, Header};
@@ -61,7 +61,7 @@ impl Zones {
     /// Zone `number`, if there is one.
     pub fn get(&self, number: usize) -> Option<Zone> {
         let word = *self.words.get(number)?;
-        Some(zbc::decode(&self.geometry, number as u32, word))
+        Some(zoned::decode(&self.geometry, number as u32, word))
     }
 
     /// All zones, in order.
@@ -120,7 +120,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, Error> {
     if user.is_none() {
         words
             .iter_mut()
-            .for_each(|word| *word = zbc::powered_off(*word));
+            .for_each(|word| *word = zoned::powered_off(*word));
     }
     Ok(Inspection {
         zones: Zones {

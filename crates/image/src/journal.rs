@@ -29,7 +29,7 @@
 use std::io;
 
 use crc32c::{crc32c, crc32c_append};
-use zbc::{check_word, Geometry};
+use zoned::{check_word, Geometry};
 
 use crate::bytes::{u32_at, u64_at};
 use crate::layout::{Area, Layout, PAGE};

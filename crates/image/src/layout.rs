@@ -9,7 +9,7 @@
 //! ```
 //! Readers use the offsets in the header and assume no order.
 
-use zbc::Geometry;
+use zoned::Geometry;
 
 use crate::{Error, ErrorKind};
 

@@ -1,15 +1,19 @@
 //! An emulated zoned disk's file: data and zone state.
 //!
-//! [`Disk::execute`] runs one SCSI command: the device model (`zbc`) decides, this crate carries the
-//! plan out on the file. Knows no virtio and no Python.
+//! [`Disk`] is a zoned disk: the machine at the waist (`zoned`) decides, this crate carries its plans out on the file.
+//! Knows no protocol, no transport and no Python.
 //!
-//! What a completed command changed survives the end of the process, however it ends, `kill -9`
-//! included: data and zone state are in the page cache by then. What SYNCHRONIZE CACHE, FUA, FINISH ZONE and
-//! RESET WRITE POINTER made stable survives a crash of the host too, as does the condition of a zone that was made
+//! What a completed request changed survives the end of the process, however it ends, `kill -9`
+//! included: data and zone state are in the page cache by then. What a flush, a stable write, a finish and a
+//! reset made stable survives a crash of the host too, as does the condition of a zone that was made
 //! to fail, and after one no write pointer is above stable data.
+
+#[cfg(test)]
+extern crate self as image;
 
 mod attributes;
 mod bytes;
+mod causes;
 mod check;
 mod conditions;
 mod copying;
@@ -22,24 +26,27 @@ mod export;
 #[cfg(test)]
 mod failing;
 mod file;
+mod gate;
 mod header;
+mod helpers;
 mod inspect;
 mod journal;
 mod layout;
 mod live;
 mod lock;
 mod medium;
-mod outcome;
 mod power;
 mod random;
 mod repair;
 mod resize;
-mod slices;
 mod snapshot;
 mod state;
 mod store;
 mod table;
 mod undo;
+#[cfg(test)]
+#[path = "../tests/common/unit.rs"]
+mod unit;
 
 pub use attributes::Owner;
 pub use check::{check, Finding};
@@ -50,7 +57,6 @@ pub use error::{Error, ErrorKind};
 pub use export::export;
 pub use inspect::{inspect, Inspection, Sums, Zones};
 pub use lock::Holder;
-pub use outcome::Outcome;
 pub use power::{Cut, CutZone, Loss};
 pub use random::identity as random_identity;
 pub use repair::repair;

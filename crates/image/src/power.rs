@@ -1,15 +1,14 @@
 //! What a power cut takes: of the data that are not stable, as much as chance has it.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
 
-use zbc::{cut_back, written, Device};
+use zoned::{cut_back, written, Machine, Waits};
 
 use crate::durability::Durability;
 use crate::medium::Medium;
-use crate::random::Sequence;
 use crate::table::Table;
 use crate::undo::{below_pointer, clear_unwritten, Undo};
+use ::random::Random;
 
 /// How much of the volatile write cache a power cut loses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +34,7 @@ pub struct Cut {
     pub blocks: Vec<u64>,
 }
 
-/// What a sequential zone lost, in [`zbc::Geometry::write_unit`]s from its start.
+/// What a sequential zone lost, in [`zoned::Geometry::write_unit`]s from its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CutZone {
     /// The zone's number.
@@ -50,8 +49,8 @@ pub struct CutZone {
 
 /// Takes what a power cut takes from a disk that nobody uses at the time, and powers it off and on. What it leaves is not
 /// stable yet.
-pub(crate) fn cut(
-    device: &Device<Table>,
+pub(crate) fn cut<W: Waits>(
+    machine: &Machine<Table, W>,
     medium: &Medium,
     durability: &Durability,
     undo: &Undo,
@@ -61,19 +60,18 @@ pub(crate) fn cut(
     let mut old = undo.take();
     old.retain(|_, _| chance.takes());
     let stable = durability.words();
-    clear_unwritten(&mut old, device.geometry(), &stable);
+    clear_unwritten(&mut old, machine.geometry(), &stable);
     if let Err(error) = medium.restore(&old) {
         undo.put_back(old);
         return Err(error);
     }
-    let lost = Mutex::new((chance, Vec::new()));
-    device.power_cycle(|zone, word| {
+    let mut zones = Vec::new();
+    machine.power_cycle(|zone, word| {
         let stable_word = stable[zone as usize];
         let (stable, before) = (written(stable_word), written(word));
         if stable >= before {
             return word;
         }
-        let (chance, zones) = &mut *lost.lock().unwrap_or_else(PoisonError::into_inner);
         let after = cut_back(word, stable_word, chance.between(stable, before));
         if after != word {
             zones.push(CutZone {
@@ -85,9 +83,8 @@ pub(crate) fn cut(
         }
         after
     });
-    let word = |zone| device.table().word(zone);
-    old.retain(|&number, _| below_pointer(device.geometry(), number, word) > 0);
-    let (_, zones) = lost.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let word = |zone| machine.table().word(zone);
+    old.retain(|&number, _| below_pointer(machine.geometry(), number, word) > 0);
     Ok(Cut {
         zones,
         blocks: old.into_keys().collect(),
@@ -97,7 +94,7 @@ pub(crate) fn cut(
 /// Decides what is lost.
 struct Chance {
     loss: Loss,
-    numbers: Sequence,
+    numbers: Random,
 }
 
 impl Chance {
@@ -108,7 +105,7 @@ impl Chance {
         };
         Self {
             loss,
-            numbers: Sequence::new(seed),
+            numbers: Random::new(seed),
         }
     }
 
@@ -124,7 +121,7 @@ impl Chance {
             Loss::None => before,
             Loss::Random { .. } => {
                 let choices = u64::from(before - stable) + 1;
-                stable + (self.numbers.next() % choices) as u32
+                stable + (self.numbers.draw() % choices) as u32
             }
         }
     }

@@ -1,8 +1,7 @@
 //! Random names, for what must differ from everything else.
 
-use zbc::Identity;
-
 use rustix::rand::{getrandom, GetRandomFlags};
+use zoned::Identity;
 
 /// Up to 256 random bytes.
 pub(crate) fn bytes<const N: usize>() -> [u8; N] {
@@ -30,22 +29,5 @@ pub fn identity() -> Identity {
         revision: "1".to_owned(),
         serial: format!("{serial:016X}"),
         wwn: LOCALLY_ASSIGNED | wwn >> 4,
-    }
-}
-
-/// Numbers that look random and are the same for the same seed (SplitMix64).
-pub(crate) struct Sequence(u64);
-
-impl Sequence {
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut number = self.0;
-        number = (number ^ number >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        number = (number ^ number >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        number ^ number >> 31
     }
 }

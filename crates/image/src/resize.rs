@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use rustix::fs::OFlags;
-use zbc::{check_word, fresh_word, powered_off, written, Geometry};
+use zoned::{check_word, fresh_word, powered_off, written, Geometry};
 
 use crate::attributes::keep;
 use crate::copying::{copy, Progress, Stretch};

@@ -7,10 +7,9 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
+use memory::Scatter;
 use rustix::fs::{fallocate, FallocateFlags};
 use rustix::io::{pwritev2, Errno, ReadWriteFlags};
-
-use crate::slices::Cursor;
 
 /// Most buffers for one system call; more take more calls. At most the kernel's UIO_MAXIOV, 1024.
 const BATCH: usize = 64;
@@ -23,10 +22,10 @@ pub(crate) enum Punched {
 
 /// The bytes of an image.
 pub(crate) trait Store: Send + Sync {
-    /// Reads at most `length` bytes from `offset` on to where `into` is, without moving it on; at least one.
-    fn read_some(&self, offset: u64, into: &Cursor<'_>, length: u64) -> io::Result<u64>;
-    /// Writes at most `length` bytes from where `from` is, without moving it on; at least one.
-    fn write_some(&self, offset: u64, from: &Cursor<'_>, length: u64) -> io::Result<u64>;
+    /// Reads at most `length` bytes from `offset` on to byte `at` of `into`; at least one.
+    fn read_some(&self, offset: u64, into: &Scatter, at: u64, length: u64) -> io::Result<u64>;
+    /// Writes at most `length` bytes from byte `at` of `from`; at least one.
+    fn write_some(&self, offset: u64, from: &Scatter, at: u64, length: u64) -> io::Result<u64>;
     /// Fills `into`.
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()>;
     /// Writes all of `data`.
@@ -49,12 +48,12 @@ pub(crate) struct FileStore {
 }
 
 impl Store for FileStore {
-    fn read_some(&self, offset: u64, into: &Cursor<'_>, length: u64) -> io::Result<u64> {
-        transfer(&self.file, offset, into, length, libc::preadv64)
+    fn read_some(&self, offset: u64, into: &Scatter, at: u64, length: u64) -> io::Result<u64> {
+        transfer(&self.file, offset, into, at, length, libc::preadv64)
     }
 
-    fn write_some(&self, offset: u64, from: &Cursor<'_>, length: u64) -> io::Result<u64> {
-        transfer(&self.file, offset, from, length, libc::pwritev64)
+    fn write_some(&self, offset: u64, from: &Scatter, at: u64, length: u64) -> io::Result<u64> {
+        transfer(&self.file, offset, from, at, length, libc::pwritev64)
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
@@ -127,7 +126,8 @@ type Vectored = unsafe extern "C" fn(
 fn transfer(
     file: &File,
     offset: u64,
-    cursor: &Cursor<'_>,
+    data: &Scatter,
+    at: u64,
     length: u64,
     call: Vectored,
 ) -> io::Result<u64> {
@@ -137,7 +137,7 @@ fn transfer(
     };
     let mut pieces = [NONE; BATCH];
     let mut count = 0;
-    for (piece, place) in cursor.pieces(length).zip(&mut pieces) {
+    for (piece, place) in data.pieces(at, length).zip(&mut pieces) {
         // The guard is only a pointer without vm-memory's Xen support, which we do not use.
         place.iov_base = piece.ptr_guard_mut().as_ptr().cast();
         place.iov_len = piece.len();
@@ -145,7 +145,7 @@ fn transfer(
     }
     let offset = libc::off64_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
     loop {
-        // SAFETY: the first `count` pieces are parts of slices that live as long as `cursor`, and that allow
+        // SAFETY: the first `count` pieces are parts of slices that live as long as `data`, and that allow
         // access by others (here the kernel) at any time. Both calls take these arguments.
         let moved = unsafe { call(file.as_raw_fd(), pieces.as_ptr(), count, offset) };
         match moved {

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use mapping::Guard;
 use rustix::mm::{mmap, munmap, MapFlags, ProtFlags};
-use zbc::{check_word, Geometry, WordError, ZoneTable};
+use zoned::{check_word, Geometry, WordError, ZoneTable};
 
 use crate::bytes::u64_at;
 use crate::layout::Area;
@@ -26,7 +26,7 @@ use crate::store::Store;
 /// A new disk's words.
 pub(crate) fn fresh(geometry: &Geometry) -> Vec<u64> {
     (0..geometry.zones())
-        .map(|zone| zbc::fresh_word(geometry, zone))
+        .map(|zone| zoned::fresh_word(geometry, zone))
         .collect()
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use zbc::{written_bytes, Geometry, PHYSICAL_BLOCK};
+use zoned::{written_bytes, Geometry, PHYSICAL_BLOCK};
 
 use crate::store::Store;
 

@@ -2,10 +2,13 @@
 
 mod common;
 
-use common::{cdb16, geometry, pattern, read, ready, run, sense, start, temporary, write};
-use image::{Cache, Disk};
-use vm_memory::VolatileSlice;
-use zbc::{Condition, Status};
+use common::{
+    cdb16, geometry, pattern, read, ready, run, scattered, sense, start, temporary, write, Disk,
+};
+use image::Cache;
+use memory::Scatter;
+use scsi::Status;
+use zoned::{Condition, Data};
 
 #[test]
 fn what_is_written_reads_back_and_the_rest_is_zeroes() {
@@ -23,36 +26,37 @@ fn what_is_written_reads_back_and_the_rest_is_zeroes() {
 #[test]
 fn many_odd_sized_pieces_make_one_transfer() {
     let disk = temporary();
-    let mut data = pattern(1 << 20, 2);
-    let sizes = [1, 0, 511, 3, 4096, 77, 0, 1000];
-    let mut pieces = Vec::new();
-    let mut rest = &mut data[..];
-    for size in sizes.into_iter().cycle() {
-        let (piece, others) = rest.split_at_mut(size.min(rest.len()));
-        pieces.push(VolatileSlice::from(piece));
-        rest = others;
-        if rest.is_empty() {
-            break;
-        }
-    }
-    assert!(
-        pieces.len() > 1024,
-        "more pieces than one system call takes"
-    );
-    let outcome = disk.execute(&cdb16(0x8a, 0, start(3), 2048), &pieces, &[]);
+    let data = pattern(1 << 20, 2);
+    let mut left = data.len();
+    let sizes = [1, 0, 511, 3, 4096, 77, 0, 1000].into_iter().cycle();
+    let sizes: Vec<usize> = sizes
+        .map_while(|size: usize| {
+            let size = size.min(left);
+            (left > 0).then(|| left -= size)?;
+            Some(size)
+        })
+        .collect();
+    assert!(sizes.len() > 1024, "more pieces than one system call takes");
+    let out = scattered(sizes);
+    assert_eq!(out.write(0, &data), data.len());
+    let outcome = disk.execute(&cdb16(0x8a, 0, start(3), 2048), out, Scatter::default());
     assert_eq!(
         (outcome.completion.status, outcome.consumed),
         (Status::Good, 1 << 20)
     );
 
-    let mut back = vec![0; 1 << 20];
-    let mut pieces: Vec<_> = back.chunks_mut(333).map(VolatileSlice::from).collect();
-    pieces.insert(5, VolatileSlice::from(&mut [][..]));
-    let outcome = disk.execute(&cdb16(0x88, 0, start(3), 2048), &[], &pieces);
+    let sizes = (0..1usize << 20).step_by(333);
+    let into = scattered(sizes.map(|at| 333.min((1 << 20) - at)));
+    let outcome = disk.execute(
+        &cdb16(0x88, 0, start(3), 2048),
+        Scatter::default(),
+        into.clone(),
+    );
     assert_eq!(
         (outcome.completion.status, outcome.written),
         (Status::Good, 1 << 20)
     );
+    let back = into.to_vec(1 << 20);
     assert!(back == pattern(1 << 20, 2));
     assert_eq!(disk.zones()[3].condition, Condition::Full);
 }

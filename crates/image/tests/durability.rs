@@ -5,10 +5,13 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{cdb16, fresh_of, geometry, open, pattern, read, ready, run, sense, start, write};
-use image::{inspect, Cache, Disk, ErrorKind, Loss};
+use common::{
+    cdb16, fresh_of, geometry, open, pattern, read, ready, run, sense, start, write, Disk,
+};
+use image::{inspect, Cache, ErrorKind, Loss};
+use scsi::Status;
 use tempfile::TempDir;
-use zbc::{Condition, Status, Zone};
+use zoned::{Condition, Zone};
 
 const PAGE: usize = 4096;
 const TABLE: usize = 2 * PAGE;

@@ -6,10 +6,10 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-use common::{geometry, pattern, read, ready, start, write};
-use image::{inspect, random_identity, Cache, Disk, ErrorKind};
+use common::{geometry, pattern, read, ready, start, write, Disk};
+use image::{inspect, random_identity, Cache, ErrorKind};
 use tempfile::TempDir;
-use zbc::{Condition, Geometry};
+use zoned::{Condition, Geometry};
 
 fn fresh() -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();

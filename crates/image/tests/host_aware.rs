@@ -4,10 +4,11 @@ mod common;
 
 use std::path::PathBuf;
 
-use common::{cdb16, fresh_of, host_aware, open, pattern, read, ready, run, start, write};
-use image::{export, inspect, set_zones, Cache, Disk, ErrorKind, Loss};
+use common::{cdb16, fresh_of, host_aware, open, pattern, read, ready, run, start, write, Disk};
+use image::{export, inspect, set_zones, Cache, ErrorKind, Loss};
+use scsi::Status;
 use tempfile::TempDir;
-use zbc::{Condition, Status};
+use zoned::{Condition, Kind};
 
 /// The zone that is written.
 const ZONE: usize = 5;
@@ -62,7 +63,7 @@ fn the_zone_is_as_it_was_when_the_disk_is_opened_again() {
     assert_eq!(state(&disk), (23, true));
     assert!(content(&disk) == wanted);
     drop(disk);
-    assert!(inspect(&path).unwrap().geometry.host_aware);
+    assert_eq!(inspect(&path).unwrap().geometry.kind, Kind::HostAware);
     let raw = path.with_extension("raw");
     export(&path, &raw, &mut |_, _| true).unwrap();
     let bytes = std::fs::read(raw).unwrap();

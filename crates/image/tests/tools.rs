@@ -6,13 +6,14 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use common::{cdb16, geometry, pattern, read, ready, run, start, write};
+use common::{cdb16, geometry, pattern, read, ready, run, start, write, Disk};
 use image::{
     check, export, inspect, random_identity, repair, resize, restore, set_zones, snapshot,
 };
-use image::{Cache, Disk, ErrorKind, Finding};
+use image::{Cache, ErrorKind, Finding};
+use scsi::Status;
 use tempfile::TempDir;
-use zbc::{Condition, Status, Zone};
+use zoned::{Condition, Zone};
 
 const PAGE: usize = 4096;
 const TABLE: usize = 2 * PAGE;

@@ -393,15 +393,23 @@ fn words_say_what_report_zones_tells() {
     );
 }
 
+struct Nobody;
+
+impl zoned::Waits for Nobody {
+    fn begin(&self) -> bool {
+        true
+    }
+}
+
 #[test]
 fn a_disk_needs_a_sound_table() {
     let words = fresh(&small());
     words[4].store(word(Closed, 0).to_le(), Ordering::Relaxed);
-    let Err(error) = Machine::<_, ()>::new(small(), words) else {
+    let Err(error) = Machine::<_, Nobody>::new(small(), words) else {
         panic!("a closed zone without data was accepted");
     };
     assert!(error.to_string().contains("zone 4"), "{error}");
-    let Err(error) = Machine::<_, ()>::new(small(), Vec::<AtomicU64>::new()) else {
+    let Err(error) = Machine::<_, Nobody>::new(small(), Vec::<AtomicU64>::new()) else {
         panic!("an empty table was accepted");
     };
     assert!(error.to_string().contains("0 words"), "{error}");

@@ -26,7 +26,7 @@ pub use disk::ZonedDisk;
 pub use event::{Event, Listener};
 pub use geometry::{Geometry, GeometryError, Kind, PHYSICAL_BLOCK};
 pub use identity::{Identity, IdentityError};
-pub use machine::{Decided, Machine, MachineError, Resumed, Step};
+pub use machine::{Decided, Machine, MachineError, Resumed, Step, Waits};
 pub use pending::{pending, Completer, Pending, Submitted, Ticket};
 pub use plan::{Extent, Extents, Failed, Op, Plan};
 pub use request::{

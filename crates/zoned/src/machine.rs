@@ -60,9 +60,13 @@ impl fmt::Display for MachineError {
 
 impl std::error::Error for MachineError {}
 
-/// The zones of a disk. `W` is who waits, as long as a request is parked.
-///
-/// Any number of threads may use it at a time.
+/// Who waits for a request that is parked.
+pub trait Waits {
+    /// Whether the request may be begun: nobody took it back.
+    fn begin(&self) -> bool;
+}
+
+/// The zones of a disk, which any number of threads may use at a time.
 pub struct Machine<Z: ZoneTable, W> {
     geometry: Geometry,
     table: Z,
@@ -110,7 +114,7 @@ enum Turn<T> {
     AfterFlush,
 }
 
-impl<Z: ZoneTable, W> Machine<Z, W> {
+impl<Z: ZoneTable, W: Waits> Machine<Z, W> {
     /// Power on: zones that were open become closed, or empty, if nothing was written.
     ///
     /// # Errors
@@ -364,9 +368,13 @@ impl<Z: ZoneTable, W> Machine<Z, W> {
                 self.written_zones(blocks)
             }
             Operation::Append { zone, .. } if self.geometry.appends() => self.sequential(zone, 1),
-            Operation::Manage { target, .. } | Operation::Degrade { target, .. } => {
-                self.zones_of(target)
-            }
+            Operation::Manage { target, .. } => self.zones_of(target),
+            // Any zone may fail.
+            Operation::Degrade {
+                target: Target::Zones { first, count },
+                ..
+            } => self.existing(first, count),
+            Operation::Degrade { target, .. } => self.zones_of(target),
             _ => Err(Refusal::NotSupported),
         }
     }
@@ -380,14 +388,21 @@ impl<Z: ZoneTable, W> Machine<Z, W> {
     }
 
     fn sequential(&self, first: u32, count: u32) -> Result<Range<u32>, Refusal> {
-        let lba = u64::from(first) * self.geometry.zone_blocks;
-        if lba >= self.geometry.blocks {
-            return Err(Refusal::OutOfRange { lba });
-        }
+        let zones = self.existing(first, 1)?;
         if self.geometry.is_conventional(first) {
+            let lba = self.geometry.span(first).start;
             return Err(Refusal::NotZoneStart { lba, zone: first });
         }
-        if count > self.geometry.zones() - first {
+        self.existing(zones.start, count)
+    }
+
+    fn existing(&self, first: u32, count: u32) -> Result<Range<u32>, Refusal> {
+        let zones = self.geometry.zones();
+        if first >= zones {
+            let lba = u64::from(first) * self.geometry.zone_blocks;
+            return Err(Refusal::OutOfRange { lba });
+        }
+        if count > zones - first {
             return Err(Refusal::TooManyZones { count });
         }
         Ok(first..first + count)

@@ -4,6 +4,7 @@
 //! is to be done with it ([`Pending::then`]), which then runs once, in the thread that completes. A [`Ticket`] takes a
 //! submission back that was not begun, or asks for it to begin now. Knows nothing of disks.
 
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How a submission ended, or that it has not.
@@ -32,6 +33,19 @@ impl<T: Send + 'static> Submitted<T> {
         match self {
             Submitted::Completed(result) => next(result),
             Submitted::Pending(pending) => Submitted::Pending(pending.and_then(next)),
+        }
+    }
+
+    /// Waits for the result, for those who may; `None` if it never comes.
+    pub fn wait(self) -> Option<T> {
+        match self {
+            Submitted::Completed(result) => Some(result),
+            Submitted::Pending(pending) => {
+                let (told, result) = channel();
+                // Who waits is there.
+                pending.then(move |completed| drop(told.send(completed)));
+                result.recv().ok()
+            }
         }
     }
 
@@ -278,7 +292,6 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc::channel;
 
     fn later<T: Send + 'static>() -> (Completer<T>, Submitted<T>) {
         let (completer, pending) = pending();

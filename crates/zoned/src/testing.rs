@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{
     fresh_word, pending, Answer, Completer, Completion, Data, Event, Extent, Extents, Failed,
-    Geometry, Listener, Machine, Op, Plan, Request, Resumed, Step, Submitted, Zone, ZonedDisk,
+    Geometry, Listener, Machine, Op, Plan, Request, Resumed, Step, Submitted, Waits, Zone,
+    ZonedDisk,
 };
 
 /// Bytes of its own.
@@ -58,6 +59,12 @@ impl Data for Bytes {
 struct Waiter<D> {
     data: D,
     completer: Completer<Completion>,
+}
+
+impl<D> Waits for Waiter<D> {
+    fn begin(&self) -> bool {
+        self.completer.begin()
+    }
 }
 
 /// What is not zeroes of a medium, by sectors.
@@ -250,7 +257,8 @@ impl<D: Data> RamDisk<D> {
     }
 
     fn all_stable(&self) {
-        let resumed = self.machine.stable(Some(&|_| true));
+        let words = self.words();
+        let resumed = self.machine.stable(Some(&words));
         self.go_on(resumed);
     }
 
@@ -331,16 +339,6 @@ impl<D: Data> ZonedDisk<D> for RamDisk<D> {
     fn listen(&self, listener: Listener) {
         locked(&self.listeners).push(listener);
     }
-}
-
-/// What a submission comes to; waits for it if another thread completes it.
-///
-/// # Panics
-/// If nobody will.
-pub fn completed<T: Send + 'static>(submitted: Submitted<T>) -> T {
-    let (told, result) = std::sync::mpsc::channel();
-    submitted.then(move |completion| told.send(completion).expect("the test waits"));
-    result.recv().expect("a completion")
 }
 
 fn answered(answer: Answer) -> Completion {

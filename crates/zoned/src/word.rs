@@ -255,6 +255,10 @@ pub fn is_active(word: u64) -> bool {
     Word::from_value(word).is_some_and(|word| word.condition.is_active())
 }
 
+pub(crate) fn is_full(word: u64) -> bool {
+    word & CONDITION_MASK == Condition::Full as u64
+}
+
 /// How many [`Geometry::write_unit`]s of a zone hold data when its word is `word`.
 pub fn written(word: u64) -> u32 {
     (word >> WRITTEN_SHIFT) as u32
@@ -281,7 +285,7 @@ pub fn cut_back(word: u64, stable: u64, left: u32) -> u64 {
         non_sequential: before.non_sequential && left > 0,
         ..before
     };
-    let stays_full = stable & CONDITION_MASK == Condition::Full as u64;
+    let stays_full = is_full(stable);
     match before.condition {
         Condition::Full if stays_full => less.value(),
         Condition::Closed | Condition::Full => less.with(Condition::Closed).without_power().value(),

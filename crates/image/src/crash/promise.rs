@@ -1,10 +1,10 @@
 //! What a disk has promised to hold after a crash, and whether it does.
 
-use vm_memory::VolatileSlice;
-use zbc::{written, Condition, Status};
+use scsi::Status;
+use zoned::{written, Condition};
 
 use super::{block, cdb, BLOCK, OVERWRITTEN, ZONE, ZONES};
-use crate::disk::Disk;
+use crate::unit::Unit;
 
 /// What a zone may be after a crash: this many blocks of what was written since this reset.
 #[derive(Clone, Copy, Debug)]
@@ -25,11 +25,12 @@ pub(super) struct Promise {
 }
 
 /// Whether the disk holds what it promised.
-pub(super) fn check(disk: &Disk, promise: &Promise) -> Result<(), String> {
+pub(super) fn check(disk: &Unit, promise: &Promise) -> Result<(), String> {
     let mut data = vec![0; (ZONES * ZONE * BLOCK) as usize];
     for (zone, data) in (0..).zip(data.chunks_mut((ZONE * BLOCK) as usize)) {
-        let into = VolatileSlice::from(data);
-        let read = disk.execute(&cdb(0x88, 0, zone * u64::from(ZONE), ZONE), &[], &[into]);
+        let cdb = cdb(0x88, 0, zone * u64::from(ZONE), ZONE);
+        let (read, found) = disk.run(&cdb, &[], data.len());
+        data[..found.len()].copy_from_slice(&found);
         if read.completion.status != Status::Good {
             return Err(format!("zone {zone} cannot be read"));
         }

@@ -3,9 +3,10 @@
 use std::io;
 use std::sync::Mutex;
 
-use crate::random::Sequence;
-use crate::slices::Cursor;
 use crate::store::{Punched, Store};
+use ::random::Random;
+use memory::Scatter;
+use zoned::Data;
 
 const SECTOR: usize = 512;
 
@@ -45,15 +46,15 @@ impl Recorder {
 }
 
 impl Store for Recorder {
-    fn read_some(&self, offset: u64, into: &Cursor<'_>, length: u64) -> io::Result<u64> {
+    fn read_some(&self, offset: u64, into: &Scatter, at: u64, length: u64) -> io::Result<u64> {
         let bytes = &self.state.lock().unwrap().0;
         let from = &bytes[offset as usize..(offset + length) as usize];
-        Ok({ *into }.write(from) as u64)
+        Ok(into.write(at, from) as u64)
     }
 
-    fn write_some(&self, offset: u64, from: &Cursor<'_>, length: u64) -> io::Result<u64> {
+    fn write_some(&self, offset: u64, from: &Scatter, at: u64, length: u64) -> io::Result<u64> {
         let mut data = vec![0; length as usize];
-        let count = { *from }.read(&mut data);
+        let count = from.read(at, &mut data);
         self.write_at(offset, &data[..count])?;
         Ok(count as u64)
     }
@@ -121,7 +122,7 @@ impl Crashing {
     }
 
     /// What is there after a crash while `next` is in flight: of each sector that is not stable, chance decides.
-    pub fn crash(&self, next: Option<&Event>, chance: &mut Sequence) -> Vec<u8> {
+    pub fn crash(&self, next: Option<&Event>, chance: &mut Random) -> Vec<u8> {
         self.crash_with(next, chance, |_| None)
     }
 
@@ -129,13 +130,13 @@ impl Crashing {
     pub fn crash_with(
         &self,
         next: Option<&Event>,
-        chance: &mut Sequence,
+        chance: &mut Random,
         decided: impl Fn(u64) -> Option<bool>,
     ) -> Vec<u8> {
         let mut bytes = self.stable.clone();
-        let bias = chance.next() % 5;
+        let bias = chance.draw() % 5;
         for (at, sector) in self.unstable(next) {
-            if decided(at).unwrap_or_else(|| chance.next() % 4 < bias) {
+            if decided(at).unwrap_or_else(|| chance.draw() % 4 < bias) {
                 put(&mut bytes, at, sector);
             }
         }

@@ -10,8 +10,10 @@ fn header() -> Header {
         conventional_zones: 1,
         max_open: None,
         zone_capacity: None,
-        urswrz: true,
-        host_aware: false,
+        kind: Kind::HostManaged,
+        max_active: None,
+        unrestricted_reads: true,
+        extension_bytes: 0,
     };
     Header {
         uuid: [7; 16],
@@ -56,12 +58,13 @@ fn unknown_versions_and_features_are_refused() {
 
 #[test]
 fn restricted_reads_and_host_aware_are_incompatible_features() {
-    for (urswrz, host_aware, feature) in [(false, false, 1), (true, true, 4)] {
+    for (unrestricted, kind, feature) in [(false, Kind::HostManaged, 1), (true, Kind::HostAware, 4)]
+    {
         let mut header = header();
         let plain = header.encode();
         assert_eq!(u64_at(&plain, at::INCOMPATIBLE), 0);
-        header.geometry.urswrz = urswrz;
-        header.geometry.host_aware = host_aware;
+        header.geometry.unrestricted_reads = unrestricted;
+        header.geometry.kind = kind;
         let changed = header.encode();
         assert_eq!(u64_at(&changed, at::INCOMPATIBLE), feature);
         let differing = (0..at::CRC).filter(|&at| plain[at] != changed[at]);

@@ -2,22 +2,29 @@
 
 use std::path::{Path, PathBuf};
 
-use image::{Cache, Disk, Outcome};
+use image::Cache;
+use scsi::Status;
 use tempfile::TempDir;
-use vm_memory::VolatileSlice;
-use zbc::{Geometry, Status};
+use zoned::{Geometry, Kind};
+
+mod unit;
+
+#[allow(unused_imports)] // not every test needs all
+pub use unit::{scattered, Outcome, Unit as Disk};
 
 /// 16 zones of 1 MiB, two of them conventional, and a last one of half the size; 512-byte blocks.
 pub fn geometry() -> Geometry {
     Geometry {
+        kind: Kind::HostManaged,
         block_size: 512,
         blocks: 16 * 2048 + 1024,
         zone_blocks: 2048,
         conventional_zones: 2,
         max_open: Some(4),
         zone_capacity: None,
-        urswrz: true,
-        host_aware: false,
+        max_active: None,
+        unrestricted_reads: true,
+        extension_bytes: 0,
     }
 }
 
@@ -25,7 +32,7 @@ pub fn geometry() -> Geometry {
 #[allow(dead_code)] // not every test needs one
 pub fn host_aware() -> Geometry {
     Geometry {
-        host_aware: true,
+        kind: Kind::HostAware,
         ..geometry()
     }
 }
@@ -38,13 +45,13 @@ pub fn start(zone: u64) -> u64 {
 /// A disk in a file without a name, past its first unit attention.
 #[allow(dead_code)] // not every test needs one
 pub fn temporary() -> Disk {
-    let disk = Disk::temporary(
+    let disk = image::Disk::temporary(
         &std::env::temp_dir(),
         &geometry(),
         &image::random_identity(),
         Cache::Host,
     );
-    let disk = disk.expect("a temporary image");
+    let disk = Disk::new(disk.expect("a temporary image"));
     ready(&disk);
     disk
 }
@@ -52,7 +59,7 @@ pub fn temporary() -> Disk {
 /// Opens an image, past the first unit attention.
 #[allow(dead_code)] // not every test needs one
 pub fn open(path: &Path, cache: Cache) -> Disk {
-    let disk = Disk::open(path, cache).unwrap();
+    let disk = Disk::new(image::Disk::open(path, cache).unwrap());
     ready(&disk);
     disk
 }
@@ -62,7 +69,7 @@ pub fn open(path: &Path, cache: Cache) -> Disk {
 pub fn fresh_of(geometry: &Geometry, cache: Cache) -> (TempDir, PathBuf, Disk) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("disk.img");
-    Disk::create(&path, geometry, &image::random_identity()).unwrap();
+    image::Disk::create(&path, geometry, &image::random_identity()).unwrap();
     let disk = open(&path, cache);
     (dir, path, disk)
 }
@@ -79,15 +86,7 @@ pub fn ready(disk: &Disk) {
 
 /// Runs a command with its data each in one piece.
 pub fn run(disk: &Disk, cdb: &[u8], out: &[u8], in_length: usize) -> (Outcome, Vec<u8>) {
-    let mut out = out.to_vec();
-    let mut into = vec![0xee; in_length];
-    let outcome = disk.execute(
-        cdb,
-        &[VolatileSlice::from(&mut out[..])],
-        &[VolatileSlice::from(&mut into[..])],
-    );
-    into.truncate(outcome.written as usize);
-    (outcome, into)
+    disk.run(cdb, out, in_length)
 }
 
 /// A 16-byte CDB with LBA and length where READ, WRITE, VERIFY and WRITE SAME (16) have them.

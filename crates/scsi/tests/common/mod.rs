@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use command::{Command, Outcome, Unit};
 use scsi::{LogicalUnit, Status};
-use zoned::testing::{completed, Bytes, RamDisk};
+use zoned::testing::{Bytes, RamDisk};
 use zoned::{
     fresh_word, Condition, Data, Degraded, Failed, Geometry, Identity, Kind, Op, Operation, Target,
     Zone, ZonedDisk,
@@ -178,7 +178,7 @@ impl Disk {
     pub fn run_sized(&self, cdb: &[u8], out: &[u8], in_len: u64) -> Option<Answer> {
         let into = Bytes::new(vec![0; in_len as usize]);
         let command = Command::new(cdb, None, Bytes::new(out.to_vec()), into.clone());
-        let outcome = completed(self.unit.execute(&command));
+        let outcome = self.unit.execute(&command).wait().expect("an outcome");
         if outcome.overrun {
             return None;
         }
@@ -228,7 +228,8 @@ impl Disk {
     }
 
     fn submit(&self, operation: Operation) {
-        let done = completed(self.ram.submit(operation.into(), &Bytes::default()));
+        let done = self.ram.submit(operation.into(), &Bytes::default());
+        let done = done.wait().expect("a completion");
         done.result.expect("a zone that can fail");
     }
 

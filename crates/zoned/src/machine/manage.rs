@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use super::{writable, Hold, Machine, Plan, Step, Turn};
+use super::{writable, Hold, Machine, Plan, Step, Turn, Waits};
 use crate::machine::state::State;
 use crate::word::Word;
 use crate::{Action, Answer, Condition, Op, Refusal, Target, ZoneTable};
 
-impl<Z: ZoneTable, W> Machine<Z, W> {
+impl<Z: ZoneTable, W: Waits> Machine<Z, W> {
     /// Carries an action out on `zones`, those of `target`.
     ///
     /// A reset zone's word says empty before its space is given back: nothing of it can be read from then

@@ -5,12 +5,12 @@
 
 use std::ops::Range;
 
-use super::{writable, Hold, Machine, Write};
+use super::{writable, Hold, Machine, Waits, Write};
 use crate::machine::state::State;
 use crate::word::Word;
 use crate::{Blocks, Condition, Refusal, ZoneTable};
 
-impl<Z: ZoneTable, W> Machine<Z, W> {
+impl<Z: ZoneTable, W: Waits> Machine<Z, W> {
     /// Takes the zones of a write, and opens those that are empty or closed. Also tells how many blocks before it it
     /// skips.
     pub(super) fn write_anywhere(

@@ -1,10 +1,10 @@
 //! What may be read, and where it comes from (ZBC-2, 4.4.3; ZNS 1.1, 2.1.1.1).
 
-use super::{Machine, Plan, Step};
+use super::{Machine, Plan, Step, Waits};
 use crate::word::Word;
 use crate::{Answer, Blocks, Condition, Extent, Extents, Geometry, Op, Refusal, ZoneTable};
 
-impl<Z: ZoneTable, W> Machine<Z, W> {
+impl<Z: ZoneTable, W: Waits> Machine<Z, W> {
     pub(super) fn read(
         &self,
         blocks: Blocks,

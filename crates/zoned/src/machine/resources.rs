@@ -1,11 +1,11 @@
 //! The limits on open and active zones, and who goes on when a plan is finished.
 
-use super::{Decided, Hold, Machine, Resumed, Step, Turn};
+use super::{Decided, Hold, Machine, Resumed, Step, Turn, Waits};
 use crate::machine::state::{State, Waiting, Write};
-use crate::word::Word;
+use crate::word::{is_full, Word};
 use crate::{Condition, Refusal, ZoneTable};
 
-impl<Z: ZoneTable, W> Machine<Z, W> {
+impl<Z: ZoneTable, W: Waits> Machine<Z, W> {
     /// Sees to it that one more zone may be open, which is in `condition` now: closes the lowest implicitly open zone that
     /// is not busy if it must.
     pub(super) fn make_room(
@@ -57,18 +57,20 @@ impl<Z: ZoneTable, W> Machine<Z, W> {
         })
     }
 
-    /// What the zones are was made stable, for the sake of full ones; `is_full` tells of a zone whether it is full in the
-    /// stable state. `None`: it could not be done, so what waited for it is refused.
+    /// What the zones are was made stable, for the sake of full ones: the stable words. `None`: it could not be done, so
+    /// what waited for it is refused.
     ///
     /// A zone that is filled gives its place among the active zones to another only when its FULL is stable. If not,
     /// both would be active after a loss of power, and there could be more than the limit.
-    pub fn stable(&self, is_full: Option<&dyn Fn(u32) -> bool>) -> Resumed<W> {
+    pub fn stable(&self, words: Option<&[u64]>) -> Resumed<W> {
         let mut state = self.lock();
         state.flushing = false;
-        if let Some(is_full) = is_full {
-            state.unstable.retain(|&zone| !is_full(zone));
+        if let Some(words) = words {
+            state
+                .unstable
+                .retain(|&zone| !is_full(words[zone as usize]));
         }
-        self.resume(&mut state, is_full.is_none())
+        self.resume(&mut state, words.is_none())
     }
 
     /// Decides the parked requests that can be decided now, in order of arrival; `refuse`: those that need full zones to
@@ -81,9 +83,14 @@ impl<Z: ZoneTable, W> Machine<Z, W> {
         let mut at = 0;
         while let Some(waiting) = state.waiting.get(at) {
             let (operation, zones) = (waiting.request.operation, waiting.zones.clone());
-            let decided = match state.is_held(&zones, at) {
-                true => Ok(Turn::Later),
-                false => self.decide(state, operation, &zones),
+            if state.is_held(&zones, at) {
+                at += 1;
+                continue;
+            }
+            // Who took the request back is not told of it.
+            let decided = match waiting.waiter.begin() {
+                true => self.decide(state, operation, &zones),
+                false => Err(Refusal::Lost),
             };
             let step = match decided {
                 Ok(Turn::Done(step)) => Ok(step),

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use super::{writable, Hold, Machine, Plan, Step, Turn, Write};
+use super::{writable, Hold, Machine, Plan, Step, Turn, Waits, Write};
 use crate::machine::state::State;
 use crate::word::Word;
 use crate::{Answer, Blocks, Condition, Op, Operation, Refusal, ZoneTable};
 
-impl<Z: ZoneTable, W> Machine<Z, W> {
+impl<Z: ZoneTable, W: Waits> Machine<Z, W> {
     /// Whether a write there changes no zone: it starts in a conventional zone of a medium whose others are written in
     /// sequence, or is out of range, or of no blocks.
     pub(super) fn is_conventional(&self, blocks: Blocks) -> bool {

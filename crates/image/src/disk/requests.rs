@@ -1,0 +1,376 @@
+//! Requests to a disk: the machine decides, the medium and the durability carry out. A disk whose image is lost does
+//! neither.
+//!
+//! Reads and writes are carried out by the thread that submits them. What has to wait for the host's disk (a flush, a
+//! reset, the end of a stable write) goes to a helper, and completes later.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use memory::Scatter;
+use zoned::{
+    pending, Answer, Completer, Completion, Decided, Event, Failed, Geometry, Listener, Op, Plan,
+    Refusal, Request, Resumed, Step, Submitted, Waits, Zone, ZonedDisk,
+};
+
+use super::{Cache, Disk, Inner};
+use crate::helpers::is_helper;
+
+/// How many requests that waited for another one its thread carries out before the rest goes to a helper.
+const AT_ONCE: usize = 8;
+
+thread_local! {
+    /// What this thread carries out next, while it does such.
+    static RESUMING: RefCell<Option<Queue>> = const { RefCell::new(None) };
+}
+
+/// Requests to carry out, each with its disk.
+type Queue = VecDeque<(Arc<Inner>, Decided<Waiter>)>;
+
+/// Who waits for a request.
+pub(super) struct Waiter {
+    data: Scatter,
+    completer: Completer<Completion>,
+}
+
+impl Waits for Waiter {
+    fn begin(&self) -> bool {
+        self.completer.begin()
+    }
+}
+
+/// A request that came while the power was off.
+pub(super) struct Held(Request, Waiter);
+
+impl ZonedDisk<Scatter> for Disk {
+    fn geometry(&self) -> &Geometry {
+        Disk::geometry(self)
+    }
+
+    fn submit(&self, request: Request, data: &Scatter) -> Submitted<Completion> {
+        let Some(gate) = &self.0.gate else {
+            return self.0.begin(request, data);
+        };
+        let mut held = None;
+        if !gate.enter(|| Held(request, waiter(data, &mut held))) {
+            return held.map_or(refused(Refusal::Lost), Submitted::Pending);
+        }
+        let submitted = self.0.begin(request, data);
+        if let Submitted::Completed(_) = submitted {
+            gate.leave();
+        }
+        submitted
+    }
+
+    fn zone(&self, number: u32) -> Zone {
+        Disk::zone(self, number)
+    }
+
+    fn listen(&self, listener: Listener) {
+        let listeners = self.0.listeners.lock();
+        listeners
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(listener);
+    }
+}
+
+impl Inner {
+    fn begin(self: &Arc<Self>, request: Request, data: &Scatter) -> Submitted<Completion> {
+        if self.is_lost() {
+            return refused(Refusal::Lost);
+        }
+        let mut later = None;
+        match self.machine.begin(request, || waiter(data, &mut later)) {
+            Ok(Step::Plan(plan)) if self.waits(plan.op()) => {
+                let waiter = waiter(data, &mut later);
+                let inner = Arc::clone(self);
+                self.helpers
+                    .run(move || inner.carry_out_later(plan, waiter));
+            }
+            Ok(Step::Plan(plan)) => return self.carry_out(plan, data),
+            Ok(Step::Parked { flush: true }) => self.stabilize(),
+            Ok(Step::Parked { flush: false }) => {}
+            Ok(Step::Done(answer)) => {
+                return Submitted::Completed(self.unless_lost(answered(answer)))
+            }
+            // A zone's word that is not there any more may be why.
+            Err(refusal) => return Submitted::Completed(self.unless_lost(refusal.into())),
+        }
+        later.map_or(refused(Refusal::Lost), Submitted::Pending)
+    }
+
+    /// Whether carrying it out has to wait for the host's disk first.
+    fn waits(&self, op: &Op) -> bool {
+        match op {
+            Op::Flush | Op::Read { stable: true, .. } => self.cache != Cache::Lying,
+            Op::Discard { .. } | Op::Degrade { .. } | Op::Extension { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Carries out what need not wait, but for the end of a stable write.
+    fn carry_out(self: &Arc<Self>, plan: Plan, data: &Scatter) -> Submitted<Completion> {
+        let stable = is_stable(plan.op()) && self.cache != Cache::Lying;
+        let done = self.medium.perform(plan.op(), data);
+        let (result, resumed) = self.machine.finish(plan, done.result);
+        let completion = self.unless_lost(Completion {
+            result,
+            moved: done.moved,
+        });
+        self.go_on(resumed);
+        // Only now does the zone's word speak of the data.
+        if !stable || completion.result.is_err() {
+            return Submitted::Completed(completion);
+        }
+        if is_helper() {
+            return Submitted::Completed(self.made_stable(completion));
+        }
+        let (completer, later) = pending();
+        // It is written, so it cannot be taken back.
+        completer.begin();
+        let inner = Arc::clone(self);
+        self.helpers.run(move || {
+            completer.complete(inner.made_stable(completion));
+            inner.leave();
+        });
+        Submitted::Pending(later)
+    }
+
+    /// Carries out what waits, in a helper.
+    fn carry_out_later(self: &Arc<Self>, plan: Plan, Waiter { data, completer }: Waiter) {
+        if !completer.begin() {
+            return self.end(plan, Err(Failed::NotStable), 0, completer);
+        }
+        let ready = match plan.op() {
+            Op::Flush | Op::Read { stable: true, .. } => self.flush(),
+            Op::Discard { zones, .. } => self.durability.reset(&self.machine, zones),
+            Op::Degrade { zones } => self
+                .whole()
+                .and_then(|()| self.durability.degrade(self.machine.table(), zones.clone())),
+            _ => Ok(()),
+        };
+        if let Err(error) = ready {
+            self.causes.note("make stable", error);
+            return self.end(plan, Err(Failed::NotStable), 0, completer);
+        }
+        let done = self.medium.perform(plan.op(), &data);
+        self.end(plan, done.result, done.moved, completer);
+    }
+
+    fn end(
+        self: &Arc<Self>,
+        plan: Plan,
+        result: Result<(), Failed>,
+        moved: u64,
+        completer: Completer<Completion>,
+    ) {
+        let (result, resumed) = self.machine.finish(plan, result);
+        completer.complete(self.unless_lost(Completion { result, moved }));
+        self.leave();
+        self.go_on(resumed);
+    }
+
+    /// Carries out requests that waited for another one. Each may let others go on: they are carried out one after the
+    /// other, here or, if they are many, in a helper.
+    fn go_on(self: &Arc<Self>, resumed: Resumed<Waiter>) {
+        if resumed.flush {
+            self.stabilize();
+        }
+        if resumed.decided.is_empty() {
+            return;
+        }
+        let outermost = RESUMING.with_borrow_mut(|resuming| {
+            let outermost = resuming.is_none();
+            let queue = resuming.get_or_insert_default();
+            queue.extend(
+                resumed
+                    .decided
+                    .into_iter()
+                    .map(|one| (Arc::clone(self), one)),
+            );
+            outermost
+        });
+        if !outermost {
+            return;
+        }
+        let next = || RESUMING.with_borrow_mut(|resuming| resuming.as_mut()?.pop_front());
+        let most = if is_helper() { usize::MAX } else { AT_ONCE };
+        for (inner, one) in std::iter::from_fn(next).take(most) {
+            inner.resume(one);
+        }
+        let rest = RESUMING.take().unwrap_or_default();
+        if !rest.is_empty() {
+            self.helpers
+                .run(move || rest.into_iter().for_each(|(inner, one)| inner.resume(one)));
+        }
+    }
+
+    fn resume(self: &Arc<Self>, Decided { waiter, step }: Decided<Waiter>) {
+        match step {
+            Ok(Step::Plan(plan)) if self.waits(plan.op()) => {
+                let inner = Arc::clone(self);
+                self.helpers
+                    .run(move || inner.carry_out_later(plan, waiter));
+            }
+            Ok(Step::Plan(plan)) => {
+                let submitted = self.carry_out(plan, &waiter.data);
+                self.pass_on(submitted, waiter.completer);
+            }
+            Ok(Step::Done(answer)) => {
+                self.pass_on(Submitted::Completed(answered(answer)), waiter.completer)
+            }
+            Ok(Step::Parked { .. }) => {}
+            Err(refusal) => self.pass_on(refused(refusal), waiter.completer),
+        }
+    }
+
+    fn pass_on(&self, submitted: Submitted<Completion>, completer: Completer<Completion>) {
+        match submitted {
+            Submitted::Completed(completion) => {
+                completer.complete(completion);
+                self.leave();
+            }
+            // Its helper leaves.
+            Submitted::Pending(pending) => {
+                pending.then(|completion| completer.complete(completion))
+            }
+        }
+    }
+
+    /// Lets in who waited for power.
+    pub(super) fn let_in(self: &Arc<Self>, held: Vec<Held>) {
+        for Held(request, Waiter { data, completer }) in held {
+            if !completer.begin() {
+                self.leave();
+                continue;
+            }
+            match self.begin(request, &data) {
+                Submitted::Completed(completion) => {
+                    completer.complete(completion);
+                    self.leave();
+                }
+                Submitted::Pending(pending) => {
+                    pending.then(|completion| completer.complete(completion));
+                }
+            }
+        }
+    }
+
+    /// A request has ended.
+    fn leave(&self) {
+        self.gate.iter().for_each(super::Gate::leave);
+    }
+
+    /// Makes full zones stable, for those who wait for that.
+    fn stabilize(self: &Arc<Self>) {
+        let inner = Arc::clone(self);
+        self.helpers.run(move || {
+            let resumed = match inner.flushed() {
+                Ok(()) => {
+                    let words = inner.durability.words();
+                    inner.machine.stable(Some(&words))
+                }
+                Err(error) => {
+                    inner.causes.note("make stable", error);
+                    inner.machine.stable(None)
+                }
+            };
+            inner.go_on(resumed);
+        });
+    }
+
+    /// The end of a stable write.
+    fn made_stable(&self, completion: Completion) -> Completion {
+        match self.flush() {
+            Ok(()) => completion,
+            Err(error) => {
+                self.causes.note("make stable", error);
+                let refusal = if self.is_lost() {
+                    Refusal::Lost
+                } else {
+                    Refusal::NotStable
+                };
+                Completion {
+                    result: Err(refusal),
+                    ..completion
+                }
+            }
+        }
+    }
+
+    fn unless_lost(&self, completion: Completion) -> Completion {
+        if self.is_lost() {
+            return Refusal::Lost.into();
+        }
+        completion
+    }
+
+    /// Does what is asked for by a flush or a stable write.
+    fn flush(&self) -> io::Result<()> {
+        if self.cache == Cache::Lying {
+            return Ok(());
+        }
+        self.flushed()
+    }
+
+    pub(super) fn flushed(&self) -> io::Result<()> {
+        self.whole()?;
+        self.durability.flush(&self.machine)
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.cut.load(Ordering::Relaxed) || self.machine.table().lost()
+    }
+
+    /// Whether the image is still all there. One that was cut may have grown again by a write, with holes for data: the
+    /// next time this is asked it may look whole, so that the disk is lost from the first.
+    pub(super) fn whole(&self) -> io::Result<()> {
+        if self.store.length()? < self.header.layout.file_length() {
+            self.cut.store(true, Ordering::Relaxed);
+        }
+        if self.is_lost() {
+            return Err(io::Error::other("it was cut short while in use"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn tell(&self, event: Event) {
+        let listeners = self
+            .listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for listener in &*listeners {
+            listener(event);
+        }
+    }
+}
+
+fn waiter(data: &Scatter, later: &mut Option<zoned::Pending<Completion>>) -> Waiter {
+    let (completer, pending) = pending();
+    *later = Some(pending);
+    Waiter {
+        data: data.clone(),
+        completer,
+    }
+}
+
+fn is_stable(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Write { stable: true, .. } | Op::Fill { stable: true, .. }
+    )
+}
+
+fn answered(answer: Answer) -> Completion {
+    Completion {
+        result: Ok(answer),
+        moved: 0,
+    }
+}
+
+fn refused(refusal: Refusal) -> Submitted<Completion> {
+    Submitted::Completed(refusal.into())
+}
