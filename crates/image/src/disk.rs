@@ -57,6 +57,8 @@ struct Inner {
     undo: Option<Arc<Undo>>,
     /// The image was seen to be shorter than it was.
     cut: AtomicBool,
+    /// Listeners know that the image is lost.
+    told_lost: AtomicBool,
     cache: Cache,
     temporary: bool,
     header: Header,
@@ -177,6 +179,7 @@ impl Disk {
             gate: undo.is_some().then(Gate::default),
             undo,
             cut: AtomicBool::new(false),
+            told_lost: AtomicBool::new(false),
             cache,
             temporary,
             path: path.to_owned(),

@@ -169,7 +169,10 @@ fn an_image_cut_below_its_zone_state_is_a_hardware_error_from_then_on() {
     for _ in 0..2 {
         assert_eq!(sense(&read(&disk, start(5), 8).0), LOST);
         assert_eq!(sense(&write(&disk, start(5) + 8, &pattern(4096, 6))), LOST);
-        assert_eq!(sense(&run(&disk, &[0x35; 10], &[], 0).0), LOST);
+        assert_eq!(
+            sense(&run(&disk, &[0x35, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[], 0).0),
+            LOST
+        );
     }
     assert!(disk.is_lost());
     assert!(disk.sync().is_err());

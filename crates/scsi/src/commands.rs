@@ -469,6 +469,9 @@ pub(crate) fn run(
     let needs = command
         .as_ref()
         .map_or(Needs::Unit, |command| command.needs);
+    if context.state.is_lost() {
+        return Err(Sense::TARGET_FAILURE);
+    }
     if needs != Needs::Nothing {
         context.state.take_attention().map_or(Ok(()), Err)?;
     }

@@ -38,6 +38,7 @@ impl<D: Data> LogicalUnit<D> {
         let told = Arc::clone(&shared);
         disk.listen(Arc::new(move |event| match event {
             Event::PowerCut => told.state.power_on(),
+            Event::Lost => told.state.lose(),
             // ZBC has no unit attention for it.
             Event::ZoneChanged { .. } => {}
         }));

@@ -15,6 +15,8 @@ pub(crate) struct UnitState {
     pub descriptor_sense: AtomicBool,
     stopped: AtomicBool,
     attention: AtomicU8,
+    /// What keeps the disk is gone, for good.
+    lost: AtomicBool,
 }
 
 const NO_ATTENTION: u8 = 0;
@@ -29,6 +31,7 @@ impl UnitState {
             descriptor_sense: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             attention: AtomicU8::new(POWER_ON),
+            lost: AtomicBool::new(false),
         }
     }
 
@@ -44,6 +47,14 @@ impl UnitState {
         self.descriptor_sense.store(false, Ordering::Relaxed);
         self.stopped.store(false, Ordering::Relaxed);
         self.attention.store(RESET, Ordering::Relaxed);
+    }
+
+    pub fn lose(&self) {
+        self.lost.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
     }
 
     pub fn is_stopped(&self) -> bool {

@@ -9,6 +9,8 @@ pub enum Event {
     ZoneChanged { zone: u32 },
     /// Power was cut, and is back.
     PowerCut,
+    /// What keeps the disk is gone: every request is refused from now on.
+    Lost,
 }
 
 /// Who wants to be told.

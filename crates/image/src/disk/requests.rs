@@ -80,7 +80,7 @@ impl ZonedDisk<Scatter> for Disk {
 impl Inner {
     fn begin(self: &Arc<Self>, request: Request, data: &Scatter) -> Submitted<Completion> {
         if self.is_lost() {
-            return refused(Refusal::Lost);
+            return Submitted::Completed(self.lost());
         }
         let mut later = None;
         match self.machine.begin(request, || waiter(data, &mut later)) {
@@ -288,24 +288,29 @@ impl Inner {
             Ok(()) => completion,
             Err(error) => {
                 self.causes.note("make stable", error);
-                let refusal = if self.is_lost() {
-                    Refusal::Lost
-                } else {
-                    Refusal::NotStable
-                };
-                Completion {
-                    result: Err(refusal),
+                self.unless_lost(Completion {
+                    result: Err(Refusal::NotStable),
                     ..completion
-                }
+                })
             }
         }
     }
 
     fn unless_lost(&self, completion: Completion) -> Completion {
         if self.is_lost() {
-            return Refusal::Lost.into();
+            return self.lost();
         }
         completion
+    }
+
+    /// Tells that the disk is lost, the first time.
+    #[cold]
+    fn lost(&self) -> Completion {
+        if !self.told_lost.swap(true, Ordering::Relaxed) {
+            log::error!("{} was lost while in use", self.path.display());
+            self.tell(Event::Lost);
+        }
+        Refusal::Lost.into()
     }
 
     /// Does what is asked for by a flush or a stable write.
