@@ -12,10 +12,13 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use command::Unit;
 use common::{Data, Dir, Guest, LUN0};
 use image::{Cache, Disk};
-use vhost_user_scsi::{Lun, Server};
-use zbc::{Geometry, Identity};
+use memory::Scatter;
+use scsi::LogicalUnit;
+use vhost_user_scsi::Server;
+use zoned::{Geometry, Identity, Kind};
 
 const BLOCK: u64 = 4096;
 const ZONE_BLOCKS: u64 = 1 << 16;
@@ -37,14 +40,16 @@ fn main() {
     let dir = Dir::new();
     let path = dir.path().join("disk");
     let geometry = Geometry {
+        kind: Kind::HostManaged,
         block_size: BLOCK as u32,
         blocks: ZONE_BLOCKS * ZONES,
         zone_blocks: ZONE_BLOCKS,
         conventional_zones: 0,
         max_open: None,
         zone_capacity: None,
-        urswrz: true,
-        host_aware: false,
+        max_active: None,
+        unrestricted_reads: true,
+        extension_bytes: 0,
     };
     let identity = Identity {
         vendor: "zonevm".into(),
@@ -60,7 +65,8 @@ fn main() {
     let medium = file.metadata().unwrap().len() - ZONES * ZONE_BLOCKS * BLOCK;
     let plain = Plain { file, medium };
 
-    let luns: Vec<Arc<dyn Lun>> = vec![Arc::new(disk)];
+    let unit = LogicalUnit::new(Arc::new(disk), identity);
+    let luns: Vec<Arc<dyn Unit<Scatter>>> = vec![Arc::new(unit)];
     let server = Server::start(&dir.socket(), luns, 1).expect("a server");
     let mut driver = Driver::new(&dir);
     // A power-on unit attention is told to the first command.

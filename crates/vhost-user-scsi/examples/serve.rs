@@ -4,21 +4,24 @@ use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
-use vhost_user_scsi::{Lun, Server};
+use command::Unit;
+use image::{Cache, Disk};
+use memory::Scatter;
+use scsi::LogicalUnit;
+use vhost_user_scsi::Server;
 
 fn serve() -> Result<Server, Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (socket, images) = arguments
         .split_first()
         .ok_or("usage: serve SOCKET IMAGE...")?;
-    let mut luns: Vec<Arc<dyn Lun>> = Vec::new();
+    let mut units: Vec<Arc<dyn Unit<Scatter>>> = Vec::new();
     for image in images {
-        luns.push(Arc::new(image::Disk::open(
-            Path::new(image),
-            image::Cache::Host,
-        )?));
+        let disk = Disk::open(Path::new(image), Cache::Host)?;
+        let identity = disk.identity().clone();
+        units.push(Arc::new(LogicalUnit::new(Arc::new(disk), identity)));
     }
-    Ok(Server::start(Path::new(socket), luns, 2)?)
+    Ok(Server::start(Path::new(socket), units, 2)?)
 }
 
 fn main() {

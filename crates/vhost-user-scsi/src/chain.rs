@@ -1,26 +1,17 @@
-//! Descriptor chains, read strictly: what a guest wrote becomes slices of its memory, or a reason why not.
+//! Descriptor chains, read strictly: what a guest wrote becomes pieces of its memory, or a reason why not.
 //! Knows no SCSI.
 
 use std::fmt;
 
+use memory::Scatter;
 use virtio_queue::desc::split::Descriptor;
-use vm_memory::{
-    Address as _, Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap, VolatileSlice,
-};
+use vm_memory::{Address as _, Bytes, GuestAddress, GuestMemoryMmap};
+use zoned::Data;
 
 /// The most descriptors in a chain, and so the largest ring and indirect table: what QEMU allows, too.
 pub(crate) const MAX_DESCRIPTORS: u16 = 1024;
 
 const DESCRIPTOR_LEN: u32 = 16;
-
-/// One chain's buffers. Kept from chain to chain so that its vectors are allocated once.
-#[derive(Default)]
-pub(crate) struct Chain<'m> {
-    /// What the device may read, in order.
-    pub(crate) readable: Vec<VolatileSlice<'m>>,
-    /// What the device may write, in order.
-    pub(crate) writable: Vec<VolatileSlice<'m>>,
-}
 
 /// A table of descriptors in guest memory: a ring's own, or an indirect one.
 #[derive(Clone, Copy)]
@@ -29,18 +20,21 @@ pub(crate) struct Table {
     pub(crate) len: u16,
 }
 
-impl<'m> Chain<'m> {
-    /// Reads the chain that starts at `head`.
-    ///
-    /// Fails where VIRTIO 1.2 (2.7.5, 2.7.13) forbids the chain: the guest's fault in every case.
-    pub(crate) fn load(
-        &mut self,
-        memory: &'m GuestMemoryMmap,
-        mut table: Table,
-        head: u16,
-    ) -> Result<(), BadChain> {
-        self.readable.clear();
-        self.writable.clear();
+/// Reads the chain that starts at `head` of `table`: what the device may read goes to `readable`, what it may write to
+/// `writable`, in order.
+///
+/// Fails where VIRTIO 1.2 (2.7.5, 2.7.13) forbids the chain: the guest's fault in every case.
+pub(crate) fn load(
+    memory: &GuestMemoryMmap,
+    mut table: Table,
+    head: u16,
+    readable: &mut Scatter,
+    writable: &mut Scatter,
+) -> Result<(), BadChain> {
+    let mut buffers = Buffers { readable, writable };
+    buffers.readable.clear();
+    buffers.writable.clear();
+    {
         let mut index = head;
         let mut indirect = false;
         let mut seen = 0;
@@ -68,15 +62,23 @@ impl<'m> Chain<'m> {
             if bytes > u64::from(u32::MAX) {
                 return Err(BadChain::TooLong);
             }
-            self.push(memory, &descriptor)?;
+            buffers.push(&descriptor)?;
             if !descriptor.has_next() {
                 return Ok(());
             }
             index = descriptor.next();
         }
     }
+}
 
-    fn push(&mut self, memory: &'m GuestMemoryMmap, buffer: &Descriptor) -> Result<(), BadChain> {
+/// Where a chain's buffers go.
+struct Buffers<'a> {
+    readable: &'a mut Scatter,
+    writable: &'a mut Scatter,
+}
+
+impl Buffers<'_> {
+    fn push(&mut self, buffer: &Descriptor) -> Result<(), BadChain> {
         if buffer.len() == 0 {
             return Err(BadChain::Empty);
         }
@@ -87,8 +89,8 @@ impl<'m> Chain<'m> {
         } else {
             return Err(BadChain::Order);
         };
-        for slice in memory.get_slices(buffer.addr(), buffer.len() as usize) {
-            list.push(slice.map_err(|_| BadChain::outside(buffer.addr(), buffer.len()))?);
+        if !list.push(buffer.addr(), buffer.len() as usize) {
+            return Err(BadChain::outside(buffer.addr(), buffer.len()));
         }
         Ok(())
     }
@@ -164,64 +166,4 @@ impl fmt::Display for BadChain {
             ),
         }
     }
-}
-
-/// Bytes in `list`.
-pub(crate) fn length(list: &[VolatileSlice<'_>]) -> u64 {
-    list.iter().map(|slice| slice.len() as u64).sum()
-}
-
-/// Moves the first `len` bytes of `list` to `front`; `false`, with nothing moved, if there are fewer.
-pub(crate) fn split_front<'m>(
-    list: &mut Vec<VolatileSlice<'m>>,
-    len: usize,
-    front: &mut Vec<VolatileSlice<'m>>,
-) -> bool {
-    front.clear();
-    let mut missing = len;
-    let mut whole = 0;
-    for slice in list.iter() {
-        if slice.len() > missing {
-            break;
-        }
-        missing -= slice.len();
-        whole += 1;
-    }
-    if missing > 0 {
-        let Some(Ok((head, tail))) = list.get(whole).map(|slice| slice.split_at(missing)) else {
-            return false;
-        };
-        front.extend(list.drain(..whole));
-        front.push(head);
-        list[0] = tail;
-    } else {
-        front.extend(list.drain(..whole));
-    }
-    true
-}
-
-/// Copies from `list` into `into`; returns how many bytes there were.
-pub(crate) fn gather(list: &[VolatileSlice<'_>], into: &mut [u8]) -> usize {
-    let mut at = 0;
-    for slice in list {
-        at += slice.copy_to(&mut into[at..]);
-        if at == into.len() {
-            break;
-        }
-    }
-    at
-}
-
-/// Copies `bytes` to the start of `list`, as far as they fit; returns how many did.
-pub(crate) fn scatter(bytes: &[u8], list: &[VolatileSlice<'_>]) -> usize {
-    let mut at = 0;
-    for slice in list {
-        let len = slice.len().min(bytes.len() - at);
-        slice.copy_from(&bytes[at..at + len]);
-        at += len;
-        if at == bytes.len() {
-            break;
-        }
-    }
-    at
 }

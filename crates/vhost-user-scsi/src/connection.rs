@@ -69,7 +69,7 @@ enum Next {
 /// Waits for as long as the front end sends nothing, then for the whole of what it sends: to take a message that is
 /// there cannot wait.
 fn next_message(input: &UnixStream, stop: &Stop) -> io::Result<Next> {
-    if wait(input, &stop.event)? == Woken::Stopped {
+    if wait(input, None, &stop.event)? == Woken::Stopped {
         return Ok(Next::Stopped);
     }
     let end = Instant::now() + MESSAGE_TIME;

@@ -7,16 +7,18 @@ use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use memory::{Guest, Scatter};
 use rustix::event::PollFlags;
+use scsi::Target;
 use vm_memory::{Bytes, GuestAddress};
 
 use crate::event::{is, Event};
-use crate::memory::Shared;
-use crate::target::Target;
+use crate::flights::{Flights, Which};
+use crate::wire::Response;
 
 /// The device behind a server's socket.
 pub(crate) struct Device {
-    pub(crate) target: Target,
+    pub(crate) target: Target<Scatter>,
     /// The front end that is served at the moment.
     connection: Mutex<Option<UnixStream>>,
     /// The request rings that run at the moment.
@@ -25,7 +27,7 @@ pub(crate) struct Device {
 }
 
 impl Device {
-    pub(crate) fn new(target: Target) -> Device {
+    pub(crate) fn new(target: Target<Scatter>) -> Device {
         Device {
             target,
             connection: Mutex::default(),
@@ -81,58 +83,73 @@ impl Device {
         running.push(ring);
     }
 
-    /// Waits until every command that the driver has made available so far is completed.
+    /// Waits until every command that the driver has made available so far was begun, and those that `ends` chooses are
+    /// answered: taken back, where they were not begun, and answered so. `false` if `stop` came first.
     ///
-    /// That is what a task management function's answer promises (VIRTIO 1.2, 5.6.6.2); a command runs to
-    /// its end once it was started, so waiting is how it is aborted. `false` if `stop` came first.
-    pub(crate) fn settle(&self, stop: &Stop) -> bool {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let goals: Vec<_> = running
-            .iter()
-            .map(|ring| (Arc::clone(ring), ring.available()))
-            .collect();
-        drop(running);
-        let mut pause = Duration::from_micros(20);
-        for (ring, goal) in goals {
-            while !ring.has_reached(goal) {
-                if stop.requested() {
-                    return false;
-                }
-                std::thread::sleep(pause);
-                pause = (pause * 2).min(Duration::from_millis(1));
+    /// That is what a task management function's answer promises (VIRTIO 1.2, 5.6.6.2). A command runs to its end once
+    /// it was begun, so waiting is how it is aborted.
+    pub(crate) fn settle(&self, stop: &Stop, ends: Option<(Which, Response)>) -> bool {
+        let rings = self.rings();
+        let goals: Vec<u16> = rings.iter().map(|ring| ring.available()).collect();
+        for (ring, goal) in rings.iter().zip(goals) {
+            if !stop.until(|| ring.has_reached(goal)) {
+                return false;
             }
         }
-        true
+        let Some((which, response)) = ends else {
+            return true;
+        };
+        rings
+            .iter()
+            .all(|ring| stop.until(|| ring.is_over() || !ring.flights.take_back(which, response)))
+    }
+
+    /// Whether one of these is in flight.
+    pub(crate) fn flies(&self, which: Which) -> bool {
+        self.rings().iter().any(|ring| ring.flights.any(which))
+    }
+
+    fn rings(&self) -> Vec<Arc<Progress>> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.clone()
     }
 }
 
 /// How far a running ring has got.
 pub(crate) struct Progress {
-    memory: Arc<Shared>,
+    memory: Arc<Guest>,
+    /// Its commands in flight.
+    pub(crate) flights: Arc<Flights>,
     /// Where the driver's index of the available ring is.
     index: GuestAddress,
-    completed: AtomicU16,
+    begun: AtomicU16,
     over: AtomicBool,
 }
 
 impl Progress {
-    /// `index` is the guest address of the available ring's index, `completed` the ring's position.
-    pub(crate) fn new(memory: Arc<Shared>, index: GuestAddress, completed: u16) -> Self {
+    /// `index` is the guest address of the available ring's index, `begun` the ring's position.
+    pub(crate) fn new(
+        memory: Arc<Guest>,
+        flights: Arc<Flights>,
+        index: GuestAddress,
+        begun: u16,
+    ) -> Self {
         Progress {
             memory,
+            flights,
             index,
-            completed: AtomicU16::new(completed),
+            begun: AtomicU16::new(begun),
             over: AtomicBool::new(false),
         }
     }
 
-    /// Position in the available ring up to which all chains are completed.
-    pub(crate) fn completed(&self) -> u16 {
-        self.completed.load(Ordering::Acquire)
+    /// Position in the available ring up to which all chains are completed, or in flight.
+    pub(crate) fn begun(&self) -> u16 {
+        self.begun.load(Ordering::Acquire)
     }
 
-    pub(crate) fn set_completed(&self, position: u16) {
-        self.completed.store(position, Ordering::Release);
+    pub(crate) fn set_begun(&self, position: u16) {
+        self.begun.store(position, Ordering::Release);
     }
 
     /// The ring's thread has ended: nothing is in flight on it.
@@ -146,11 +163,11 @@ impl Progress {
 
     fn available(&self) -> u16 {
         let index = self.memory.map().load(self.index, Ordering::Acquire);
-        index.map_or_else(|_| self.completed(), u16::from_le)
+        index.map_or_else(|_| self.begun(), u16::from_le)
     }
 
     fn has_reached(&self, position: u16) -> bool {
-        self.is_over() || self.completed().wrapping_sub(position) as i16 >= 0
+        self.is_over() || self.begun().wrapping_sub(position) as i16 >= 0
     }
 }
 
@@ -175,6 +192,19 @@ impl Stop {
 
     pub(crate) fn requested(&self) -> bool {
         self.requested.load(Ordering::Acquire)
+    }
+
+    /// Waits until `done`; `false` if the thread is to end first.
+    fn until(&self, done: impl Fn() -> bool) -> bool {
+        let mut pause = Duration::from_micros(20);
+        while !done() {
+            if self.requested() {
+                return false;
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(1));
+        }
+        true
     }
 
     /// Sleeps for `time`, or until the thread is to end.

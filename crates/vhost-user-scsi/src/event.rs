@@ -26,6 +26,11 @@ impl Event {
         add_one(&self.0);
     }
 
+    /// Makes it one that was not signalled.
+    pub(crate) fn clear(&self) {
+        clear(&self.0);
+    }
+
     /// Waits until it is signalled, or for `time`.
     pub(crate) fn wait(&self, time: Duration) {
         let end = Instant::now() + time;
@@ -85,27 +90,33 @@ pub(crate) fn is(fd: impl AsFd, states: PollFlags) -> bool {
 pub(crate) enum Woken {
     /// `fd` can be read.
     Ready,
+    /// One of the other events was signalled.
+    Called,
     /// The stop event was signalled.
     Stopped,
 }
 
-/// Waits until `fd` can be read or `stop` is signalled, which wins.
-pub(crate) fn wait(fd: impl AsFd, stop: &Event) -> io::Result<Woken> {
-    let mut fds = [
-        PollFd::new(&fd, PollFlags::IN),
+/// Waits until `fd` can be read, `other` is signalled or `stop` is, of which the last wins.
+pub(crate) fn wait(fd: impl AsFd, other: Option<&Event>, stop: &Event) -> io::Result<Woken> {
+    let mut fds = vec![
         PollFd::new(stop, PollFlags::IN),
+        PollFd::new(&fd, PollFlags::IN),
     ];
+    fds.extend(other.map(|event| PollFd::new(event, PollFlags::IN)));
     while let Err(error) = poll(&mut fds, None) {
         if error != Errno::INTR {
             return Err(error.into());
         }
     }
-    if !fds[1].revents().is_empty() {
+    let is_set = |at: usize| fds.get(at).is_some_and(|fd| !fd.revents().is_empty());
+    if is_set(0) {
         Ok(Woken::Stopped)
-    } else if fds[0].revents().contains(PollFlags::IN) {
+    } else if fds[1].revents().contains(PollFlags::IN) {
         Ok(Woken::Ready)
-    } else {
+    } else if is_set(1) {
         Err(io::ErrorKind::BrokenPipe.into())
+    } else {
+        Ok(Woken::Called)
     }
 }
 

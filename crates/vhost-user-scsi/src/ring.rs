@@ -18,9 +18,9 @@ use vm_memory::GuestAddress;
 use crate::chain::MAX_DESCRIPTORS;
 use crate::device::{Device, Progress, Stop};
 use crate::event::{make_room, signal};
-use crate::memory::{Memory, LOST};
-use crate::queue;
-use crate::worker::{Role, Worker};
+use crate::flights::Flights;
+use crate::regions::Memory;
+use crate::worker::{Broken, Role, Worker};
 
 /// The control and event rings come before the request queues (VIRTIO 1.2, 5.6.2).
 const FIRST_REQUEST_RING: usize = 2;
@@ -115,7 +115,13 @@ impl Ring {
             .queue(addresses, memory)
             .map_err(|reason| io::Error::other(format!("ring {}: {reason}", self.index)))?;
         let available_index = GuestAddress(queue.avail_ring() + 2);
-        let progress = Progress::new(Arc::clone(memory.guest()), available_index, self.base);
+        let flights = Arc::new(Flights::new()?);
+        let progress = Progress::new(
+            Arc::clone(memory.guest()),
+            Arc::clone(&flights),
+            available_index,
+            self.base,
+        );
         Ok(Worker {
             index: self.index,
             role,
@@ -123,6 +129,7 @@ impl Ring {
             memory: Arc::clone(memory.guest()),
             device: Arc::clone(device),
             progress: Arc::new(progress),
+            flights,
             stop: Arc::new(Stop::new()?),
             call: self.call.clone(),
         })
@@ -135,7 +142,7 @@ impl Ring {
         }
     }
 
-    /// Stops the ring's thread, after the command that it has in hand.
+    /// Stops the ring's thread, after the commands that it has in flight.
     pub(crate) fn stop(&mut self) {
         if let Some(running) = self.running.take() {
             running.stop.request();
@@ -153,7 +160,7 @@ impl Ring {
                 .thread
                 .join()
                 .expect("the thread catches its panics");
-            self.base = running.progress.completed();
+            self.base = running.progress.begun();
         }
     }
 
@@ -189,7 +196,7 @@ impl Ring {
         queue.set_next_used(used.0);
         queue.set_next_avail(self.base);
         if memory.guest().lost() {
-            return Err(LOST.into());
+            return Err(Broken::Lost.to_string());
         }
         Ok(queue)
     }
@@ -211,16 +218,14 @@ fn overlap(queue: &Queue) -> bool {
 }
 
 fn run(mut worker: Worker, kick: &File, err: Option<&File>) {
-    if worker.role == Role::Request {
-        queue::serve((worker.index - FIRST_REQUEST_RING) as u16);
-    }
-    let served = catch_unwind(AssertUnwindSafe(|| worker.serve(kick)));
+    let queue = worker.index.saturating_sub(FIRST_REQUEST_RING) as u16;
+    let served = catch_unwind(AssertUnwindSafe(|| worker.serve(kick, queue)));
     let lost = worker.memory.lost();
     let broken = match served {
-        _ if lost => LOST.to_owned(),
+        _ if lost => Broken::Lost,
         Ok(Ok(())) => return,
-        Ok(Err(reason)) => reason,
-        Err(_) => "its thread panicked".to_owned(),
+        Ok(Err(broken)) => broken,
+        Err(_) => Broken::Panicked,
     };
     worker.report(&broken);
     if let Some(err) = err {

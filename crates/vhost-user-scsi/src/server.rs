@@ -11,13 +11,15 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use command::Unit;
+use memory::Scatter;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+
+use scsi::{Target, MAX_UNITS};
 
 use crate::connection;
 use crate::device::{Device, Stop};
 use crate::event::{wait, Woken};
-use crate::target::{Target, MAX_LUNS};
-use crate::Lun;
 
 /// The longest path that a Unix socket can have, in bytes (unix(7): 108 with the final NUL).
 const MAX_PATH: usize = 107;
@@ -38,14 +40,14 @@ struct Shared {
     request_queues: u16,
     stop: Stop,
     /// How many front ends have come and gone.
-    left: AtomicU64,
+    gone: AtomicU64,
     /// How many were refused since there was one.
     refused: AtomicU64,
 }
 
 impl Server {
     /// Listens on `socket` (created with mode 0600, removed at the end) and serves in threads of its own
-    /// until stopped. `luns[i]` is logical unit `i` of target 0.
+    /// until stopped. `units[i]` is logical unit `i` of target 0.
     ///
     /// Front ends are served one after another, each from a clean state; one that comes while there is another is
     /// refused. A socket that nobody listens on any
@@ -56,11 +58,11 @@ impl Server {
     /// units, or more than 16384; no request queues, or more than 254; what the system refuses.
     pub fn start(
         socket: &Path,
-        luns: Vec<Arc<dyn Lun>>,
+        units: Vec<Arc<dyn Unit<Scatter>>>,
         request_queues: u16,
     ) -> Result<Server, Error> {
-        if luns.is_empty() || luns.len() > MAX_LUNS {
-            return Err(Error::Luns(luns.len()));
+        if units.is_empty() || units.len() > MAX_UNITS {
+            return Err(Error::Units(units.len()));
         }
         if !(1..=MAX_REQUEST_QUEUES).contains(&request_queues) {
             return Err(Error::RequestQueues(request_queues));
@@ -68,10 +70,10 @@ impl Server {
         let failed = |source| Error::io(socket, source);
         let (listener, file) = listen(socket)?;
         let shared = Arc::new(Shared {
-            device: Arc::new(Device::new(Target::new(luns))),
+            device: Arc::new(Device::new(Target::new(units))),
             request_queues,
             stop: Stop::new().map_err(failed)?,
-            left: AtomicU64::new(0),
+            gone: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         });
         let server = Arc::clone(&shared);
@@ -102,8 +104,8 @@ impl Server {
     }
 
     /// How many front ends have come and gone since the start; who said nothing is none.
-    pub fn left(&self) -> u64 {
-        self.shared.left.load(Ordering::Relaxed)
+    pub fn gone(&self) -> u64 {
+        self.shared.gone.load(Ordering::Relaxed)
     }
 
     /// How many connections were closed at once, since a front end was there.
@@ -127,9 +129,9 @@ impl Shared {
     fn accept(self: &Arc<Self>, listener: &UnixListener) {
         let mut session = None;
         loop {
-            let accepted = match wait(listener, &self.stop.event) {
+            let accepted = match wait(listener, None, &self.stop.event) {
                 Ok(Woken::Stopped) => break,
-                Ok(Woken::Ready) => listener.accept(),
+                Ok(Woken::Ready | Woken::Called) => listener.accept(),
                 Err(error) => Err(error),
             };
             let begun = accepted.and_then(|(stream, _)| self.begin(stream, &mut session));
@@ -175,7 +177,7 @@ impl Shared {
             self.device.set_error(broken);
         }
         self.device.set_connection(None);
-        self.left.fetch_add(any.into(), Ordering::Relaxed);
+        self.gone.fetch_add(any.into(), Ordering::Relaxed);
     }
 }
 
@@ -273,7 +275,7 @@ pub enum Error {
     /// Another process listens on the socket.
     InUse(PathBuf),
     /// The number of logical units is out of range.
-    Luns(usize),
+    Units(usize),
     /// The number of request queues is out of range.
     RequestQueues(u16),
     /// The system refused.
@@ -313,9 +315,9 @@ impl fmt::Display for Error {
                 "another process listens on {}: stop it or choose another path",
                 path.display()
             ),
-            Error::Luns(count) => write!(
+            Error::Units(count) => write!(
                 f,
-                "{count} logical units: from 1 to {MAX_LUNS} are allowed"
+                "{count} logical units: from 1 to {MAX_UNITS} are allowed"
             ),
             Error::RequestQueues(count) => write!(
                 f,

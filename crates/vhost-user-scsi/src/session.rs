@@ -15,7 +15,7 @@ use vhost::VhostUserMemoryRegionBase;
 
 use crate::device::Device;
 use crate::event::is_event;
-use crate::memory::{Memory, MAX_REGIONS};
+use crate::regions::{Memory, MAX_REGIONS};
 use crate::ring::{Addresses, Ring};
 use crate::worker::Role;
 

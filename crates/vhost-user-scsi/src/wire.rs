@@ -1,5 +1,7 @@
 //! The messages of virtio-scsi (VIRTIO 1.2, 5.6.6) as bytes. Knows no ring and no memory.
 
+use scsi::Address;
+
 /// Length of a command's header: LUN, tag, task attribute, priority, CRN and a CDB of 32 bytes.
 pub(crate) const REQUEST_LEN: usize = 51;
 /// Length of a command's answer: fixed fields and 96 bytes of sense data.
@@ -13,8 +15,12 @@ pub(crate) const SENSE_LEN: usize = 96;
 pub(crate) enum Response {
     Ok = 0,
     Overrun = 1,
+    Aborted = 2,
     BadTarget = 3,
+    Reset = 4,
     Failure = 9,
+    /// The task that was asked for is there.
+    FunctionSucceeded = 10,
     FunctionRejected = 11,
     IncorrectLun = 12,
 }
@@ -27,22 +33,17 @@ impl Request {
         Request(bytes)
     }
 
-    pub(crate) fn address(&self) -> Address {
-        Address::parse(self.0[..8].try_into().expect("8 bytes"))
+    /// What of target 0 it is for; `None`: of another.
+    pub(crate) fn address(&self) -> Option<Address> {
+        address(self.0[..8].try_into().expect("8 bytes"))
+    }
+
+    pub(crate) fn tag(&self) -> u64 {
+        u64::from_le_bytes(self.0[8..16].try_into().expect("8 bytes"))
     }
 
     pub(crate) fn cdb(&self) -> &[u8] {
         &self.0[19..]
-    }
-
-    /// A READ or WRITE without FUA.
-    pub(crate) fn is_plain_read_or_write(&self) -> bool {
-        let cdb = self.cdb();
-        match cdb[0] {
-            0x08 | 0x0a => true,
-            0x28 | 0x2a | 0x88 | 0x8a | 0xa8 | 0xaa => cdb[1] & 0x08 == 0,
-            _ => false,
-        }
     }
 }
 
@@ -63,42 +64,31 @@ pub(crate) fn response(
     bytes
 }
 
-/// Whom a command or a task management function is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Address {
-    /// Logical unit of target 0, by number; it may be absent.
-    Unit(u16),
-    /// The REPORT LUNS well-known logical unit.
-    WellKnown,
-    /// Target 0, but no single-level LUN structure.
-    NoUnit,
-    /// Not target 0.
-    NoTarget,
-}
-
-impl Address {
-    /// Reads the LUN field: byte 0 is 1, byte 1 the target, bytes 2 and 3 a single-level LUN structure of
-    /// the peripheral (00b) or flat space (01b) method, the rest 0; `C1 01` is REPORT LUNS (VIRTIO 1.2, 5.6.6.1).
-    pub(crate) fn parse(lun: [u8; 8]) -> Address {
-        match lun {
-            [0xc1, 0x01, 0, 0, 0, 0, 0, 0] => Address::WellKnown,
-            [1, 0, 0, low, 0, 0, 0, 0] => Address::Unit(u16::from(low)),
-            [1, 0, high @ 0x40..=0x7f, low, 0, 0, 0, 0] => {
-                Address::Unit(u16::from_be_bytes([high & 0x3f, low]))
-            }
-            [1, 0, ..] => Address::NoUnit,
-            _ => Address::NoTarget,
+/// Reads a LUN field: byte 0 is 1, byte 1 the target, bytes 2 and 3 a single-level LUN structure of the peripheral (00b)
+/// or flat space (01b) method, the rest 0; `C1 01` is REPORT LUNS (VIRTIO 1.2, 5.6.6.1). `None`: not target 0.
+pub(crate) fn address(lun: [u8; 8]) -> Option<Address> {
+    match lun {
+        [0xc1, 0x01, 0, 0, 0, 0, 0, 0] => Some(Address::WellKnown),
+        [1, 0, 0, low, 0, 0, 0, 0] => Some(Address::Unit(u16::from(low))),
+        [1, 0, high @ 0x40..=0x7f, low, 0, 0, 0, 0] => {
+            Some(Address::Unit(u16::from_be_bytes([high & 0x3f, low])))
         }
+        [1, 0, ..] => Some(Address::NoUnit),
+        _ => None,
     }
 }
 
 /// A request on the control queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Control {
-    /// Task management function: its number and the logical unit.
-    Task { function: u32, address: Address },
+    /// Task management function: its number, the logical unit, and the task's tag.
+    Task {
+        function: u32,
+        address: Option<Address>,
+        tag: u64,
+    },
     /// Asynchronous notification, query or subscription.
-    Notification { address: Address },
+    Notification { address: Option<Address> },
 }
 
 impl Control {
@@ -111,17 +101,18 @@ impl Control {
             let bytes = bytes.get(at..at + 4)?;
             Some(u32::from_le_bytes(bytes.try_into().expect("4 bytes")))
         };
-        let address = |at: usize| {
+        let field = |at: usize| -> Option<[u8; 8]> {
             let bytes = bytes.get(at..at + 8)?;
-            Some(Address::parse(bytes.try_into().expect("8 bytes")))
+            Some(bytes.try_into().expect("8 bytes"))
         };
         match word(0)? {
             0 if bytes.len() >= 24 => Some(Control::Task {
                 function: word(4)?,
-                address: address(8)?,
+                address: address(field(8)?),
+                tag: u64::from_le_bytes(field(16)?),
             }),
             1 | 2 if bytes.len() >= 16 => Some(Control::Notification {
-                address: address(4)?,
+                address: address(field(4)?),
             }),
             _ => None,
         }
@@ -145,16 +136,16 @@ mod tests {
 
     #[test]
     fn lun_addresses() {
-        let parse = |a: u8, b: u8, c: u8, d: u8| Address::parse([a, b, c, d, 0, 0, 0, 0]);
-        assert_eq!(parse(1, 0, 0x40, 0), Address::Unit(0));
-        assert_eq!(parse(1, 0, 0x41, 2), Address::Unit(0x102));
-        assert_eq!(parse(1, 0, 0, 7), Address::Unit(7));
-        assert_eq!(parse(1, 0, 1, 7), Address::NoUnit);
-        assert_eq!(parse(1, 0, 0xc0, 7), Address::NoUnit);
-        assert_eq!(parse(1, 1, 0x40, 0), Address::NoTarget);
-        assert_eq!(parse(0, 0, 0, 0), Address::NoTarget);
-        assert_eq!(parse(0xc1, 1, 0, 0), Address::WellKnown);
-        assert_eq!(Address::parse([1, 0, 0x40, 0, 0, 0, 0, 1]), Address::NoUnit);
+        let parse = |a: u8, b: u8, c: u8, d: u8| address([a, b, c, d, 0, 0, 0, 0]);
+        assert_eq!(parse(1, 0, 0x40, 0), Some(Address::Unit(0)));
+        assert_eq!(parse(1, 0, 0x41, 2), Some(Address::Unit(0x102)));
+        assert_eq!(parse(1, 0, 0, 7), Some(Address::Unit(7)));
+        assert_eq!(parse(1, 0, 1, 7), Some(Address::NoUnit));
+        assert_eq!(parse(1, 0, 0xc0, 7), Some(Address::NoUnit));
+        assert_eq!(parse(1, 1, 0x40, 0), None);
+        assert_eq!(parse(0, 0, 0, 0), None);
+        assert_eq!(parse(0xc1, 1, 0, 0), Some(Address::WellKnown));
+        assert_eq!(address([1, 0, 0x40, 0, 0, 0, 0, 1]), Some(Address::NoUnit));
     }
 
     #[test]

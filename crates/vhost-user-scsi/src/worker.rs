@@ -1,22 +1,27 @@
-//! A running ring: takes chains off the available ring, has them carried out and puts them on the used ring.
+//! A running ring: takes chains off the available ring, has them carried out, and puts them on the used ring, each when
+//! it is completed.
 //!
-//! One thread a ring, one chain at a time, in order. So the available ring's position says all there is to say
-//! about commands in flight: after a lost connection the front end starts again from there, and nothing like
-//! vhost-user's in-flight buffer is needed.
+//! One thread a ring. A command that completes at once is on the used ring before the next one is begun. Others are in
+//! flight ([`Flights`]), and whatever they wait for holds nothing else up.
+//!
+//! A ring stops when none is in flight any more: what was begun completes, and what only waits for time to pass is
+//! begun. So the position in the available ring says all there is to say to a front end that stops the ring properly.
+//! What is never answered is forgotten.
 
-use std::cell::RefCell;
+use std::fmt;
 use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use memory::{Guest, Scatter};
 use virtio_queue::{Queue, QueueOwnedT, QueueT};
-use vm_memory::{GuestAddress, GuestMemoryMmap, VolatileSlice};
+use vm_memory::{GuestAddress, GuestMemoryMmap};
 
-use crate::chain::{Chain, Table};
+use crate::chain::{self, Table};
 use crate::device::{Device, Progress, Stop};
 use crate::event::{clear, signal, wait, Woken};
-use crate::memory::{Shared, LOST};
-use crate::request;
+use crate::flights::{Flight, Flights};
+use crate::request::{Begun, Incoming, Management};
 
 /// What chains of a ring are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,15 +37,41 @@ pub(crate) struct Worker {
     pub(crate) index: usize,
     pub(crate) role: Role,
     pub(crate) queue: Queue,
-    pub(crate) memory: Arc<Shared>,
+    pub(crate) memory: Arc<Guest>,
     pub(crate) device: Arc<Device>,
     pub(crate) progress: Arc<Progress>,
+    pub(crate) flights: Arc<Flights>,
     pub(crate) stop: Arc<Stop>,
     pub(crate) call: Option<Arc<File>>,
 }
 
-/// Why a ring cannot go on, in words.
-pub(crate) type Broken = String;
+/// Why a ring cannot go on.
+#[derive(Debug)]
+pub(crate) enum Broken {
+    /// What the guest wrote into it makes no sense.
+    Queue(virtio_queue::Error),
+    /// Guest memory is not there any more.
+    Lost,
+    Kick(std::io::Error),
+    Panicked,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Broken::Queue(error) => error.fmt(f),
+            Broken::Lost => f.write_str("guest memory was made shorter while it was in use"),
+            Broken::Kick(error) => write!(f, "its kick descriptor failed: {error}"),
+            Broken::Panicked => f.write_str("its thread panicked"),
+        }
+    }
+}
+
+impl From<virtio_queue::Error> for Broken {
+    fn from(error: virtio_queue::Error) -> Broken {
+        Broken::Queue(error)
+    }
+}
 
 /// Completed chains of which the driver was not told yet.
 ///
@@ -73,74 +104,61 @@ impl Untold {
 enum Handled {
     /// It is to go on the used ring, with so many bytes written to it.
     Used(u32),
-    /// It is never completed: its logical unit does not answer.
-    Unanswered,
+    /// It is in flight.
+    Pending,
     /// Nothing: a stop came before.
     Stopped,
 }
 
-/// Buffers that live from command to command, so that none is allocated for each.
-#[derive(Default)]
-struct Scratch<'m> {
-    chain: Chain<'m>,
-    header: Vec<VolatileSlice<'m>>,
-}
-
 impl Worker {
-    /// Serves the ring until it is asked to stop: whenever `kick` is signalled, and once at the start, since
-    /// chains may have been made available before.
-    pub(crate) fn serve(&mut self, kick: &File) -> Result<(), Broken> {
+    /// Serves the ring until it is asked to stop: whenever `kick` is signalled or a command completes, and once at the
+    /// start, since chains may have been made available before. `queue` is what commands are told of the ring's number.
+    pub(crate) fn serve(&mut self, kick: &File, queue: u16) -> Result<(), Broken> {
         // What was completed before may have had nothing to signal, or something else: QEMU sets the descriptor that
         // reaches the guest only after it has started the ring.
         if let Some(call) = &self.call {
             signal(call);
         }
+        let mut incoming = Incoming::new(&Scatter::of(Arc::clone(&self.memory)), queue);
         loop {
-            self.drain()?;
-            match wait(kick, &self.stop.event) {
+            self.drain(&mut incoming)?;
+            match wait(kick, Some(self.flights.event()), &self.stop.event) {
                 Ok(Woken::Ready) => clear(kick),
-                Ok(Woken::Stopped) => return Ok(()),
-                Err(error) => return Err(format!("its kick descriptor failed: {error}")),
+                Ok(Woken::Called) => {}
+                Ok(Woken::Stopped) => return self.land(),
+                Err(error) => return Err(Broken::Kick(error)),
             }
         }
     }
 
     /// Handles chains until there is none left, or a stop is requested.
-    pub(crate) fn drain(&mut self) -> Result<(), Broken> {
+    pub(crate) fn drain(&mut self, incoming: &mut Incoming) -> Result<(), Broken> {
         let shared = Arc::clone(&self.memory);
         let memory = shared.map();
-        let mut scratch = Scratch::default();
         let mut untold = Untold::default();
         loop {
-            self.queue.disable_notification(memory).map_err(broken)?;
+            self.queue.disable_notification(memory)?;
+            self.flights.event().clear();
             while !self.stop.requested() {
+                if self.flights.any_done() {
+                    self.put_done(memory, &mut untold)?;
+                }
                 let Some(head) = self.pop(memory)? else {
                     break;
                 };
-                let valid = self.load(memory, head, &mut scratch.chain);
-                if untold.any() && !(valid && self.is_quick(&scratch.chain)) {
-                    self.notify(memory, &mut untold)?;
-                }
-                let handled = if valid {
-                    self.handle(memory, &mut scratch, &mut untold)
-                } else {
-                    Handled::Used(0)
-                };
+                let handled = self.handle(memory, head, incoming, &mut untold)?;
                 if shared.lost() {
-                    return Err(LOST.into());
+                    return Err(Broken::Lost);
                 }
                 match handled {
-                    Handled::Used(written) => {
-                        let used = self.queue.add_used(memory, head, written);
-                        used.map_err(broken)?;
-                    }
-                    Handled::Unanswered => {}
+                    Handled::Used(written) => self.queue.add_used(memory, head, written)?,
+                    Handled::Pending => {}
                     Handled::Stopped => {
                         self.queue.go_to_previous_position();
                         break;
                     }
                 }
-                self.progress.set_completed(self.queue.next_avail());
+                self.progress.set_begun(self.queue.next_avail());
                 if matches!(handled, Handled::Used(_)) && untold.add() {
                     self.notify(memory, &mut untold)?;
                 }
@@ -149,74 +167,136 @@ impl Worker {
                 self.notify(memory, &mut untold)?;
             }
             let stopped = self.stop.requested();
-            let more = !stopped && self.queue.enable_notification(memory).map_err(broken)?;
+            let more = !stopped && self.queue.enable_notification(memory)?;
             if shared.lost() {
-                return Err(LOST.into());
+                return Err(Broken::Lost);
             }
-            if !more {
+            if !more && !self.flights.any_done() {
                 return Ok(());
             }
         }
     }
 
+    /// Waits until nothing is in flight any more.
+    fn land(&mut self) -> Result<(), Broken> {
+        let shared = Arc::clone(&self.memory);
+        let memory = shared.map();
+        let mut untold = Untold::default();
+        let mut pause = Duration::from_micros(20);
+        while self.flights.hurry() {
+            self.flights.event().wait(pause);
+            pause = (pause * 2).min(Duration::from_millis(10));
+            self.flights.event().clear();
+            self.put_done(memory, &mut untold)?;
+        }
+        self.put_done(memory, &mut untold)?;
+        if untold.any() {
+            self.notify(memory, &mut untold)?;
+        }
+        match shared.lost() {
+            true => Err(Broken::Lost),
+            false => Ok(()),
+        }
+    }
+
+    /// Puts chains on the used ring that were completed later.
+    fn put_done(&mut self, memory: &GuestMemoryMmap, untold: &mut Untold) -> Result<(), Broken> {
+        for (head, written) in self.flights.take_done() {
+            self.queue.add_used(memory, head, written)?;
+            untold.add();
+        }
+        self.flights.landed();
+        Ok(())
+    }
+
     fn pop(&mut self, memory: &GuestMemoryMmap) -> Result<Option<u16>, Broken> {
-        let mut available = self.queue.iter(memory).map_err(broken)?;
+        let mut available = self.queue.iter(memory)?;
         Ok(available.next().map(|chain| chain.head_index()))
     }
 
-    /// Reads the chain that starts at `head`; `false`, and a report, if it is invalid.
-    fn load<'m>(&self, memory: &'m GuestMemoryMmap, head: u16, chain: &mut Chain<'m>) -> bool {
+    /// Reads the chain that starts at `head`, and carries it out. One that is invalid is reported, and used.
+    fn handle(
+        &mut self,
+        memory: &GuestMemoryMmap,
+        head: u16,
+        incoming: &mut Incoming,
+        untold: &mut Untold,
+    ) -> Result<Handled, Broken> {
         let table = Table {
             address: GuestAddress(self.queue.desc_table()),
             len: self.queue.size(),
         };
-        let loaded = chain.load(memory, table, head);
+        let command = &mut incoming.command;
+        let loaded = chain::load(memory, table, head, &mut command.out, &mut command.into);
         if let Err(reason) = loaded {
             self.report(&format!("descriptor chain {head} is invalid: {reason}"));
+            return Ok(Handled::Used(0));
         }
-        loaded.is_ok()
-    }
-
-    fn is_quick(&self, chain: &Chain<'_>) -> bool {
-        self.role == Role::Request && request::is_quick(chain)
-    }
-
-    /// Carries out the chain.
-    fn handle(
-        &mut self,
-        memory: &GuestMemoryMmap,
-        scratch: &mut Scratch<'_>,
-        untold: &mut Untold,
-    ) -> Handled {
-        let device = &self.device;
-        let target = &device.target;
         match self.role {
             Role::Request => {
-                let (stop, call) = (&self.stop, self.call.as_deref());
-                let telling = RefCell::new((&mut self.queue, untold));
-                let pause = |time| {
-                    let (queue, untold) = &mut *telling.borrow_mut();
-                    if untold.any() {
-                        // A ring that is broken shows so again at its next step.
-                        let _ = notify(queue, call, memory, untold);
-                    }
-                    stop.sleep(time);
-                };
-                request::command(target, &mut scratch.chain, &mut scratch.header, &pause)
-                    .map_or(Handled::Unanswered, Handled::Used)
+                incoming.take_apart();
+                if untold.any() && !incoming.is_quick() {
+                    self.notify(memory, untold)?;
+                }
+                Ok(self.begin(head, incoming))
             }
-            Role::Control if device.settle(&self.stop) => {
-                Handled::Used(request::control(target, &scratch.chain))
+            Role::Control => {
+                if untold.any() {
+                    self.notify(memory, untold)?;
+                }
+                Ok(self.manage(&command.out, &command.into))
             }
-            Role::Control => Handled::Stopped,
         }
     }
 
-    fn notify(&mut self, memory: &GuestMemoryMmap, untold: &mut Untold) -> Result<(), Broken> {
-        notify(&mut self.queue, self.call.as_deref(), memory, untold)
+    fn begin(&self, head: u16, incoming: &Incoming) -> Handled {
+        match incoming.begin(&self.device.target) {
+            Begun::Answered(written) => Handled::Used(written),
+            Begun::Pending {
+                address,
+                tag,
+                pending,
+            } => {
+                let ticket = pending.ticket();
+                let flight = Flight {
+                    address,
+                    tag,
+                    ticket: ticket.clone(),
+                    answer: incoming.answer.clone(),
+                    room: incoming.room(),
+                };
+                self.flights.begin(head, flight);
+                let flights = Arc::clone(&self.flights);
+                pending.then(move |outcome| flights.complete(head, &ticket, &outcome));
+                Handled::Pending
+            }
+        }
     }
 
-    pub(crate) fn report(&self, what: &str) {
+    fn manage(&self, out: &Scatter, into: &Scatter) -> Handled {
+        let target = &self.device.target;
+        let management = Management::read(target, out);
+        if !self.device.settle(&self.stop, management.ends()) {
+            return Handled::Stopped;
+        }
+        let found = management
+            .asks()
+            .is_some_and(|which| self.device.flies(which));
+        Handled::Used(management.answer(target, found, into))
+    }
+
+    /// Tells the driver of completed chains, if it wants to know.
+    fn notify(&mut self, memory: &GuestMemoryMmap, untold: &mut Untold) -> Result<(), Broken> {
+        *untold = Untold::default();
+        if self.queue.needs_notification(memory)? {
+            if let Some(call) = &self.call {
+                signal(call);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn report(&self, what: &dyn fmt::Display) {
         self.device
             .set_error(Some(format!("ring {}: {what}", self.index)));
     }
@@ -226,24 +306,4 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.progress.end();
     }
-}
-
-/// Tells the driver of completed chains, if it wants to know.
-fn notify(
-    queue: &mut Queue,
-    call: Option<&File>,
-    memory: &GuestMemoryMmap,
-    untold: &mut Untold,
-) -> Result<(), Broken> {
-    *untold = Untold::default();
-    if queue.needs_notification(memory).map_err(broken)? {
-        if let Some(call) = call {
-            signal(call);
-        }
-    }
-    Ok(())
-}
-
-fn broken(error: virtio_queue::Error) -> Broken {
-    error.to_string()
 }

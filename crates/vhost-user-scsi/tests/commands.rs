@@ -6,10 +6,12 @@ mod fake;
 
 use std::sync::Arc;
 
+use command::Unit;
 use common::ring::WRITE;
 use common::{lun, Answer, Data, Dir, Guest, LUN0};
 use fake::Fake;
-use vhost_user_scsi::{Lun, Server};
+use memory::Scatter;
+use vhost_user_scsi::Server;
 
 const REPORT_LUNS: [u8; 12] = [0xa0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
 const INQUIRY: [u8; 6] = [0x12, 0, 0, 0, 255, 0];
@@ -17,7 +19,9 @@ const INQUIRY: [u8; 6] = [0x12, 0, 0, 0, 255, 0];
 fn start(units: usize) -> (Dir, Server, Guest, Vec<Arc<Fake>>) {
     let dir = Dir::new();
     let fakes: Vec<_> = (0..units).map(|_| Fake::new()).collect();
-    let luns = fakes.iter().map(|unit| Arc::clone(unit) as Arc<dyn Lun>);
+    let luns = fakes
+        .iter()
+        .map(|unit| Arc::clone(unit) as Arc<dyn Unit<Scatter>>);
     let server = Server::start(&dir.socket(), luns.collect(), 1).unwrap();
     let guest = Guest::start(&dir.socket(), 1, 16);
     (dir, server, guest, fakes)

@@ -8,10 +8,12 @@ use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
+use command::Unit;
 use common::ring::{Descriptor, INDIRECT, NEXT, WRITE};
 use common::{task, Data, Dir, Guest, BUFFERS, GUEST_BASE, LUN0};
 use fake::Fake;
-use vhost_user_scsi::{Lun, Server};
+use memory::Scatter;
+use vhost_user_scsi::Server;
 use vm_memory::{Bytes, GuestAddress};
 
 const OUTSIDE: u64 = 0x10;
@@ -19,7 +21,7 @@ const OUTSIDE: u64 = 0x10;
 fn start() -> (Dir, Server, Guest, Arc<Fake>) {
     let dir = Dir::new();
     let unit = Fake::new();
-    let luns: Vec<Arc<dyn Lun>> = vec![Arc::clone(&unit) as _];
+    let luns: Vec<Arc<dyn Unit<Scatter>>> = vec![Arc::clone(&unit) as _];
     let server = Server::start(&dir.socket(), luns, 2).unwrap();
     let guest = Guest::start(&dir.socket(), 2, 16);
     (dir, server, guest, unit)

@@ -13,17 +13,23 @@ use std::sync::{mpsc, Arc};
 use std::thread;
 use std::time::Duration;
 
+use command::Unit;
 use common::{Data, Dir, Guest, FEATURES, GUEST_BASE, LUN0, USER_BASE};
 use fake::Fake;
+use memory::Scatter;
 use vhost::vhost_user::VhostUserFrontend;
 use vhost::{VhostBackend, VhostUserMemoryRegionInfo};
-use vhost_user_scsi::{Lun, Server};
+use vhost_user_scsi::Server;
 use vmm_sys_util::eventfd::EventFd;
 
 fn start() -> (Dir, Server, Arc<Fake>) {
     let dir = Dir::new();
     let unit = Fake::new();
-    let server = Server::start(&dir.socket(), vec![Arc::clone(&unit) as Arc<dyn Lun>], 1);
+    let server = Server::start(
+        &dir.socket(),
+        vec![Arc::clone(&unit) as Arc<dyn Unit<Scatter>>],
+        1,
+    );
     (dir, server.unwrap(), unit)
 }
 
@@ -238,7 +244,7 @@ fn a_second_front_end_is_refused_at_once() {
         assert_eq!(server.refused(), count);
     }
     assert_eq!(guest.run(2, LUN0, &[fake::STORE], Data::None).used, 108);
-    assert_eq!((server.left(), server.last_error()), (0, None));
+    assert_eq!((server.gone(), server.last_error()), (0, None));
 }
 
 #[test]
@@ -256,7 +262,7 @@ fn a_front_end_waits_for_the_commands_of_one_that_left() {
         });
         let mut second = Guest::start(&dir.socket(), 1, 16);
         assert_eq!(second.run(2, LUN0, &[fake::STORE], Data::None).used, 108);
-        assert_eq!((server.left(), server.refused()), (1, 0));
+        assert_eq!((server.gone(), server.refused()), (1, 0));
         opener.join().unwrap();
     });
 }
@@ -267,7 +273,7 @@ fn who_says_nothing_has_not_been_there() {
     drop(UnixStream::connect(dir.socket()).unwrap());
     Guest::start(&dir.socket(), 1, 16).sync();
     let _next = Guest::start(&dir.socket(), 1, 16);
-    assert_eq!(server.left(), 1);
+    assert_eq!(server.gone(), 1);
 }
 
 #[test]

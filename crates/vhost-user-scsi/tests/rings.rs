@@ -8,18 +8,20 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use command::Unit;
 use common::{Data, Dir, Guest, EVENT_IDX, FEATURES, LUN0};
 use fake::Fake;
+use memory::Scatter;
 use vhost::vhost_user::VhostUserFrontend;
 use vhost::VhostBackend;
-use vhost_user_scsi::{Lun, Server};
+use vhost_user_scsi::Server;
 
 const READ_10: u8 = 0x28;
 
 fn serve(queues: u16) -> (Dir, Server, Arc<Fake>) {
     let dir = Dir::new();
     let unit = Fake::new();
-    let luns: Vec<Arc<dyn Lun>> = vec![Arc::clone(&unit) as _];
+    let luns: Vec<Arc<dyn Unit<Scatter>>> = vec![Arc::clone(&unit) as _];
     let server = Server::start(&dir.socket(), luns, queues).unwrap();
     (dir, server, unit)
 }

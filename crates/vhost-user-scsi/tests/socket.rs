@@ -11,14 +11,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use command::Unit;
 use common::{Data, Dir, Guest, FEATURES, LUN0, USER_BASE};
 use fake::Fake;
+use memory::Scatter;
 use vhost::vhost_user::VhostUserFrontend;
 use vhost::{VhostBackend, VringConfigData};
-use vhost_user_scsi::{Error, Lun, Server};
+use vhost_user_scsi::{Error, Server};
 
 fn start(socket: &Path) -> Result<Server, Error> {
-    Server::start(socket, vec![Fake::new() as Arc<dyn Lun>], 1)
+    Server::start(socket, vec![Fake::new() as Arc<dyn Unit<Scatter>>], 1)
 }
 
 fn message(result: Result<Server, Error>) -> String {
@@ -104,7 +106,7 @@ fn counts_out_of_range_are_told() {
     let error = message(Server::start(&dir.socket(), vec![], 1));
     assert!(error.contains("0 logical units"), "{error}");
     for queues in [0, 255] {
-        let luns = vec![Fake::new() as Arc<dyn Lun>];
+        let luns = vec![Fake::new() as Arc<dyn Unit<Scatter>>];
         let error = message(Server::start(&dir.socket(), luns, queues));
         assert!(
             error.contains(&format!("{queues} request queues")),

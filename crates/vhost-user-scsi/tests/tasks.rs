@@ -9,12 +9,16 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use command::Unit;
 use common::{lun, task, Data, Dir, Guest, LUN0};
 use fake::Fake;
-use vhost_user_scsi::{Lun, Server};
+use memory::Scatter;
+use vhost_user_scsi::Server;
 
 const COMPLETE: u8 = 0;
+const ABORTED: u8 = 2;
 const BAD_TARGET: u8 = 3;
+const RESET: u8 = 4;
 const FAILURE: u8 = 9;
 const REJECTED: u8 = 11;
 const INCORRECT_LUN: u8 = 12;
@@ -22,7 +26,9 @@ const INCORRECT_LUN: u8 = 12;
 fn start() -> (Dir, Server, Guest, Vec<Arc<Fake>>) {
     let dir = Dir::new();
     let fakes = vec![Fake::new(), Fake::new()];
-    let luns = fakes.iter().map(|unit| Arc::clone(unit) as Arc<dyn Lun>);
+    let luns = fakes
+        .iter()
+        .map(|unit| Arc::clone(unit) as Arc<dyn Unit<Scatter>>);
     let server = Server::start(&dir.socket(), luns.collect(), 2).unwrap();
     let guest = Guest::start(&dir.socket(), 2, 16);
     (dir, server, guest, fakes)
@@ -140,16 +146,21 @@ fn a_command_without_an_answer_holds_up_nothing() {
     guest.submit(2, 1, LUN0, &[fake::STORE], Data::None);
     // The ring goes on, and only the second command is ever answered.
     assert_eq!(guest.rings[2].wait(&guest.memory, 1), [(1, 108)]);
-    for function in [0, 5] {
+    // A task management function that is about it gives its chain back.
+    for (function, slot, response) in [(0, 0, ABORTED), (5, 2, RESET)] {
         assert_eq!(guest.control(&task(function, LUN0, 0), 1), [COMPLETE]);
+        assert_eq!(guest.rings[2].take(&guest.memory), Some((slot, 108)));
+        assert_eq!(guest.code(slot), [0, response]);
+        guest.submit(2, 2, LUN0, &[fake::SILENT], Data::None);
+        fakes[0].wait_started(if slot == 0 { 3 } else { 4 });
     }
     assert_eq!(fakes[0].resets(), 1);
     // To the front end the position has moved on: it does not start again with the command.
-    assert_eq!(guest.stop_ring(2), 2);
+    assert_eq!(guest.stop_ring(2), 4);
     guest.start_ring(2);
     guest.submit(2, 2, LUN0, &[fake::STORE], Data::None);
     assert_eq!(guest.rings[2].wait(&guest.memory, 1), [(2, 108)]);
-    assert_eq!(fakes[0].started.load(Ordering::SeqCst), 3);
+    assert_eq!(fakes[0].started.load(Ordering::SeqCst), 5);
     // A front end that leaves is followed by the next one.
     guest.submit(2, 3, LUN0, &[fake::SILENT], Data::None);
     drop(guest);
@@ -161,7 +172,7 @@ fn a_command_without_an_answer_holds_up_nothing() {
 #[test]
 fn a_pause_ends_when_its_ring_is_to_stop() {
     let (_dir, server, mut guest, fakes) = start();
-    let long = [fake::PAUSE, 60];
+    let long = [fake::PAUSE];
     let begun = Instant::now();
     guest.submit(2, 0, LUN0, &[fake::STORE], Data::None);
     guest.submit(2, 1, LUN0, &long, Data::None);

@@ -182,6 +182,20 @@ impl Ticket {
         }
     }
 
+    /// Whether both are of the same submission.
+    pub fn is(&self, other: &Ticket) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether it never completes: it was taken back, or whoever should complete it is gone.
+    pub fn is_over(&self) -> bool {
+        match &*self.stage() {
+            Stage::Withdrawn => true,
+            Stage::Follows(next) => next.is_over(),
+            Stage::Waiting(_) | Stage::Begun => false,
+        }
+    }
+
     /// Whether it may be begun: it was not taken back.
     fn begin(&self) -> bool {
         let mut stage = self.stage();

@@ -5,10 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use image::Outcome;
-use vhost_user_scsi::{Lun, Pause};
-use vm_memory::VolatileSlice;
-use zbc::{Completion, Status};
+use command::{Command, Outcome, Protocol, Unit};
+use memory::Scatter;
+use zoned::{pending, Completer, Data, Pending, Submitted};
 
 /// Fills the data-in buffer with CDB byte 1.
 pub const FILL: u8 = 0xc0;
@@ -24,15 +23,18 @@ pub const SHORT: u8 = 0xc5;
 pub const OVERRUN: u8 = 0xc6;
 /// Is never answered.
 pub const SILENT: u8 = 0xc7;
-/// Pauses for CDB byte 1 seconds.
+/// Waits until it is hurried.
 pub const PAUSE: u8 = 0xc8;
+/// Waits for [`Fake::complete_later`].
+pub const LATER: u8 = 0xc9;
 
 #[derive(Default)]
 pub struct Fake {
-    pub executed: AtomicUsize,
+    pub executed: Arc<AtomicUsize>,
     pub started: AtomicUsize,
     pub resets: AtomicUsize,
     pub stored: Mutex<Vec<u8>>,
+    later: Mutex<Vec<Completer<Outcome>>>,
     open: Mutex<bool>,
     opened: Condvar,
 }
@@ -67,39 +69,20 @@ impl Fake {
     }
 }
 
-impl Lun for Fake {
-    fn execute(
-        &self,
-        cdb: &[u8],
-        out: &[VolatileSlice<'_>],
-        into: &[VolatileSlice<'_>],
-        pause: Pause<'_>,
-    ) -> Option<Outcome> {
+impl Unit<Scatter> for Fake {
+    fn execute(&self, command: &Command<Scatter>) -> Submitted<Outcome> {
+        let cdb = command.raw();
         assert_eq!(cdb.len(), 32);
         self.started.fetch_add(1, Ordering::SeqCst);
-        let fill = |most: usize| {
-            let mut left = most;
-            for slice in into {
-                let len = slice.len().min(left);
-                slice.copy_from(&vec![cdb[1]; len]);
-                left -= len;
-            }
-            (most - left) as u64
-        };
-        let (mut written, mut consumed, mut overrun) = (0, 0, false);
-        let mut status = Status::Good;
-        let mut sense = Vec::new();
+        let fill = |most: usize| command.into.write(0, &vec![cdb[1]; most]) as u64;
+        let room = command.into.len() as usize;
+        let mut outcome = Outcome::default();
         match cdb[0] {
-            FILL => written = fill(usize::MAX),
-            SHORT => written = fill(cdb[1].into()),
+            FILL => outcome.written = fill(room),
+            SHORT => outcome.written = fill(room.min(cdb[1].into())),
             STORE => {
-                let mut bytes = Vec::new();
-                for slice in out {
-                    let mut part = vec![0; slice.len()];
-                    slice.copy_to(&mut part);
-                    bytes.extend(part);
-                }
-                consumed = bytes.len() as u64;
+                let bytes = command.out.to_vec(u64::MAX);
+                outcome.consumed = bytes.len() as u64;
                 *self.stored.lock().unwrap() = bytes;
             }
             SLOW => {
@@ -108,24 +91,66 @@ impl Lun for Fake {
             }
             PANIC => panic!("as the test wants"),
             FAIL => {
-                status = Status::CheckCondition;
-                sense = vec![0x70, 0, 3, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x11, 0, 0, 0, 0, 0];
+                outcome.status = 0x02;
+                outcome.sense = vec![0x70, 0, 3, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x11, 0, 0, 0, 0, 0];
             }
-            OVERRUN => overrun = true,
-            SILENT => return None,
-            PAUSE => pause(Duration::from_secs(cdb[1].into())),
+            OVERRUN => outcome.overrun = true,
+            SILENT => return Submitted::Pending(Pending::never()),
+            PAUSE => return self.pause(),
+            LATER => return self.later(),
             _ => {}
         }
         self.executed.fetch_add(1, Ordering::SeqCst);
-        Some(Outcome {
-            completion: Completion { status, sense },
-            written,
-            consumed,
-            overrun,
-        })
+        Submitted::Completed(outcome)
     }
 
     fn reset(&self) {
         self.resets.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn protocol(&self) -> Arc<dyn Protocol> {
+        unreachable!("a transport knows no protocol")
+    }
+}
+
+impl Fake {
+    /// Waits to be hurried.
+    fn pause(&self) -> Submitted<Outcome> {
+        let (completer, pending) = pending();
+        let place = Arc::new(Mutex::new(None));
+        let (here, executed) = (Arc::clone(&place), Arc::clone(&self.executed));
+        completer.when_called(move || {
+            let completer: Option<Completer<Outcome>> = here.lock().unwrap().take();
+            if let Some(completer) = completer.filter(Completer::begin) {
+                executed.fetch_add(1, Ordering::SeqCst);
+                completer.complete(Outcome::default());
+            }
+        });
+        *place.lock().unwrap() = Some(completer);
+        Submitted::Pending(pending)
+    }
+
+    /// Waits for [`Self::complete_later`].
+    fn later(&self) -> Submitted<Outcome> {
+        let (completer, pending) = pending();
+        self.later.lock().unwrap().push(completer);
+        Submitted::Pending(pending)
+    }
+
+    /// Completes one of the commands that wait for it, chosen by `number`; `false` if there is none.
+    pub fn complete_later(&self, number: usize) -> bool {
+        let completer = {
+            let mut later = self.later.lock().unwrap();
+            if later.is_empty() {
+                return false;
+            }
+            let at = number % later.len();
+            later.remove(at)
+        };
+        if completer.begin() {
+            self.executed.fetch_add(1, Ordering::SeqCst);
+            completer.complete(Outcome::default());
+        }
+        true
     }
 }

@@ -1,7 +1,7 @@
 //! Guest memory as the front end maps it: where guest addresses and the front end's own addresses are.
 //!
 //! The front end owns the files, and can make one shorter while it is mapped: then a [`Guard`] has its missing pages
-//! read as zeroes, and [`Shared::lost`] tells.
+//! read as zeroes, and [`Guest::lost`] tells.
 
 use std::fs::File;
 use std::io;
@@ -9,6 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use mapping::Guard;
+use memory::Guest;
 use vhost::vhost_user::message::VhostUserMemoryRegion;
 use vhost::vhost_user::{Error, Result};
 use vm_memory::{GuestAddress, GuestMemoryMmap, GuestRegionMmap};
@@ -16,21 +17,11 @@ use vm_memory::{GuestAddress, GuestMemoryMmap, GuestRegionMmap};
 /// The most memory regions: more than the 32 that fit one memory table. Each takes a descriptor and a mapping.
 pub(crate) const MAX_REGIONS: usize = 256;
 
-/// Why a connection ends whose memory was lost.
-pub(crate) const LOST: &str = "guest memory was made shorter while it was in use";
-
 /// The front end's memory table. Empty until the front end sends one.
 #[derive(Default)]
 pub(crate) struct Memory {
-    guest: Arc<Shared>,
+    guest: Arc<Guest>,
     regions: Vec<Region>,
-}
-
-/// Guest memory, by guest addresses, as those who access it share it.
-#[derive(Default)]
-pub(crate) struct Shared {
-    map: GuestMemoryMmap,
-    guards: Vec<Arc<Guard>>,
 }
 
 struct Region {
@@ -55,21 +46,9 @@ impl From<&VhostUserMemoryRegion> for Place {
     }
 }
 
-impl Shared {
-    /// The memory itself.
-    pub(crate) fn map(&self) -> &GuestMemoryMmap {
-        &self.map
-    }
-
-    /// Whether a part of it was not there any more when it was accessed.
-    pub(crate) fn lost(&self) -> bool {
-        self.guards.iter().any(|guard| guard.lost())
-    }
-}
-
 impl Memory {
     /// Guest memory, by guest addresses.
-    pub(crate) fn guest(&self) -> &Arc<Shared> {
+    pub(crate) fn guest(&self) -> &Arc<Guest> {
         &self.guest
     }
 
@@ -94,7 +73,7 @@ impl Memory {
         )
         .ok_or(Error::InvalidParam)?;
         let mapped = Arc::new(mapped);
-        let map = self.guest.map.insert_region(Arc::clone(&mapped));
+        let map = self.guest.map().insert_region(Arc::clone(&mapped));
         let map = map.map_err(other)?;
         // Huge pages are replaced as a whole.
         let guard =
@@ -115,7 +94,7 @@ impl Memory {
         let start = GuestAddress(place.guest);
         let (rest, _) = self
             .guest
-            .map
+            .map()
             .remove_region(start, place.len)
             .map_err(other)?;
         self.regions.swap_remove(at);
@@ -125,10 +104,7 @@ impl Memory {
 
     fn share(&mut self, map: GuestMemoryMmap) {
         let guards = self.regions.iter().map(|region| Arc::clone(&region.guard));
-        self.guest = Arc::new(Shared {
-            map,
-            guards: guards.collect(),
-        });
+        self.guest = Arc::new(Guest::new(map, guards.collect()));
     }
 
     /// The guest address of an address in the front end's address space.
