@@ -409,7 +409,7 @@ class Server:
         """Why the last session with QEMU broke, in words; ``None`` if none did."""
 
     @property
-    def clients_left(self) -> int:
+    def clients_gone(self) -> int:
         """How many clients (QEMU processes) have come and gone."""
 
     @property

@@ -49,17 +49,17 @@ def test_clients_are_counted_when_they_leave(tmp_path: Path, disk: Disk) -> None
     path = tmp_path / "socket"
     with Server(path, [disk]) as server:
         for left in range(3):
-            assert server.clients_left == left
+            assert server.clients_gone == left
             with socket.socket(socket.AF_UNIX) as client:
                 client.connect(str(path))
                 client.sendall(struct.pack("=3I", 1, 1, 0))  # GET_FEATURES
                 assert len(client.recv(20)) == 20
-                assert server.clients_left == left
-            while server.clients_left == left:
+                assert server.clients_gone == left
+            while server.clients_gone == left:
                 time.sleep(0.01)
         with socket.socket(socket.AF_UNIX) as silent:
             silent.connect(str(path))
-    assert server.clients_left == 3
+    assert server.clients_gone == 3
     assert server.clients_refused == 0
 
 

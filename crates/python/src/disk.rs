@@ -4,14 +4,15 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use faults::Faulty;
+use command::{Command, Unit};
+use faults::{Faults, FaultyDisk, FaultyUnit};
 use image::{Cache, Loss};
+use memory::Scatter;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use record::{Log, Logged, Traced};
-use vhost_user_scsi::Lun;
-use vm_memory::VolatileSlice;
-use zbc::Geometry;
+use scsi::LogicalUnit;
+use zoned::Geometry;
 
 use crate::error::{from_image, raise};
 use crate::facts::{info, Zone};
@@ -45,19 +46,28 @@ pub struct Disk {
 
 /// An open disk, and the layers over it by which commands come.
 struct Opened {
-    faulty: Arc<Faulty>,
-    lun: Arc<dyn Lun>,
+    image: Arc<image::Disk>,
+    faults: Arc<Faults<Scatter>>,
+    unit: Arc<dyn Unit<Scatter>>,
 }
 
 impl Disk {
     fn new(disk: image::Disk) -> Self {
         let geometry = disk.geometry().clone();
+        let identity = disk.identity().clone();
         let image = Arc::new(disk);
+        let faults = Arc::new(Faults::new(image.clone(), scsi::commands()));
+        let medium = Arc::new(FaultyDisk::new(faults.clone()));
+        let unit = Arc::new(LogicalUnit::new(medium, identity));
+        let unit = Arc::new(FaultyUnit::new(faults.clone(), unit));
         let log = Arc::new(Log::new(FAILURES));
-        let faulty = Arc::new(Faulty::new(image.clone()));
-        let lun = Arc::new(Logged::new(faulty.clone(), image, log.clone()));
+        let unit = Arc::new(Logged::new(unit, image.clone(), log.clone()));
         Self {
-            opened: Mutex::new(Some(Opened { faulty, lun })),
+            opened: Mutex::new(Some(Opened {
+                image,
+                faults,
+                unit,
+            })),
             was_lost: AtomicBool::new(false),
             geometry,
             log,
@@ -65,13 +75,16 @@ impl Disk {
     }
 
     /// The logical unit that commands of a server go to.
-    pub fn lun(&self, py: Python<'_>) -> PyResult<Arc<dyn Lun>> {
-        self.with(py, |opened| opened.lun.clone())
+    pub fn unit(&self, py: Python<'_>) -> PyResult<Arc<dyn Unit<Scatter>>> {
+        self.with(py, |opened| opened.unit.clone())
     }
 
-    /// The disk with its faults.
-    pub fn get(&self, py: Python<'_>) -> PyResult<Arc<Faulty>> {
-        self.with(py, |opened| opened.faulty.clone())
+    pub fn faults(&self, py: Python<'_>) -> PyResult<Arc<Faults<Scatter>>> {
+        self.with(py, |opened| opened.faults.clone())
+    }
+
+    pub fn image(&self, py: Python<'_>) -> PyResult<Arc<image::Disk>> {
+        self.with(py, |opened| opened.image.clone())
     }
 
     fn with<T>(&self, py: Python<'_>, of: impl FnOnce(&mut Opened) -> T) -> PyResult<T> {
@@ -80,10 +93,6 @@ impl Disk {
             .as_mut()
             .map(of)
             .ok_or_else(|| raise(py, "invalid", "the disk is closed", "open it again"))
-    }
-
-    fn image(&self, py: Python<'_>) -> PyResult<Arc<image::Disk>> {
-        Ok(Arc::clone(self.get(py)?.disk()))
     }
 }
 
@@ -146,22 +155,19 @@ impl Disk {
         data_out: &[u8],
         data_in_length: usize,
     ) -> PyResult<Response> {
-        let lun = self.lun(py)?;
-        let mut out = data_out.to_vec();
-        let mut data = vec![0; data_in_length];
-        let outcome = py.detach(|| {
-            let out = VolatileSlice::from(&mut out[..]);
-            let into = VolatileSlice::from(&mut data[..]);
-            lun.execute(cdb, &[out], &[into], &std::thread::sleep)
-        });
+        let unit = self.unit(py)?;
+        let into = Scatter::zeroed(data_in_length);
+        let out = Scatter::from_bytes(data_out.to_vec());
+        let command = Command::new(cdb, None, out, into.clone());
+        let outcome = py.detach(|| unit.execute(&command).wait());
         let Some(outcome) = outcome else {
             let message = "the disk does not answer: a fault keeps it from that";
             return Err(raise(py, "no-answer", message, "clear its faults"));
         };
         Ok(Response {
-            status: outcome.completion.status as u8,
-            sense: PyBytes::new(py, &outcome.completion.sense).unbind(),
-            data: PyBytes::new(py, &data[..outcome.written as usize]).unbind(),
+            status: outcome.status as u8,
+            sense: PyBytes::new(py, &outcome.sense).unbind(),
+            data: PyBytes::new(py, &into.to_vec(outcome.written)).unbind(),
             overrun: outcome.overrun,
         })
     }
@@ -176,13 +182,13 @@ impl Disk {
     fn trace_to(&self, py: Python<'_>, trace: &Trace, number: u16) -> PyResult<()> {
         let geometry = self.geometry.clone();
         self.with(py, |opened| {
-            let lun = opened.lun.clone();
-            opened.lun = Arc::new(Traced::new(lun, geometry, trace.get(), number));
+            let unit = opened.unit.clone();
+            opened.unit = Arc::new(Traced::new(unit, geometry, trace.get(), number));
         })
     }
 
     fn reset(&self, py: Python<'_>) -> PyResult<()> {
-        self.get(py)?.reset();
+        self.unit(py)?.reset();
         Ok(())
     }
 
@@ -230,7 +236,7 @@ impl Disk {
     fn lost(&self) -> bool {
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         match &*opened {
-            Some(opened) => opened.faulty.disk().is_lost(),
+            Some(opened) => opened.image.is_lost(),
             None => self.was_lost.load(Ordering::Relaxed),
         }
     }

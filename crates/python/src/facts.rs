@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyRange};
-use zbc::{Condition, Geometry, Identity};
+use zoned::{Condition, Geometry, Identity};
 
 use crate::error::from_image;
 use crate::shape::Shape;
@@ -45,8 +45,8 @@ impl Zone {
     }
 }
 
-impl From<zbc::Zone> for Zone {
-    fn from(zone: zbc::Zone) -> Self {
+impl From<zoned::Zone> for Zone {
+    fn from(zone: zoned::Zone) -> Self {
         Self {
             start: zone.start,
             length: zone.len,

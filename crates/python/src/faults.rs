@@ -52,7 +52,7 @@ impl Faults {
             },
             commands: command
                 .map(|text| {
-                    Selector::parse(text)
+                    Selector::parse(text, &scsi::commands())
                         .ok_or_else(|| invalid(&format!("there is no command {text:?}")))
                 })
                 .transpose()?,
@@ -62,24 +62,26 @@ impl Faults {
             seed,
             label,
         };
-        let disk = self.disk.get().get(py)?;
-        py.detach(|| disk.add(&rule)).map_err(|error| match error {
-            RuleError::NotStable(error) => from_image(py, &error),
-            error => raise(py, "invalid", &error.to_string(), error.hint()),
+        let disk = self.disk.get();
+        let (faults, image) = (disk.faults(py)?, disk.image(py)?);
+        let added = py.detach(|| faults.add(&rule));
+        added.map_err(|error| match (&error, image.last_error()) {
+            (RuleError::NotStable(_), Some(cause)) => from_image(py, &cause),
+            _ => raise(py, "invalid", &error.to_string(), error.hint()),
         })
     }
 
     fn remove(&self, py: Python<'_>, number: u64) -> PyResult<bool> {
-        Ok(self.disk.get().get(py)?.remove(number))
+        Ok(self.disk.get().faults(py)?.remove(number))
     }
 
     fn clear(&self, py: Python<'_>) -> PyResult<()> {
-        self.disk.get().get(py)?.clear();
+        self.disk.get().faults(py)?.clear();
         Ok(())
     }
 
     fn list(&self, py: Python<'_>) -> PyResult<Vec<(u64, String, u64, u64)>> {
-        let listed = self.disk.get().get(py)?.list();
+        let listed = self.disk.get().faults(py)?.list();
         Ok(listed
             .into_iter()
             .map(|rule| (rule.number, rule.label, rule.matched, rule.fired))
@@ -89,5 +91,6 @@ impl Faults {
 
 #[pyfunction]
 pub fn command_names() -> Vec<&'static str> {
-    zbc::command_names().collect()
+    let commands = scsi::commands().into_iter();
+    commands.filter_map(|command| command.name).collect()
 }

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use record::Failure;
-use zbc::Geometry;
+use zoned::Geometry;
 
 use crate::error::raise;
 use crate::facts::Zone;
 
 #[pyfunction]
 pub fn command_name(cdb: &[u8]) -> Option<&'static str> {
-    zbc::command_name(cdb)
+    scsi::command_name(cdb)
 }
 
 #[pyclass(frozen, get_all, module = "zonevm._core")]
@@ -41,10 +41,10 @@ impl FailedCommand {
     pub fn new(failure: Failure, geometry: &Geometry) -> Self {
         Self {
             time: failure.time,
-            name: zbc::command_name(&failure.cdb),
-            cdb: failure.cdb,
-            lba: failure.address.lba,
-            blocks: failure.address.blocks,
+            name: failure.name,
+            cdb: failure.raw,
+            lba: failure.lba,
+            blocks: failure.count,
             status: failure.status as u8,
             sense: failure.sense,
             overrun: failure.overrun,

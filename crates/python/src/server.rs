@@ -18,7 +18,7 @@ enum State {
     Serving(vhost_user_scsi::Server),
     Stopped {
         last_error: Option<String>,
-        clients_left: u64,
+        clients_gone: u64,
         clients_refused: u64,
     },
 }
@@ -39,12 +39,12 @@ impl Server {
         disks: Vec<Py<Disk>>,
         queues: u16,
     ) -> PyResult<Self> {
-        let luns = disks
+        let units = disks
             .iter()
-            .map(|disk| disk.get().lun(py))
+            .map(|disk| disk.get().unit(py))
             .collect::<PyResult<Vec<_>>>()?;
         let server = py
-            .detach(|| vhost_user_scsi::Server::start(&socket_path, luns, queues))
+            .detach(|| vhost_user_scsi::Server::start(&socket_path, units, queues))
             .map_err(|e| failed(py, &e))?;
         Ok(Self {
             state: Mutex::new(State::Serving(server)),
@@ -60,10 +60,10 @@ impl Server {
     }
 
     #[getter]
-    fn clients_left(&self, py: Python<'_>) -> u64 {
+    fn clients_gone(&self, py: Python<'_>) -> u64 {
         py.detach(|| match &*self.state() {
-            State::Serving(server) => server.left(),
-            State::Stopped { clients_left, .. } => *clients_left,
+            State::Serving(server) => server.gone(),
+            State::Stopped { clients_gone, .. } => *clients_gone,
         })
     }
 
@@ -87,12 +87,12 @@ impl Server {
             let mut state = self.state();
             if let State::Serving(server) = &*state {
                 let last_error = server.last_error();
-                let clients_left = server.left();
+                let clients_gone = server.gone();
                 let clients_refused = server.refused();
                 // Dropping the server waits for the commands in flight.
                 *state = State::Stopped {
                     last_error,
-                    clients_left,
+                    clients_gone,
                     clients_refused,
                 };
             }
@@ -119,7 +119,7 @@ fn failed(py: Python<'_>, error: &vhost_user_scsi::Error) -> PyErr {
     let kind = match error {
         Error::InUse(_) => "in-use",
         Error::NotASocket(_) => "exists",
-        Error::PathTooLong { .. } | Error::Luns(_) | Error::RequestQueues(_) => "invalid",
+        Error::PathTooLong { .. } | Error::Units(_) | Error::RequestQueues(_) => "invalid",
         Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => "not-found",
         Error::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => "permission",
         _ => "io",

@@ -3,7 +3,7 @@
 //! The only place of the bindings that lists the options of an emulated medium.
 
 use pyo3::prelude::*;
-use zbc::{Geometry, Identity};
+use zoned::{Geometry, Identity, Kind};
 
 use crate::error::raise;
 
@@ -38,13 +38,12 @@ impl Shape {
             zone_capacity: Some(bytes(
                 geometry.zone_capacity.unwrap_or(geometry.zone_blocks),
             )),
-            model: if geometry.host_aware {
-                HOST_AWARE
-            } else {
-                HOST_MANAGED
+            model: match geometry.kind {
+                Kind::HostAware => HOST_AWARE,
+                _ => HOST_MANAGED,
             }
             .to_owned(),
-            urswrz: geometry.urswrz,
+            urswrz: geometry.unrestricted_reads,
             serial: Some(identity.serial.clone()),
             wwn: Some(identity.wwn),
         }
@@ -62,9 +61,9 @@ impl Shape {
             );
             Err(raise(py, "invalid", &message, ""))
         };
-        let host_aware = match self.model.as_str() {
-            HOST_MANAGED => false,
-            HOST_AWARE => true,
+        let kind = match self.model.as_str() {
+            HOST_MANAGED => Kind::HostManaged,
+            HOST_AWARE => Kind::HostAware,
             other => {
                 let message = format!(
                     "the model is '{other}'; it must be '{HOST_MANAGED}' or '{HOST_AWARE}'"
@@ -73,6 +72,7 @@ impl Shape {
             }
         };
         let geometry = Geometry {
+            kind,
             block_size: self.block_size,
             blocks: blocks("size", self.size)?,
             zone_blocks: blocks("zone size", self.zone_size)?,
@@ -83,8 +83,9 @@ impl Shape {
                 .transpose()?,
             conventional_zones: self.conventional,
             max_open: self.max_open,
-            urswrz: self.urswrz,
-            host_aware,
+            max_active: None,
+            unrestricted_reads: self.urswrz,
+            extension_bytes: 0,
         };
         let random = image::random_identity();
         let identity = Identity {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use image::{Owner, Progress};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use zbc::Condition;
+use zoned::Condition;
 
 use crate::error::{from_image, raise};
 

@@ -88,9 +88,9 @@ class VhostUserScsi(Attachment):
         return tuple(self._opened)
 
     @property
-    def clients_left(self) -> int:
+    def clients_gone(self) -> int:
         """How many QEMU processes have come and gone since the socket is served."""
-        return self._server.clients_left if self._server else 0
+        return self._server.clients_gone if self._server else 0
 
     @property
     def clients_refused(self) -> int:

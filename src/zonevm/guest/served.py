@@ -51,7 +51,7 @@ class Served:
         """
         told = 0
         # Polling: a signal between a check and a call that waits for ever would be lost.
-        while not (once and all(server.clients_left for server in self.servers)):
+        while not (once and all(server.clients_gone for server in self.servers)):
             refused = sum(server.clients_refused for server in self.servers)
             if refused > told:
                 tell("a second QEMU was refused: a socket serves one at a time")
