@@ -19,6 +19,8 @@ use zoned::{
 use super::{Cache, Disk, Inner};
 use crate::helpers::is_helper;
 
+const MAKE_STABLE: &str = "make data stable in";
+
 /// How many requests that waited for another one its thread carries out before the rest goes to a helper.
 const AT_ONCE: usize = 8;
 
@@ -153,7 +155,12 @@ impl Inner {
             _ => Ok(()),
         };
         if let Err(error) = ready {
-            self.causes.note("make stable", error);
+            let what = match plan.op() {
+                Op::Discard { .. } => "make a reset stable in",
+                Op::Degrade { .. } => "make a zone's condition stable in",
+                _ => MAKE_STABLE,
+            };
+            self.causes.note(what, error);
             return self.end(plan, Err(Failed::NotStable), 0, completer);
         }
         let done = self.medium.perform(plan.op(), &data);
@@ -274,7 +281,7 @@ impl Inner {
                     inner.machine.stable(Some(&words))
                 }
                 Err(error) => {
-                    inner.causes.note("make stable", error);
+                    inner.causes.note(MAKE_STABLE, error);
                     inner.machine.stable(None)
                 }
             };
@@ -287,7 +294,7 @@ impl Inner {
         match self.flush() {
             Ok(()) => completion,
             Err(error) => {
-                self.causes.note("make stable", error);
+                self.causes.note(MAKE_STABLE, error);
                 self.unless_lost(Completion {
                     result: Err(Refusal::NotStable),
                     ..completion
