@@ -107,7 +107,7 @@ impl<D: Data> Active<D> {
             }
         }
         if let Some(commands) = &rule.commands {
-            let both = |command| commands.includes(command) && effect.concerns(command);
+            let both = |command| commands.includes(command) && effect.is_for(command);
             if !known.iter().any(both) {
                 return Err(RuleError::Never(commands.clone()));
             }
@@ -162,7 +162,7 @@ impl<D: Data> Active<D> {
         if self.place.is_some() && blocks.is_none() {
             return None;
         }
-        if !(self.commands.includes(command) && self.effect.concerns(command) && concerns()) {
+        if !(self.commands.includes(command) && self.effect.is_for(command) && concerns()) {
             return None;
         }
         let random = self.tally(|tally| {

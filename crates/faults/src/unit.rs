@@ -51,7 +51,8 @@ impl<D: Data> Rest<D> {
             let Effect::Command(fault) = &rule.effect else {
                 continue;
             };
-            if rule.fires(&described, || true).is_some() {
+            let concerns = || fault.concerns(&described);
+            if rule.fires(&described, concerns).is_some() {
                 let rest = Rest {
                     rules: Arc::clone(&self.rules),
                     from: place + 1,

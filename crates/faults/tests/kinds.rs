@@ -1,14 +1,15 @@
 //! What each kind of fault does to commands, and what it leaves alone.
-#![allow(missing_docs)]
 
 mod common;
 
-use std::cell::Cell;
-use std::time::Duration;
+use std::sync::mpsc::{channel, Receiver};
+use std::time::{Duration, Instant};
+
+use command::Outcome;
 
 use common::*;
 use faults::{Kind, Place, Rule, RuleError};
-use zbc::Condition;
+use zoned::{Condition, Submitted, Ticket, ZonedDisk};
 
 #[test]
 fn a_read_error_names_the_block_and_gives_what_is_before_it() {
@@ -61,7 +62,7 @@ fn sense_data_have_the_format_that_was_selected() {
     assert_eq!(said(&run(&disk, &mode_select, &page, 0).0), "ok");
     disk.add(&Rule::new(Kind::ReadError)).unwrap();
     let (outcome, _) = read(&disk, 7, 1);
-    let sense = &outcome.completion.sense;
+    let sense = &outcome.sense;
     assert_eq!(sense[..4], [0x72, 0x03, 0x11, 0x00]);
     assert_eq!(sense[12..20], 7u64.to_be_bytes());
 }
@@ -79,7 +80,7 @@ fn a_write_error_writes_nothing() {
     let mut same = cdb16(0x93, start(5), 8);
     same[1] = 1;
     assert_eq!(said(&run(&disk, &same, &[], 0).0), "3/03/00");
-    assert_eq!(disk.disk().zone(5).condition, Condition::Empty);
+    assert_eq!(disk.ram.zone(5).condition, Condition::Empty);
     assert_eq!(said(&write(&disk, start(6), 8)), "ok");
     assert_eq!(said(&read(&disk, start(5), 8).0), "ok");
 }
@@ -154,21 +155,56 @@ fn no_zone_resources_for_what_would_open_a_zone() {
     }
 }
 
-#[test]
-fn a_delay_comes_first_then_the_command() {
+/// A command that waits, and may be taken back or hurried.
+fn waiting(submitted: Submitted<Outcome>) -> (Ticket, Receiver<Outcome>) {
+    let Submitted::Pending(pending) = submitted else {
+        panic!("it does not wait");
+    };
+    let (told, outcome) = channel();
+    let ticket = pending.ticket();
+    pending.then(move |ended| told.send(ended).expect("the test waits"));
+    (ticket, outcome)
+}
+
+fn delayed_by(time: Duration) -> Disk {
     let disk = disk();
     disk.add(&Rule {
         count: Some(1),
-        ..Rule::new(Kind::Delay(Duration::from_secs(60)))
+        ..at_zone(Kind::Delay(time), 5)
     })
     .unwrap();
-    let paused = Cell::new(Duration::ZERO);
-    let pause = |time| paused.set(paused.get() + time);
-    for _ in 0..2 {
-        let (outcome, data) = try_to_run(&disk, &cdb16(0x88, 0, 8), &[], 4096, &pause);
-        assert_eq!((said(&outcome.unwrap()), data.len()), ("ok".into(), 4096));
-    }
-    assert_eq!(paused.get(), Duration::from_secs(60));
+    disk
+}
+
+#[test]
+fn a_delay_comes_first_then_the_command() {
+    let disk = delayed_by(Duration::from_millis(30));
+    let begun = Instant::now();
+    assert_eq!(said(&write(&disk, start(5), 8)), "ok");
+    assert!(begun.elapsed() >= Duration::from_millis(30));
+    assert_eq!(disk.ram.zone(5).write_pointer, Some(start(5) + 8));
+}
+
+#[test]
+fn a_delay_holds_nothing_else_up_and_can_be_cut_short() {
+    let disk = delayed_by(Duration::from_secs(3600));
+    let (ticket, outcome) = waiting(begin(&disk, &cdb16(0x8A, start(5), 8), &[0x5A; 4096], 0).0);
+    assert_eq!(said(&write(&disk, start(6), 8)), "ok");
+    assert_eq!(said(&read(&disk, start(5), 8).0), "ok");
+    assert_eq!(disk.ram.zone(5).condition, Condition::Empty);
+    ticket.hurry();
+    assert_eq!(said(&outcome.recv().expect("an answer")), "ok");
+    assert_eq!(disk.ram.zone(5).write_pointer, Some(start(5) + 8));
+}
+
+#[test]
+fn a_delayed_command_that_is_taken_back_never_reaches_the_disk() {
+    let disk = delayed_by(Duration::from_secs(3600));
+    let (ticket, outcome) = waiting(begin(&disk, &cdb16(0x8A, start(5), 8), &[0x5A; 4096], 0).0);
+    assert!(ticket.withdraw());
+    assert!(outcome.recv().is_err(), "nobody is left to answer");
+    assert_eq!(disk.ram.zone(5).condition, Condition::Empty);
+    assert_eq!(said(&write(&disk, start(5), 8)), "ok");
 }
 
 #[test]
@@ -179,10 +215,9 @@ fn no_answer_and_nothing_done() {
         ..at_zone(Kind::NoAnswer, 5)
     })
     .unwrap();
-    let cdb = cdb16(0x8A, start(5), 8);
-    let (outcome, _) = try_to_run(&disk, &cdb, &[0; 4096], 0, &|_| {});
-    assert_eq!(outcome, None);
-    assert_eq!(disk.disk().zone(5).condition, Condition::Empty);
+    let (submitted, _) = begin(&disk, &cdb16(0x8A, start(5), 8), &[0; 4096], 0);
+    assert_eq!(submitted.wait(), None);
+    assert_eq!(disk.ram.zone(5).condition, Condition::Empty);
     assert_eq!(said(&write(&disk, start(5), 8)), "ok");
 }
 
@@ -238,7 +273,7 @@ fn no_fault_of_a_zone_happens_to_a_conventional_one() {
             assert!(matches!(refused, Err(RuleError::Conventional(1))));
         }
     }
-    assert_eq!(disk.disk().zone(1).condition, Condition::NotWritePointer);
+    assert_eq!(disk.ram.zone(1).condition, Condition::NotWritePointer);
     assert!(disk.list().is_empty());
 }
 
@@ -252,7 +287,7 @@ fn zones_go_read_only_and_offline_at_once_and_for_good() {
     disk.add(&at_zone(Kind::Offline, 6)).unwrap();
     assert_eq!(disk.list()[0].fired, 1);
     disk.remove(number);
-    assert_eq!(disk.disk().zone(5).condition, Condition::ReadOnly);
+    assert_eq!(disk.ram.zone(5).condition, Condition::ReadOnly);
     assert_eq!(report(&disk, 0x06).len(), 1);
     assert_eq!(report(&disk, 0x07).len(), 1);
     for (outcome, expected) in [
@@ -270,7 +305,7 @@ fn zones_go_read_only_and_offline_at_once_and_for_good() {
         assert_eq!(said(&zone_out(&disk, 3, zone)), "ok");
     }
     disk.add(&at_zone(Kind::ReadOnly, 6)).unwrap();
-    assert_eq!(disk.disk().zone(6).condition, Condition::Offline);
+    assert_eq!(disk.ram.zone(6).condition, Condition::Offline);
 }
 
 #[test]

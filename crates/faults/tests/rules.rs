@@ -1,5 +1,4 @@
-//! When rules strike: place, command, count, after, probability, and several of them.
-#![allow(missing_docs)]
+//! When rules fire: place, command, count, after, probability, and several of them.
 
 mod common;
 
@@ -127,13 +126,13 @@ fn rules_come_and_go_while_commands_run() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// A command is struck exactly if it shares an LBA with the rule's place.
+    /// A command matches exactly if it shares an LBA with the rule's place.
     #[test]
     fn overlap_decides(lba in 0u64..100, blocks in 1u64..40, at in 0u64..120, len in 1u32..40) {
         let disk = disk();
         disk.add(&at_blocks(Kind::Aborted, lba, blocks)).unwrap();
-        let struck = said(&read(&disk, at, len).0) != "ok";
-        prop_assert_eq!(struck, (at..at + u64::from(len)).any(|one| (lba..lba + blocks).contains(&one)));
+        let fired = said(&read(&disk, at, len).0) != "ok";
+        prop_assert_eq!(fired, (at..at + u64::from(len)).any(|one| (lba..lba + blocks).contains(&one)));
     }
 
     /// The same seed and the same commands: the same failures, bit for bit.
@@ -152,14 +151,14 @@ proptest! {
         prop_assert_eq!(first, second);
     }
 
-    /// A rule strikes its share of commands, and others no more.
+    /// A rule fires at its share of commands, and others no more.
     #[test]
     fn a_probability_is_a_share(seed: u64, probability in 0.2f64..0.8) {
         let disk = disk();
         let rule = Rule { seed, probability, commands: Some(Selector::Write), ..Rule::new(Kind::Aborted) };
         disk.add(&rule).unwrap();
-        let struck = (0..400).filter(|_| said(&write(&disk, 0, 8)) != "ok").count() as f64;
-        prop_assert!((struck / 400.0 - probability).abs() < 0.15, "{struck} of 400 for {probability}");
+        let fired = (0..400).filter(|_| said(&write(&disk, 0, 8)) != "ok").count() as f64;
+        prop_assert!((fired / 400.0 - probability).abs() < 0.15, "{fired} of 400 for {probability}");
         prop_assert_eq!(said(&read(&disk, 0, 8).0), "ok");
     }
 }

@@ -60,7 +60,7 @@ pub(crate) enum Effect<D: Data> {
 
 /// A fault that fires at a command on its way to the unit.
 pub(crate) trait CommandFault<D: Data>: Send + Sync {
-    /// Whether it can fire at a command like this.
+    /// Whether it can fire at this command.
     fn concerns(&self, _: &Description) -> bool {
         true
     }
@@ -90,12 +90,11 @@ pub(crate) trait MediumFault<D: Data>: Send + Sync {
 }
 
 impl<D: Data> Effect<D> {
-    /// Whether it can fire at commands like this.
-    pub fn concerns(&self, command: &Description) -> bool {
+    /// Whether a rule of this kind can ever fire at commands like this.
+    pub fn is_for(&self, command: &Description) -> bool {
         match self {
-            Effect::Command(fault) => fault.concerns(command),
             Effect::Medium(fault) => fault.is_for(command),
-            Effect::Zones(_) => true,
+            Effect::Command(_) | Effect::Zones(_) => true,
         }
     }
 }
