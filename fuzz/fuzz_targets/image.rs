@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use crc32c::{crc32c, crc32c_append};
 use image::{check, inspect, random_identity, repair, Cache, Disk, ErrorKind};
 use libfuzzer_sys::fuzz_target;
-use zbc::Geometry;
+use zoned::{Geometry, Kind};
 
 const PAGE: usize = 4096;
 const ZONES: usize = 8;
@@ -33,14 +33,16 @@ fn base() -> &'static (PathBuf, Vec<u8>, u64) {
     BASE.get_or_init(|| {
         let path = PathBuf::from(format!("/dev/shm/zonevm-fuzz-{}", std::process::id()));
         let geometry = Geometry {
+            kind: Kind::HostManaged,
             block_size: 4096,
             blocks: 8 * ZONES as u64,
             zone_blocks: 8,
             conventional_zones: 2,
             max_open: Some(2),
             zone_capacity: None,
-            urswrz: true,
-            host_aware: false,
+            max_active: None,
+            unrestricted_reads: true,
+            extension_bytes: 0,
         };
         Disk::create(&path, &geometry, &random_identity()).unwrap();
         let whole = fs::read(&path).unwrap();

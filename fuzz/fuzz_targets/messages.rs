@@ -4,35 +4,24 @@
 
 use std::sync::Arc;
 
-use image::Outcome;
+use command::{Command, Outcome, Protocol, Unit};
 use libfuzzer_sys::fuzz_target;
+use memory::Scatter;
 use vhost_user_scsi::fuzzing::{session, Message, SHARED};
-use vhost_user_scsi::{Lun, Pause};
-use vm_memory::VolatileSlice;
-use zbc::{Completion, Status};
+use zoned::Submitted;
 
 struct Idle;
 
-impl Lun for Idle {
-    fn execute(
-        &self,
-        _: &[u8],
-        _: &[VolatileSlice<'_>],
-        _: &[VolatileSlice<'_>],
-        _: Pause<'_>,
-    ) -> Option<Outcome> {
-        Some(Outcome {
-            completion: Completion {
-                status: Status::Good,
-                sense: Vec::new(),
-            },
-            written: 0,
-            consumed: 0,
-            overrun: false,
-        })
+impl Unit<Scatter> for Idle {
+    fn execute(&self, _: &Command<Scatter>) -> Submitted<Outcome> {
+        Submitted::Completed(Outcome::default())
     }
 
     fn reset(&self) {}
+
+    fn protocol(&self) -> Arc<dyn Protocol> {
+        unreachable!("a transport knows no protocol")
+    }
 }
 
 const VERSION: u32 = 1;

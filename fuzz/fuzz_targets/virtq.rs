@@ -4,53 +4,45 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::thread;
 
-use image::Outcome;
+use command::{Command, Outcome, Protocol, Unit};
 use libfuzzer_sys::fuzz_target;
+use memory::Scatter;
 use vhost_user_scsi::fuzzing::{Guest, Setup};
-use vhost_user_scsi::{Lun, Pause};
-use vm_memory::{Bytes, GuestAddress, VolatileSlice};
-use zbc::{Completion, Status};
+use vm_memory::{Bytes, GuestAddress};
+use zoned::{pending, Data, Pending, Submitted};
 
 /// Two regions that meet, and one beyond a hole.
 const REGIONS: [(u64, u64); 3] = [(0, 0x2000), (0x2000, 0x2000), (0x8000, 0x1000)];
 
 /// The operation code of commands that are never answered.
 const SILENT: u8 = 0xFF;
+/// The operation code of commands that another thread answers.
+const LATER: u8 = 0xFE;
 
 /// Reads all that it may read, and writes all that it may write.
 struct Greedy;
 
-impl Lun for Greedy {
-    fn execute(
-        &self,
-        cdb: &[u8],
-        out: &[VolatileSlice<'_>],
-        into: &[VolatileSlice<'_>],
-        _: Pause<'_>,
-    ) -> Option<Outcome> {
-        if cdb[0] == SILENT {
-            return None;
+impl Unit<Scatter> for Greedy {
+    fn execute(&self, command: &Command<Scatter>) -> Submitted<Outcome> {
+        let cdb = command.raw();
+        match cdb[0] {
+            SILENT => return Submitted::Pending(Pending::never()),
+            LATER => {
+                let (completer, pending) = pending();
+                thread::spawn(move || completer.complete(Outcome::default()));
+                return Submitted::Pending(pending);
+            }
+            _ => {}
         }
         let mut buffer = [0; 0x2000];
-        let consumed = out
-            .iter()
-            .map(|slice| slice.copy_to(&mut buffer) as u64)
-            .sum();
-        for slice in into {
-            slice.copy_from(&buffer);
-        }
-        let written = into.iter().map(|slice| slice.len() as u64).sum();
-        let check = cdb[0] & 1 == 1;
-        Some(Outcome {
-            completion: Completion {
-                status: if check {
-                    Status::CheckCondition
-                } else {
-                    Status::Good
-                },
-                sense: vec![cdb[2]; cdb[3].into()],
-            },
+        let consumed = command.out.read(0, &mut buffer) as u64;
+        let written = command.into.write(0, &buffer) as u64;
+        Submitted::Completed(Outcome {
+            status: if cdb[0] & 1 == 1 { 0x02 } else { 0 },
+            sense: vec![cdb[2]; cdb[3].into()],
+            result: 0,
             written,
             consumed,
             overrun: cdb[1] == 1,
@@ -58,6 +50,10 @@ impl Lun for Greedy {
     }
 
     fn reset(&self) {}
+
+    fn protocol(&self) -> Arc<dyn Protocol> {
+        unreachable!("a transport knows no protocol")
+    }
 }
 
 thread_local! {
@@ -90,7 +86,7 @@ fuzz_target!(|input: (u8, u16, [u16; 3], &[u8])| {
         }
         let bytes = &bytes[..bytes.len().min(0x4000)];
         guest.memory().write_slice(bytes, GuestAddress(0)).unwrap();
-        let unit: Arc<dyn Lun> = Arc::new(Greedy);
+        let unit: Arc<dyn Unit<Scatter>> = Arc::new(Greedy);
         let _ = guest.drain(&setup, &unit, 100);
     });
 });

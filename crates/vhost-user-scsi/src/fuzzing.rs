@@ -7,21 +7,23 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 
-use image::Outcome;
+use command::{Command, Outcome, Protocol, Unit};
+use memory::Scatter;
 use rustix::event::{eventfd, EventfdFlags};
 use rustix::fs::{memfd_create, MemfdFlags};
 use rustix::net::{sendmsg, SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
+use scsi::Target;
 use vhost::vhost_user::message::VhostUserMemoryRegion;
 use vhost::vhost_user::BackendReqHandler;
-use vm_memory::{GuestMemoryMmap, VolatileSlice};
+use vm_memory::GuestMemoryMmap;
+use zoned::Submitted;
 
 use crate::device::{Device, Stop};
-use crate::memory::Memory;
+use crate::regions::Memory;
+use crate::request::Incoming;
 use crate::ring::{Addresses, Ring};
 use crate::session::Session;
-use crate::target::Target;
 use crate::worker::Role;
-use crate::{Lun, Pause};
 
 /// A guest's memory. The front end's addresses are the guest's.
 pub struct Guest(Memory);
@@ -66,7 +68,12 @@ impl Guest {
     ///
     /// # Errors
     /// Why the ring is refused or broken.
-    pub fn drain(&self, setup: &Setup, unit: &Arc<dyn Lun>, most: u32) -> Result<(), String> {
+    pub fn drain(
+        &self,
+        setup: &Setup,
+        unit: &Arc<dyn Unit<Scatter>>,
+        most: u32,
+    ) -> Result<(), String> {
         let mut ring = Ring::new(2, None);
         ring.size = setup.size;
         ring.base = setup.base;
@@ -82,7 +89,7 @@ impl Guest {
             Role::Request
         };
         let stop = Arc::new(Stop::new().expect("an eventfd"));
-        let limit: Arc<dyn Lun> = Arc::new(Limit {
+        let limit: Arc<dyn Unit<Scatter>> = Arc::new(Limit {
             unit: Arc::clone(unit),
             left: most.into(),
             stop: Arc::clone(&stop),
@@ -92,34 +99,34 @@ impl Guest {
             .worker(role, addresses, &self.0, &device)
             .map_err(|error| error.to_string())?;
         worker.stop = stop;
-        worker.drain()
+        let mut incoming = Incoming::new(&Scatter::of(Arc::clone(self.0.guest())), 0);
+        let drained = worker.drain(&mut incoming).and_then(|()| worker.land());
+        drained.map_err(|broken| broken.to_string())
     }
 }
 
 /// Requests a stop after so many commands: a guest can have the device write ever new chains into its ring.
 struct Limit {
-    unit: Arc<dyn Lun>,
+    unit: Arc<dyn Unit<Scatter>>,
     left: std::sync::atomic::AtomicU32,
     stop: Arc<Stop>,
 }
 
-impl Lun for Limit {
-    fn execute(
-        &self,
-        cdb: &[u8],
-        out: &[VolatileSlice<'_>],
-        into: &[VolatileSlice<'_>],
-        pause: Pause<'_>,
-    ) -> Option<Outcome> {
+impl Unit<Scatter> for Limit {
+    fn execute(&self, command: &Command<Scatter>) -> Submitted<Outcome> {
         let left = self.left.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
         if left <= 1 {
             self.stop.request();
         }
-        self.unit.execute(cdb, out, into, pause)
+        self.unit.execute(command)
     }
 
     fn reset(&self) {
         self.unit.reset();
+    }
+
+    fn protocol(&self) -> Arc<dyn Protocol> {
+        self.unit.protocol()
     }
 }
 
@@ -137,7 +144,7 @@ pub struct Message<'a> {
 pub const SHARED: u64 = 0x8000;
 
 /// Has a session with one of `unit` take messages until it refuses one or they are over.
-pub fn session(unit: Arc<dyn Lun>, messages: &[Message<'_>]) {
+pub fn session(unit: Arc<dyn Unit<Scatter>>, messages: &[Message<'_>]) {
     let (ours, theirs) = UnixStream::pair().expect("a socket pair");
     let memory = File::from(memfd_create("guest", MemfdFlags::CLOEXEC).expect("a memfd"));
     memory.set_len(SHARED).expect("memory");

@@ -178,7 +178,7 @@ impl Worker {
     }
 
     /// Waits until nothing is in flight any more.
-    fn land(&mut self) -> Result<(), Broken> {
+    pub(crate) fn land(&mut self) -> Result<(), Broken> {
         let shared = Arc::clone(&self.memory);
         let memory = shared.map();
         let mut untold = Untold::default();
