@@ -98,17 +98,18 @@ pub(crate) enum Woken {
 
 /// Waits until `fd` can be read, `other` is signalled or `stop` is, of which the last wins.
 pub(crate) fn wait(fd: impl AsFd, other: Option<&Event>, stop: &Event) -> io::Result<Woken> {
-    let mut fds = vec![
+    let mut fds = [
         PollFd::new(stop, PollFlags::IN),
         PollFd::new(&fd, PollFlags::IN),
+        PollFd::new(other.unwrap_or(stop), PollFlags::IN),
     ];
-    fds.extend(other.map(|event| PollFd::new(event, PollFlags::IN)));
-    while let Err(error) = poll(&mut fds, None) {
+    let count = if other.is_some() { 3 } else { 2 };
+    while let Err(error) = poll(&mut fds[..count], None) {
         if error != Errno::INTR {
             return Err(error.into());
         }
     }
-    let is_set = |at: usize| fds.get(at).is_some_and(|fd| !fd.revents().is_empty());
+    let is_set = |at: usize| !fds[at].revents().is_empty();
     if is_set(0) {
         Ok(Woken::Stopped)
     } else if fds[1].revents().contains(PollFlags::IN) {

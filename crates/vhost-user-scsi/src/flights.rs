@@ -38,6 +38,8 @@ pub(crate) struct Room {
 /// The commands of a ring that are in flight.
 pub(crate) struct Flights {
     state: Mutex<State>,
+    /// Whether there are commands in flight, or chains that wait to be put on the used ring.
+    any: AtomicBool,
     /// Whether chains wait to be put on the used ring.
     any_done: AtomicBool,
     /// Wakes the ring's thread.
@@ -76,6 +78,7 @@ impl Flights {
     pub(crate) fn new() -> std::io::Result<Flights> {
         Ok(Flights {
             state: Mutex::default(),
+            any: AtomicBool::new(false),
             any_done: AtomicBool::new(false),
             event: Event::new()?,
         })
@@ -86,10 +89,16 @@ impl Flights {
         &self.event
     }
 
+    /// The event, if there is anything that might signal it; for the ring's own thread, which alone begins commands.
+    pub(crate) fn called_by(&self) -> Option<&Event> {
+        self.any.load(Ordering::Acquire).then_some(&self.event)
+    }
+
     /// A command begins that does not complete at once. A driver that offers a chain twice has itself to blame: the
     /// first is not answered any more.
     pub(crate) fn begin(&self, head: u16, flight: Flight) {
         self.state().flying.insert(head, flight);
+        self.any.store(true, Ordering::Release);
     }
 
     /// A command has completed.
@@ -174,7 +183,10 @@ impl Flights {
 
     /// The chains that were taken are on the used ring.
     pub(crate) fn landed(&self) {
-        self.state().landing = 0;
+        let mut state = self.state();
+        state.landing = 0;
+        let any = !state.flying.is_empty() || !state.done.is_empty();
+        self.any.store(any, Ordering::Release);
     }
 
     fn done(&self, state: &mut State, head: u16, written: u32) {

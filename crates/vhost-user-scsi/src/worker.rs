@@ -122,9 +122,9 @@ impl Worker {
         let mut incoming = Incoming::new(&Scatter::of(Arc::clone(&self.memory)), queue);
         loop {
             self.drain(&mut incoming)?;
-            match wait(kick, Some(self.flights.event()), &self.stop.event) {
+            match wait(kick, self.flights.called_by(), &self.stop.event) {
                 Ok(Woken::Ready) => clear(kick),
-                Ok(Woken::Called) => {}
+                Ok(Woken::Called) => self.flights.event().clear(),
                 Ok(Woken::Stopped) => return self.land(),
                 Err(error) => return Err(Broken::Kick(error)),
             }
@@ -138,7 +138,6 @@ impl Worker {
         let mut untold = Untold::default();
         loop {
             self.queue.disable_notification(memory)?;
-            self.flights.event().clear();
             while !self.stop.requested() {
                 if self.flights.any_done() {
                     self.put_done(memory, &mut untold)?;
