@@ -354,8 +354,8 @@ class Disk:
     def execute(self, cdb: bytes, data_out: bytes = b"", data_in_length: int = 0) -> Response:
         """Run one SCSI command with these data-out bytes and room for ``data_in_length`` bytes of data-in.
 
-        The disk's faults strike it as they would a guest's. Raises CoreError ``no-answer`` for one that they
-        never let end.
+        The disk's faults fire at it as they would at a guest's. Raises CoreError ``no-answer`` for one that
+        they never let end.
         """
 
     def errors(self) -> list[FailedCommand]:
@@ -467,7 +467,7 @@ class Faults:
 
     def clear(self) -> None: ...
     def list(self) -> list[tuple[int, str, int, int]]:
-        """Return the rules in force: number, label, commands that fitted, commands struck."""
+        """Return the rules in force: number, label, commands that matched, times it fired."""
 
 def command_names() -> list[str]:
     """Return the names of the SCSI commands that a disk has, as the standards spell them."""

@@ -215,4 +215,4 @@ def test_from_the_command_line(zonevm: list[str], kernel: str, tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     assert os.strerror(errno.ENODATA) in done.stderr
     assert "zcond:15(of)" in done.stdout
-    assert "fault read-error,zone=4: struck 1 time, 1 command fitted" in done.stderr
+    assert "fault read-error,zone=4: fired 1 time, 1 command matched" in done.stderr

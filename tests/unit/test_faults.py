@@ -269,8 +269,8 @@ def test_a_zone_that_failed_and_cannot_be_made_stable_is_told(disk: Disk) -> Non
     with unwritable_files():
         with pytest.raises(ImageError, match=r"fault offline,zone=5: cannot make .* stable"):
             faults.inject("offline,zone=5")
-        struck = disk.execute(rw16(0x88, 6 * ZONE, 8), b"", 4096)
-    assert sense_code(struck.sense) == (3, 0x0C, 0)
+        answer = disk.execute(rw16(0x88, 6 * ZONE, 8), b"", 4096)
+    assert sense_code(answer.sense) == (3, 0x0C, 0)
     assert [zone.condition for zone in disk.zones()][5:7] == ["offline", "read-only"]
     assert [each.fault.zone for each in faults] == [6]
 

@@ -26,13 +26,16 @@ TO_BE_SPLIT = {"src/zonevm/guest/agent.py", "src/zonevm/guest/guest.py"}
 Arrows = dict[str, set[str]]
 
 
+ARROW = re.compile(r"([\w-]+) +-> ([\w-]+(?:,\s+[\w-]+)*)")
+
+
 def listed() -> list[Arrows]:
     """The lists of arrows on the page, in their order: the rooms', the crates'."""
     page = (ROOT / "docs" / "architecture.md").read_text()
-    blocks = re.findall(r"^```\n((?:[\w-]+ +-> .+\n)+)```", page, re.MULTILINE)
+    blocks = re.findall(r"^```\n((?:[\w-]+ +-> .+\n(?: +.+\n)*)+)```", page, re.MULTILINE)
     return [
-        {room.strip(): set(targets.split(", ")) for room, targets in (line.split("-> ") for line in lines)}
-        for lines in (block.splitlines() for block in blocks)
+        {room: set(re.split(r",\s+", targets)) for room, targets in re.findall(ARROW, block)}
+        for block in blocks
     ]
 
 
@@ -114,14 +117,20 @@ def test_a_file_fits_in_the_head(files: dict[str, int], most: int) -> None:
 def rows_to_add() -> list[str]:
     """What to write for each thing to add, as the page has it."""
     page = (ROOT / "docs" / "architecture.md").read_text()
-    table = page.partition("| to add | write |")[2].partition("\n\n")[0]
-    return [row.split("|")[2] for row in table.splitlines()[2:]]
+    section = page.partition("## To add\n")[2].partition("\n## ")[0]
+    return re.findall(r"^- \*\*.+(?:\n  .+)*", section, re.MULTILINE)
 
 
 @pytest.mark.parametrize("row", rows_to_add())
 def test_what_is_to_be_written_to_is_there(row: str) -> None:
     for name in re.findall(r"`([\w./-]+(?:/|\.py|\.pyi|\.rs))`", row):
         assert any((place / name).exists() for place in (ROOT, PACKAGE)), f"there is no {name}"
+
+
+@pytest.mark.parametrize("page", ["architecture", "contracts", "decisions"])
+def test_lines_of_the_pages_for_contributors_fit(page: str) -> None:
+    lines = (ROOT / "docs" / f"{page}.md").read_text().splitlines()
+    assert [line for line in lines if len(line) > 100] == []
 
 
 ITEM = re.compile(r"pub (?:(?:unsafe|const|async) )*(?:fn|struct|enum|trait|type|const|static) (\w+)")

@@ -1,7 +1,7 @@
 """The emulated disk against the reference model, command by command.
 
 Whatever commands are sent, status, sense, data and the state of every zone are those of the model. A command
-that a fault strikes fails as the fault says, and changes nothing.
+that a fault fires at fails as the fault says, and changes nothing.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SHAPES = [
 ]
 
 
-STRUCK: dict[str, tuple[int, Sense | None]] = {
+FIRED: dict[str, tuple[int, Sense | None]] = {
     "read-error": (2, (0x3, 0x11, 0x00)),
     "write-error": (2, (0x3, 0x03, 0x00)),
     "aborted": (2, (0xB, 0x00, 0x00)),
@@ -94,18 +94,18 @@ class Pair:
         closed = [i for i, zone in enumerate(zones) if zone.condition == "closed"]
         refused: set[Sense] = set()
         data = None
-        struck = next((each.fault for each in self.faults if each.fired), None)
+        fired = next((each.fault for each in self.faults if each.fired), None)
         try:
-            if struck is None:
+            if fired is None:
                 data = expect(closed)
-            elif struck.kind == "read-error" and struck.zone is not None and part is not None:
+            elif fired.kind == "read-error" and fired.zone is not None and part is not None:
                 lba, fewer = part
-                before = struck.zone * self.model.shape.zone_blocks - lba
+                before = fired.zone * self.model.shape.zone_blocks - lba
                 data = fewer(before) if before > 0 else None
         except CheckConditionError as error:
             refused = error.senses
-        if struck is not None and not refused:
-            status, sense = STRUCK[struck.kind]
+        if fired is not None and not refused:
+            status, sense = FIRED[fired.kind]
             assert response.status == status, cdb.hex()
             assert response.data == (data or b"")
             assert sense is None or cdbs.sense_code(response.sense) == sense, cdb.hex()
@@ -337,8 +337,8 @@ class Fail:
 
 
 @dataclass(frozen=True)
-class Struck:
-    """A command that a fault may strike."""
+class Fired:
+    """A command that a fault may fire at."""
 
     kind: str
     place: Place | None
@@ -408,10 +408,10 @@ commands: st.SearchStrategy[Command] = st.one_of(
 failures: st.SearchStrategy[Command] = st.builds(
     Fail, st.sampled_from(["read-only", "offline", "reset-recommended", "reset-recommended"]), at_starts
 )
-struck: st.SearchStrategy[Command] = st.builds(
-    Struck, st.sampled_from(sorted(STRUCK)), st.none() | st.none() | at_starts, commands
+fired: st.SearchStrategy[Command] = st.builds(
+    Fired, st.sampled_from(sorted(FIRED)), st.none() | st.none() | at_starts, commands
 )
-few_failures = st.integers(0, 9).flatmap(lambda chance: {9: failures, 8: struck}.get(chance, commands))
+few_failures = st.integers(0, 9).flatmap(lambda chance: {9: failures, 8: fired}.get(chance, commands))
 
 
 @settings(

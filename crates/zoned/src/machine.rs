@@ -14,57 +14,23 @@ mod preferred;
 mod reads;
 mod resources;
 mod state;
+mod step;
 mod write;
 
-use std::fmt;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::recommended::Recommended;
-use crate::word::{check_word, describe, powered_off, value_of, Word, WordError};
+use crate::word::{check_word, describe, powered_off, value_of, Word};
 use crate::{
-    Answer, Blocks, Condition, Degraded, Failed, Geometry, GeometryError, Op, Operation, Plan,
-    Refusal, Request, Target, Zone, ZoneTable,
+    Answer, Blocks, Condition, Degraded, Failed, Geometry, Op, Operation, Plan, Refusal, Request,
+    Target, Zone, ZoneTable,
 };
 
 pub(crate) use state::{Hold, Write};
 use state::{State, Waiting};
-
-/// Why a [`Machine`] cannot be made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum MachineError {
-    Geometry(GeometryError),
-    /// The table does not have one word a zone.
-    Table {
-        words: usize,
-        zones: u32,
-    },
-    Word(WordError),
-}
-
-impl fmt::Display for MachineError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            MachineError::Geometry(error) => error.fmt(f),
-            MachineError::Table { words, zones } => {
-                write!(
-                    f,
-                    "the zone table has {words} words; it must have one for each of {zones} zones"
-                )
-            }
-            MachineError::Word(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for MachineError {}
-
-/// Who waits for a request that is parked.
-pub trait Waits {
-    /// Whether the request may be begun: nobody took it back.
-    fn begin(&self) -> bool;
-}
+use step::Turn;
+pub use step::{Decided, MachineError, Resumed, Step, Waits};
 
 /// The zones of a disk, which any number of threads may use at a time.
 pub struct Machine<Z: ZoneTable, W> {
@@ -72,46 +38,6 @@ pub struct Machine<Z: ZoneTable, W> {
     table: Z,
     state: Mutex<State<W>>,
     recommended: Recommended,
-}
-
-/// What became of a request.
-#[derive(Debug)]
-#[must_use]
-pub enum Step {
-    /// It was carried out, without I/O.
-    Done(Answer),
-    /// This has to be carried out, and then given to [`Machine::finish`].
-    Plan(Plan),
-    /// It waits, and is decided later. `flush`: it waits for full zones to be stable ([`Machine::stable`]), and nobody
-    /// has been asked for that yet.
-    Parked { flush: bool },
-}
-
-/// A parked request that was decided.
-#[derive(Debug)]
-pub struct Decided<W> {
-    /// Who waited.
-    pub waiter: W,
-    /// Never parked again.
-    pub step: Result<Step, Refusal>,
-}
-
-/// What goes on because something else ended, in order of arrival.
-#[derive(Debug)]
-#[must_use]
-pub struct Resumed<W> {
-    pub decided: Vec<Decided<W>>,
-    /// As of [`Step::Parked`].
-    pub flush: bool,
-}
-
-/// What was decided, if it could be now.
-enum Turn<T> {
-    Done(T),
-    /// Only after a busy zone is released.
-    Later,
-    /// Only after full zones are stable.
-    AfterFlush,
 }
 
 impl<Z: ZoneTable, W: Waits> Machine<Z, W> {
@@ -410,16 +336,6 @@ impl<Z: ZoneTable, W: Waits> Machine<Z, W> {
 
     fn lock(&self) -> MutexGuard<'_, State<W>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<T> Turn<T> {
-    fn map<U>(self, change: impl FnOnce(T) -> U) -> Turn<U> {
-        match self {
-            Turn::Done(result) => Turn::Done(change(result)),
-            Turn::Later => Turn::Later,
-            Turn::AfterFlush => Turn::AfterFlush,
-        }
     }
 }
 

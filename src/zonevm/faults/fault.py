@@ -39,7 +39,7 @@ _DAY = 24 * 60 * 60 * 1000
 class Fault(Described):
     """What is to fail, where, at which commands and how often. :class:`UsageError` for what cannot be.
 
-    ``str(fault)`` is its ``--fault`` text. Without ``zone`` or ``lba`` it strikes everywhere; faults of a
+    ``str(fault)`` is its ``--fault`` text. Without ``zone`` or ``lba`` it fires everywhere; faults of a
     zone need one of them, of a sequential zone, and come about at once unless ``command``, ``after`` or
     ``probability`` is given.
     """
@@ -64,7 +64,7 @@ class Fault(Described):
     )
     after: Option[int | str, int] = Option(Count(0, _MOST), 0, "how many commands that fit pass first")
     probability: Option[float | str, float] = Option(
-        Probability(), 1.0, "how likely a command that fits is struck"
+        Probability(), 1.0, "how likely it fires at a command that matches"
     )
     seed: Option[int | str, int] = Option(
         Count(0, _MOST), 0, "where randomness comes from: the same seed fails in the same way"

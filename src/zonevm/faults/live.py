@@ -15,8 +15,8 @@ from zonevm.faults.grammar import parse
 class Injected:
     """A fault in force, as it was when it was looked at.
 
-    ``matched``: commands that fitted its kind, place and command so far. ``fired``: how many of them it
-    struck; a fault of a zone that came about at once counts as one.
+    ``matched``: commands that matched its kind, place and command so far. ``fired``: at how many of
+    them it fired; a fault of a zone that came about at once counts as one.
     """
 
     fault: Fault

@@ -160,7 +160,7 @@ def _run(
 def _tell_faults(guest: Guest) -> None:
     for one in guest.faults:
         times, commands = _counted(one.fired, "time"), _counted(one.matched, "command")
-        say(f"fault {one.fault}: struck {times}, {commands} fitted")
+        say(f"fault {one.fault}: fired {times}, {commands} matched")
 
 
 def _counted(number: int, thing: str) -> str:
