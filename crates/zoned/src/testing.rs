@@ -1,7 +1,7 @@
 //! A zoned disk in memory, for tests of what is above the waist. Nothing of it is fast.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{
@@ -119,6 +119,7 @@ pub struct RamDisk<D> {
     holding: AtomicBool,
     held: Mutex<BTreeMap<u64, (Plan, Waiter<D>)>>,
     next: AtomicU64,
+    stabilized: AtomicUsize,
     listeners: Mutex<Vec<Listener>>,
 }
 
@@ -146,6 +147,7 @@ impl<D: Data> RamDisk<D> {
             holding: AtomicBool::new(false),
             held: Mutex::default(),
             next: AtomicU64::new(0),
+            stabilized: AtomicUsize::new(0),
             listeners: Mutex::default(),
         }
     }
@@ -219,6 +221,11 @@ impl<D: Data> RamDisk<D> {
         }
     }
 
+    /// How often it was asked to make full zones stable.
+    pub fn stabilized(&self) -> usize {
+        self.stabilized.load(Ordering::SeqCst)
+    }
+
     /// The descriptor extension of `zone`.
     pub fn extension(&self, zone: u32) -> Vec<u8> {
         locked(&self.extensions)[zone as usize].clone()
@@ -263,6 +270,7 @@ impl<D: Data> RamDisk<D> {
     }
 
     fn all_stable(&self) {
+        self.stabilized.fetch_add(1, Ordering::SeqCst);
         let words = self.words();
         let resumed = self.machine.stable(Some(&words));
         self.go_on(resumed);
