@@ -18,6 +18,7 @@ __all__ = [
     "Zone",
     "Zones",
     "check",
+    "command_field",
     "command_name",
     "command_names",
     "export",
@@ -505,6 +506,12 @@ def resize(path: _Path, size: int, progress: _Progress) -> None:
 
 def set_zones(path: _Path, first: int, last: int, condition: _Settable, written: int | None = None) -> None:
     """Bring zones ``first`` to ``last`` into a condition, with ``written`` bytes, or what they hold now."""
+
+def command_field(cdb: bytes, byte: int) -> str | None:
+    """Return what the standards call the field at ``byte`` of a CDB (SPC-5, SBC-4, ZBC-2), if there is one.
+
+    ``None`` also for an operation code that the disk does not have.
+    """
 
 def command_name(cdb: bytes) -> str | None:
     """Return what the standards call the command of a CDB; ``None`` for one that the disk does not have."""

@@ -22,7 +22,7 @@ mod _core {
     #[pymodule_export]
     use crate::faults::{command_names, Faults};
     #[pymodule_export]
-    use crate::record::{command_name, FailedCommand, Trace};
+    use crate::record::{command_field, command_name, FailedCommand, Trace};
     #[pymodule_export]
     use crate::server::Server;
     #[pymodule_export]

@@ -17,6 +17,11 @@ pub fn command_name(cdb: &[u8]) -> Option<&'static str> {
     scsi::command_name(cdb)
 }
 
+#[pyfunction]
+pub fn command_field(cdb: &[u8], byte: usize) -> Option<&'static str> {
+    scsi::field_name(cdb, byte)
+}
+
 #[pyclass(frozen, get_all, module = "zonevm._core")]
 pub struct FailedCommand {
     time: u64,

@@ -9,6 +9,8 @@ mod answer;
 mod block;
 mod cdb;
 mod commands;
+mod decode;
+mod fields;
 mod inquiry;
 mod logical_unit;
 mod management;
@@ -20,7 +22,7 @@ mod status;
 mod target;
 mod unit;
 
-pub use commands::{command_name, commands, describe, is_plain_transfer};
+pub use decode::{command_name, commands, describe, field_name, is_plain_transfer};
 pub use logical_unit::LogicalUnit;
 pub use sense::fixed_sense;
 pub use status::Status;

@@ -12,7 +12,7 @@ use crate::cdb::Cdb;
 use crate::management::Report;
 use crate::sense::Sense;
 use crate::unit::UnitState;
-use crate::{commands, refused, Status};
+use crate::{decode, refused, Status};
 
 /// A host-managed or host-aware zoned block device over a zoned disk.
 pub struct LogicalUnit<D: Data> {
@@ -115,7 +115,7 @@ impl<D: Data> Unit<D> for LogicalUnit<D> {
             in_len: command.into.len(),
             cdb: Cdb(command.raw()),
         };
-        let (known, reply) = match commands::run(&context) {
+        let (known, reply) = match decode::run(&context) {
             Ok(answer) => answer,
             Err(sense) => {
                 return Submitted::Completed(Outcome {
@@ -159,11 +159,11 @@ impl Protocol for Shared {
     }
 
     fn commands(&self) -> Vec<Description> {
-        commands::commands()
+        decode::commands()
     }
 
     fn describe(&self, raw: &[u8]) -> Description {
-        commands::describe(&self.geometry, raw)
+        decode::describe(&self.geometry, raw)
     }
 
     fn refuse(&self, failure: Failure) -> Outcome {

@@ -1,4 +1,4 @@
-"""Commands as people call them: names of operation codes and of CDB fields (SPC-5, SBC-4, ZBC-2).
+"""Commands as people call them: names of operation codes (SPC-5, SBC-4, ZBC-2).
 
 The disk names the commands that it has; here are those that others send to disks.
 """
@@ -56,38 +56,6 @@ def blocks(count: int) -> str:
     return f"{count} block" if count == 1 else f"{count} blocks"
 
 
-def field_name(cdb: bytes, byte: int) -> str | None:
-    """Return what the standards call the field at ``byte`` of a CDB, if it is one with a name here."""
-    fields = _FIELDS.get(cdb[0], {}) if cdb else {}
-    if byte == len(cdb) - 1:
-        return "CONTROL"
-    return fields.get(byte)
-
-
-_RW6 = {1: "LOGICAL BLOCK ADDRESS", 4: "TRANSFER LENGTH"}
-_RW10 = {2: "LOGICAL BLOCK ADDRESS", 6: "GROUP NUMBER", 7: "TRANSFER LENGTH"}
-_RW12 = {2: "LOGICAL BLOCK ADDRESS", 6: "TRANSFER LENGTH", 10: "GROUP NUMBER"}
-_RW16 = {2: "LOGICAL BLOCK ADDRESS", 10: "TRANSFER LENGTH", 14: "GROUP NUMBER"}
-_ACTION = {1: "SERVICE ACTION"}
-_FIELDS: dict[int, dict[int, str]] = {
-    **dict.fromkeys((0x08, 0x0A), _RW6),
-    **dict.fromkeys((0x28, 0x2A, 0x2F, 0x35, 0x41), _RW10),
-    **dict.fromkeys((0xA8, 0xAA), _RW12),
-    **dict.fromkeys((0x88, 0x8A, 0x8F, 0x91, 0x93), _RW16),
-    0x12: {1: "EVPD", 2: "PAGE CODE", 3: "ALLOCATION LENGTH"},
-    0x1A: {2: "PAGE CODE", 3: "SUBPAGE CODE", 4: "ALLOCATION LENGTH"},
-    0x5A: {2: "PAGE CODE", 3: "SUBPAGE CODE", 7: "ALLOCATION LENGTH"},
-    0x94: {**_ACTION, 2: "ZONE ID", 12: "ZONE COUNT", 14: "ALL"},
-    0x95: {**_ACTION, 2: "ZONE START LBA", 10: "ALLOCATION LENGTH", 14: "REPORTING OPTIONS"},
-    0x9E: _ACTION,
-    0xA0: {2: "SELECT REPORT", 6: "ALLOCATION LENGTH"},
-    0xA3: {
-        **_ACTION,
-        2: "REPORTING OPTIONS",
-        3: "REQUESTED OPERATION CODE",
-        4: "REQUESTED SERVICE ACTION",
-    },
-}
 _NAMES = {
     0x01: "REZERO UNIT",
     0x04: "FORMAT UNIT",

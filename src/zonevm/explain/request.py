@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zonevm.explain.commands import WRITES, ZBC_OUT, blocks, code, field_name
+from zonevm._core import command_field
+from zonevm.explain.commands import WRITES, ZBC_OUT, blocks, code
 from zonevm.explain.zones import full
 from zonevm.units import format_size
 
@@ -41,7 +42,7 @@ def _field(command: FailedCommand, sense: Sense) -> str:
         return "a field of the CDB has a value that is not supported"
     if field.byte >= len(command.cdb):
         return f"the CDB has {len(command.cdb)} bytes, too few for this command"
-    name = field_name(command.cdb, field.byte)
+    name = command_field(command.cdb, field.byte)
     if opcode in WRITES and field.byte == _BYTE_OF_ZONE and field.bit is None:
         return full(command)
     if opcode == ZBC_OUT and command.zone is not None:
