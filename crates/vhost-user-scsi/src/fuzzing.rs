@@ -96,7 +96,7 @@ impl Guest {
         });
         let device = Arc::new(Device::new(Target::new(vec![Arc::clone(&limit), limit])));
         let mut worker = ring
-            .worker(role, addresses, &self.0, &device)
+            .worker(role, addresses, &self.0, None, &device)
             .map_err(|error| error.to_string())?;
         worker.stop = stop;
         let mut incoming = Incoming::new(&Scatter::of(Arc::clone(self.0.guest())), 0);

@@ -17,6 +17,7 @@ mod flights;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod inflight;
 mod regions;
 mod request;
 mod ring;

@@ -3,6 +3,7 @@
 //! A setting is only ever changed while the ring's thread is stopped, so the thread owns what it works with and
 //! no setting is shared.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -19,6 +20,7 @@ use crate::chain::MAX_DESCRIPTORS;
 use crate::device::{Device, Progress, Stop};
 use crate::event::{make_room, signal};
 use crate::flights::Flights;
+use crate::inflight::{Inflight, Region};
 use crate::regions::Memory;
 use crate::worker::{Broken, Role, Worker};
 
@@ -74,7 +76,12 @@ impl Ring {
     }
 
     /// Starts the ring's thread if it does not run and the ring has all it needs.
-    pub(crate) fn start(&mut self, memory: &Memory, device: &Arc<Device>) -> Result<()> {
+    pub(crate) fn start(
+        &mut self,
+        memory: &Memory,
+        inflight: Option<&Region>,
+        device: &Arc<Device>,
+    ) -> Result<()> {
         let (Some(role), Some(kick), Some(addresses)) = (self.role, &self.kick, self.addresses)
         else {
             return Ok(());
@@ -82,8 +89,9 @@ impl Ring {
         if !self.enabled || self.running.is_some() {
             return Ok(());
         }
+        let inflight = inflight.and_then(|region| region.ring(self.index, self.size));
         let worker = self
-            .worker(role, addresses, memory, device)
+            .worker(role, addresses, memory, inflight, device)
             .map_err(Error::ReqHandlerError)?;
         let (stop, progress) = (Arc::clone(&worker.stop), Arc::clone(&worker.progress));
         if role == Role::Request {
@@ -109,18 +117,30 @@ impl Ring {
         role: Role,
         addresses: Addresses,
         memory: &Memory,
+        mut inflight: Option<Inflight>,
         device: &Arc<Device>,
     ) -> io::Result<Worker> {
-        let queue = self
+        let mut queue = self
             .queue(addresses, memory)
             .map_err(|reason| io::Error::other(format!("ring {}: {reason}", self.index)))?;
         let available_index = GuestAddress(queue.avail_ring() + 2);
+        let used = queue.next_used();
+        let left: VecDeque<u16> = inflight
+            .as_mut()
+            .map_or_else(Vec::new, |inflight| inflight.left(used))
+            .into();
+        let mut base = self.base;
+        if !left.is_empty() {
+            // All that was taken off the available ring is used, or in flight.
+            base = used.wrapping_add(left.len() as u16);
+            queue.set_next_avail(base);
+        }
         let flights = Arc::new(Flights::new()?);
         let progress = Progress::new(
             Arc::clone(memory.guest()),
             Arc::clone(&flights),
             available_index,
-            self.base,
+            base,
         );
         Ok(Worker {
             index: self.index,
@@ -132,6 +152,8 @@ impl Ring {
             flights,
             stop: Arc::new(Stop::new()?),
             call: self.call.clone(),
+            inflight,
+            left,
         })
     }
 

@@ -15,6 +15,7 @@ use vhost::VhostUserMemoryRegionBase;
 
 use crate::device::Device;
 use crate::event::is_event;
+use crate::inflight::{self, Region};
 use crate::regions::{Memory, MAX_REGIONS};
 use crate::ring::{Addresses, Ring};
 use crate::worker::Role;
@@ -42,6 +43,8 @@ const FEATURES: u64 = feature::SCSI_HOTPLUG
 pub(crate) struct Session {
     device: Arc<Device>,
     memory: Memory,
+    /// Where the front end keeps what is in flight, if it does.
+    inflight: Option<Region>,
     rings: Vec<Ring>,
 }
 
@@ -56,6 +59,7 @@ impl Session {
         Session {
             device,
             memory: Memory::default(),
+            inflight: None,
             rings: roles
                 .enumerate()
                 .map(|(index, role)| Ring::new(index, role))
@@ -71,16 +75,17 @@ impl Session {
             .ok_or(Error::InvalidParam)?;
         ring.stop();
         change(ring);
-        ring.start(&self.memory, &self.device)
+        ring.start(&self.memory, self.inflight.as_ref(), &self.device)
     }
 
     /// Changes something that all rings depend on while they stand still.
     fn change_all(&mut self, change: impl FnOnce(&mut Session) -> Result<()>) -> Result<()> {
         self.stop();
         change(self)?;
+        let inflight = self.inflight.as_ref();
         self.rings
             .iter_mut()
-            .try_for_each(|ring| ring.start(&self.memory, &self.device))
+            .try_for_each(|ring| ring.start(&self.memory, inflight, &self.device))
     }
 
     fn stop(&mut self) {
@@ -126,6 +131,7 @@ impl VhostUserBackendReqHandlerMut for Session {
     fn get_protocol_features(&mut self) -> Result<VhostUserProtocolFeatures> {
         Ok(VhostUserProtocolFeatures::MQ
             | VhostUserProtocolFeatures::REPLY_ACK
+            | VhostUserProtocolFeatures::INFLIGHT_SHMFD
             | VhostUserProtocolFeatures::CONFIGURE_MEM_SLOTS)
     }
 
@@ -231,6 +237,27 @@ impl VhostUserBackendReqHandlerMut for Session {
         self.change(index, |ring| ring.enabled = enable)
     }
 
+    fn get_inflight_fd(&mut self, wanted: &VhostUserInflight) -> Result<(VhostUserInflight, File)> {
+        let (rings, size) = (wanted.num_queues, wanted.queue_size);
+        let (file, len) = inflight::create(rings, size).map_err(Error::ReqHandlerError)?;
+        Ok((VhostUserInflight::new(len, 0, rings, size), file))
+    }
+
+    fn set_inflight_fd(&mut self, wanted: &VhostUserInflight, file: File) -> Result<()> {
+        let &VhostUserInflight {
+            mmap_size,
+            mmap_offset,
+            num_queues,
+            queue_size,
+        } = wanted;
+        let region = Region::map(file, mmap_offset, mmap_size, num_queues, queue_size);
+        let region = region.map_err(Error::ReqHandlerError)?;
+        self.change_all(|session| {
+            session.inflight = Some(region);
+            Ok(())
+        })
+    }
+
     // What follows belongs to protocol features that are not offered: the message layer refuses most of it
     // before it comes here.
 
@@ -251,14 +278,6 @@ impl VhostUserBackendReqHandlerMut for Session {
     }
 
     fn get_shared_object(&mut self, _: VhostUserSharedMsg) -> Result<File> {
-        Err(not_offered())
-    }
-
-    fn get_inflight_fd(&mut self, _: &VhostUserInflight) -> Result<(VhostUserInflight, File)> {
-        Err(not_offered())
-    }
-
-    fn set_inflight_fd(&mut self, _: &VhostUserInflight, _: File) -> Result<()> {
         Err(not_offered())
     }
 

@@ -6,8 +6,10 @@
 //!
 //! A ring stops when none is in flight any more: what was begun completes, and what only waits for time to pass is
 //! begun. So the position in the available ring says all there is to say to a front end that stops the ring properly.
-//! What is never answered is forgotten.
+//! What is never answered is forgotten, unless the front end keeps what is in flight ([`Inflight`]): then it is begun once
+//! more when the ring starts again, as all is that a crash of the back end left.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use crate::chain::{self, Table};
 use crate::device::{Device, Progress, Stop};
 use crate::event::{clear, signal, wait, Woken};
 use crate::flights::{Flight, Flights};
+use crate::inflight::Inflight;
 use crate::request::{Begun, Incoming, Management};
 
 /// What chains of a ring are.
@@ -43,6 +46,10 @@ pub(crate) struct Worker {
     pub(crate) flights: Arc<Flights>,
     pub(crate) stop: Arc<Stop>,
     pub(crate) call: Option<Arc<File>>,
+    /// Where the front end keeps what is in flight, if it does.
+    pub(crate) inflight: Option<Inflight>,
+    /// What a back end before this one left in flight: heads of chains, to be carried out first.
+    pub(crate) left: VecDeque<u16>,
 }
 
 /// Why a ring cannot go on.
@@ -142,7 +149,7 @@ impl Worker {
                 if self.flights.any_done() {
                     self.put_done(memory, &mut untold)?;
                 }
-                let Some(head) = self.pop(memory)? else {
+                let Some((head, popped)) = self.next(memory)? else {
                     break;
                 };
                 let handled = self.handle(memory, head, incoming, &mut untold)?;
@@ -150,10 +157,17 @@ impl Worker {
                     return Err(Broken::Lost);
                 }
                 match handled {
-                    Handled::Used(written) => self.queue.add_used(memory, head, written)?,
+                    Handled::Used(written) => self.add_used(memory, head, written)?,
                     Handled::Pending => {}
                     Handled::Stopped => {
-                        self.queue.go_to_previous_position();
+                        if popped {
+                            self.queue.go_to_previous_position();
+                            self.inflight
+                                .iter()
+                                .for_each(|inflight| inflight.cancel(head));
+                        } else {
+                            self.left.push_front(head);
+                        }
                         break;
                     }
                 }
@@ -170,7 +184,7 @@ impl Worker {
             if shared.lost() {
                 return Err(Broken::Lost);
             }
-            if !more && !self.flights.any_done() {
+            if stopped || !(more || self.flights.any_done()) {
                 return Ok(());
             }
         }
@@ -201,16 +215,40 @@ impl Worker {
     /// Puts chains on the used ring that were completed later.
     fn put_done(&mut self, memory: &GuestMemoryMmap, untold: &mut Untold) -> Result<(), Broken> {
         for (head, written) in self.flights.take_done() {
-            self.queue.add_used(memory, head, written)?;
+            self.add_used(memory, head, written)?;
             untold.add();
         }
         self.flights.landed();
         Ok(())
     }
 
-    fn pop(&mut self, memory: &GuestMemoryMmap) -> Result<Option<u16>, Broken> {
+    /// The next chain, and whether it was taken off the available ring.
+    fn next(&mut self, memory: &GuestMemoryMmap) -> Result<Option<(u16, bool)>, Broken> {
+        if let Some(head) = self.left.pop_front() {
+            return Ok(Some((head, false)));
+        }
         let mut available = self.queue.iter(memory)?;
-        Ok(available.next().map(|chain| chain.head_index()))
+        let head = available.next().map(|chain| chain.head_index());
+        Ok(head.map(|head| (head, true)))
+    }
+
+    fn add_used(
+        &mut self,
+        memory: &GuestMemoryMmap,
+        head: u16,
+        written: u32,
+    ) -> Result<(), Broken> {
+        if let Some(inflight) = &self.inflight {
+            inflight.end(head);
+        }
+        self.queue.add_used(memory, head, written)?;
+        if let Some(inflight) = &self.inflight {
+            inflight.ended(head, self.queue.next_used());
+            if inflight.lost() {
+                return Err(Broken::Lost);
+            }
+        }
+        Ok(())
     }
 
     /// Reads the chain that starts at `head`, and carries it out. One that is invalid is reported, and used.
@@ -225,6 +263,9 @@ impl Worker {
             address: GuestAddress(self.queue.desc_table()),
             len: self.queue.size(),
         };
+        if let Some(inflight) = &mut self.inflight {
+            inflight.begin(head);
+        }
         let command = &mut incoming.command;
         let loaded = chain::load(memory, table, head, &mut command.out, &mut command.into);
         if let Err(reason) = loaded {

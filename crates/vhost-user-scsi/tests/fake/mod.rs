@@ -35,6 +35,7 @@ pub struct Fake {
     pub resets: AtomicUsize,
     pub stored: Mutex<Vec<u8>>,
     later: Mutex<Vec<Completer<Outcome>>>,
+    order: Mutex<Vec<u8>>,
     open: Mutex<bool>,
     opened: Condvar,
 }
@@ -97,7 +98,10 @@ impl Unit<Scatter> for Fake {
             OVERRUN => outcome.overrun = true,
             SILENT => return Submitted::Pending(Pending::never()),
             PAUSE => return self.pause(),
-            LATER => return self.later(),
+            LATER => {
+                self.order.lock().unwrap().push(cdb[1]);
+                return self.later();
+            }
             _ => {}
         }
         self.executed.fetch_add(1, Ordering::SeqCst);
@@ -135,6 +139,11 @@ impl Fake {
         let (completer, pending) = pending();
         self.later.lock().unwrap().push(completer);
         Submitted::Pending(pending)
+    }
+
+    /// CDB byte 1 of the commands that were to wait for [`Self::complete_later`], in order of arrival.
+    pub fn order(&self) -> Vec<u8> {
+        self.order.lock().unwrap().clone()
     }
 
     /// Completes one of the commands that wait for it, chosen by `number`; `false` if there is none.
