@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.limits import unwritable_files
+from tests.waiting import until
 from zonevm import images
 from zonevm.errors import ImageError
 
@@ -68,3 +70,19 @@ def test_a_file_that_is_unlinked_serves_its_disk_until_it_is_closed(tmp_path: Pa
         assert read(disk, lba, 2) == block_of(1) + block_of(2)
         create(image)
     assert images.zones(image)[5].condition == "empty", "the new image of that name was not touched"
+
+
+def test_what_the_host_refuses_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    image = tmp_path / "disk.img"
+    images.create(image, "64M", zone_size="8M", conventional=0)
+    with images.open(image) as disk:
+        last = disk.zones()[-1].start
+        write = bytes([0x8A, 0, *last.to_bytes(8, "big"), *(8).to_bytes(4, "big"), 0, 0])
+        disk.execute(bytes(6))
+        with unwritable_files():
+            senses = [disk.execute(write, bytes(8 * 512)).sense for _ in range(3)]
+        until(lambda: bool(caplog.records))
+    assert all(sense[2] == 3 for sense in senses)
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("zonevm.image", "WARNING")
+    assert f"cannot write '{image}'" in record.getMessage()

@@ -20,11 +20,14 @@ impl Causes {
         }
     }
 
-    /// Keeps an error, and has it logged.
+    /// Keeps an error, and has it logged unless it is the same again.
     pub fn note(&self, doing: &str, error: io::Error) {
         let error = Error::io(doing, &self.path, error);
-        log::warn!("{error}");
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(&*last, Some(last) if last.to_string() == error.to_string()) {
+            log::warn!("{error}");
+        }
+        *last = Some(error);
     }
 
     pub fn last(&self) -> Option<Error> {

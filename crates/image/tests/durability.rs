@@ -9,9 +9,10 @@ use common::{
     cdb16, fresh_of, geometry, open, pattern, read, ready, run, sense, start, write, Disk,
 };
 use image::{inspect, Cache, ErrorKind, Loss};
+use memory::Scatter;
 use scsi::Status;
 use tempfile::TempDir;
-use zoned::{Condition, Zone};
+use zoned::{Condition, Geometry, Kind, Operation, Zone, ZonedDisk};
 
 const PAGE: usize = 4096;
 const TABLE: usize = 2 * PAGE;
@@ -293,4 +294,47 @@ fn a_disk_without_a_volatile_cache_refuses_a_power_cut() {
     let (_dir, _path, disk) = fresh(Cache::Host);
     let error = disk.power_cut(Loss::All).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
+}
+
+/// A write whose write pointer moved, and whose driver was not told before zonevm was killed, is sent once more.
+#[test]
+fn a_write_that_is_sent_again_after_a_kill_is_told_that_its_place_is_taken() {
+    let (_dir, path, disk) = fresh(Cache::Host);
+    let data = pattern(8192, 1);
+    write(&disk, start(2), &data);
+    write(&disk, 0, &data);
+    let after_a_kill = open(&killed(&path), Cache::Host);
+    let again = write(&after_a_kill, start(2), &data);
+    assert_eq!(sense(&again), (5, 0x21, 4));
+    assert_eq!(pointer(&after_a_kill, 2), 16);
+    assert_eq!(read(&after_a_kill, start(2), 16).1, data);
+    // Where blocks are overwritten it is written once more.
+    let again = write(&after_a_kill, 0, &data);
+    assert_eq!(again.completion.status, Status::Good);
+}
+
+/// An append likewise is a second copy: its driver cannot know where the first one is.
+#[test]
+fn an_append_that_is_sent_again_is_a_second_copy() {
+    let zns = Geometry {
+        kind: Kind::Zns,
+        conventional_zones: 0,
+        ..geometry()
+    };
+    let identity = image::random_identity();
+    let dir = std::env::temp_dir();
+    let disk = image::Disk::temporary(&dir, &zns, &identity, Cache::Host).unwrap();
+    let data = Scatter::from_bytes(pattern(4096, 1));
+    let append = Operation::Append {
+        zone: 3,
+        count: 8,
+        stable: false,
+    };
+    let lbas = [(); 2].map(|()| {
+        let completion = disk.submit(append.into(), &data).wait().unwrap();
+        completion.result.unwrap().lba.unwrap()
+    });
+    assert_eq!(lbas, [start(3), start(3) + 8]);
+    let zone = disk.zone(3);
+    assert_eq!(zone.write_pointer, Some(start(3) + 16));
 }

@@ -4,6 +4,7 @@ mod disk;
 mod error;
 mod facts;
 mod faults;
+mod logging;
 mod record;
 mod server;
 mod shape;
@@ -13,6 +14,8 @@ use pyo3::prelude::*;
 
 #[pymodule]
 mod _core {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use crate::disk::{Disk, Response};
     #[pymodule_export]
@@ -25,6 +28,11 @@ mod _core {
     use crate::record::{command_field, command_name, FailedCommand, Trace};
     #[pymodule_export]
     use crate::server::Server;
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::logging::start(module.py())
+    }
+
     #[pymodule_export]
     use crate::tools::{check, export, repair, resize, restore, set_zones, snapshot};
 }
