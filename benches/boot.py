@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from zonevm.guest import kernel as kernels
+from zonevm.kernel import kernel as kernels
 
 LIMIT = 180.0
 

@@ -18,10 +18,10 @@ from collections.abc import Iterator
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from zonevm.guest import protocol
-from zonevm.guest.client import Client, ConnectionLostError, NotStartedError, RemoteCommand
-from zonevm.guest.protocol import STDERR, STDOUT
-from zonevm.guest.streams import Captured, Source, Written
+from zonevm.agent import protocol
+from zonevm.agent.client import Client, ConnectionLostError, NotStartedError, RemoteCommand
+from zonevm.agent.protocol import STDERR, STDOUT
+from zonevm.agent.streams import Captured, Source, Written
 
 HELLO = protocol.MAGIC + protocol.frame(protocol.HELLO, payload=b"1 6.12.0")
 PATIENCE = 120

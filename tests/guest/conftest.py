@@ -14,8 +14,8 @@ import pytest
 
 from zonevm import Guest, KernelError
 from zonevm.guest import find, installed
-from zonevm.guest.kernel import matches_version
-from zonevm.guest.pull import available
+from zonevm.kernel.kernel import matches_version
+from zonevm.kernel.pull import available
 
 from .system_image import SystemImage, system_image
 

@@ -17,7 +17,8 @@ import pytest
 
 from tests.waiting import until
 from zonevm import Guest, GuestError, GuestPanicError, GuestTimeoutError, KernelError, QemuError, UsageError
-from zonevm.guest import capped, find
+from zonevm.guest import find
+from zonevm.machine import capped
 
 pytestmark = [pytest.mark.guest, pytest.mark.loaded]
 

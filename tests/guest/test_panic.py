@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from zonevm import Guest, GuestPanicError
-from zonevm.guest import find, initramfs, panic
-from zonevm.guest.initramfs import Entry
+from zonevm.guest import find
 from zonevm.host import find_static_busybox
+from zonevm.kernel import initramfs
+from zonevm.kernel.initramfs import Entry
+from zonevm.machine import panic
 
 pytestmark = [pytest.mark.guest, pytest.mark.timeout(900)]
 

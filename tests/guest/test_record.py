@@ -15,7 +15,7 @@ import pytest
 from zonevm import Guest, SmrDisk
 from zonevm.explain import KERNEL_REFUSES, Failure
 from zonevm.guest import installed
-from zonevm.guest.kernel import matches_version
+from zonevm.kernel.kernel import matches_version
 from zonevm.trace import DiskSummary, summarize
 
 from .scsi import GOOD, Scsi

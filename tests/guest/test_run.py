@@ -180,7 +180,7 @@ def test_a_command_with_a_null_character_is_refused(plain: Guest) -> None:
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A terminal that the shell is run on, in place of the caller's; its other end."""
     ours, theirs = pty.openpty()
-    monkeypatch.setattr("zonevm.guest.terminal.standard_streams", lambda: (theirs, theirs))
+    monkeypatch.setattr("zonevm.agent.terminal.standard_streams", lambda: (theirs, theirs))
     yield ours
     os.close(theirs)
     os.close(ours)

@@ -15,8 +15,8 @@ import pytest
 
 import zonevm as package
 from zonevm import Guest
-from zonevm.guest.kernel import kernels_dir
 from zonevm.host import guest_python
+from zonevm.kernel.kernel import kernels_dir
 
 pytestmark = pytest.mark.guest
 

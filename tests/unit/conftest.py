@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from zonevm.guest import kernel
+from zonevm.kernel import kernel
 
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache of kernels, on a host that has none."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("zonevm.guest.kernel._host", lambda: iter(()))
+    monkeypatch.setattr("zonevm.kernel.kernel._host", lambda: iter(()))
     return kernel.kernels_dir()

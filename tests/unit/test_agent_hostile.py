@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 
 from tests.campaigns.hostile_guest import HELLO, MIB, PATIENCE, STEPS, Step, trial
-from zonevm.guest import protocol
-from zonevm.guest.client import Client, MisbehavedError, RemoteCommand
-from zonevm.guest.protocol import STDERR, STDIN, STDOUT, U32, frame
-from zonevm.guest.streams import Captured, Sink, Source, Written
+from zonevm.agent import protocol
+from zonevm.agent.client import Client, MisbehavedError, RemoteCommand
+from zonevm.agent.protocol import STDERR, STDIN, STDOUT, U32, frame
+from zonevm.agent.streams import Captured, Sink, Source, Written
 
 Connected = tuple[Client, socket.socket]
 CHUNK = bytes(protocol.CHUNK)

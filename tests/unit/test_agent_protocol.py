@@ -19,10 +19,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zonevm.guest import protocol
-from zonevm.guest.client import Client, ConnectionLostError, NotStartedError, RemoteCommand
-from zonevm.guest.protocol import STDERR, STDOUT
-from zonevm.guest.streams import Captured, Sink, Source, Written
+from zonevm.agent import protocol
+from zonevm.agent.client import Client, ConnectionLostError, NotStartedError, RemoteCommand
+from zonevm.agent.protocol import STDERR, STDOUT
+from zonevm.agent.streams import Captured, Sink, Source, Written
 
 AGENT = Path(protocol.__file__).with_name("agent.py")
 ENV = [os.fsencode(f"{name}={value}") for name, value in os.environ.items()]

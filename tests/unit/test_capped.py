@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.waiting import until
-from zonevm.guest.capped import LEFT_OUT, LIMIT, capped
+from zonevm.machine.capped import LEFT_OUT, LIMIT, capped
 
 
 def test_a_log_keeps_its_beginning_and_its_end(tmp_path: Path) -> None:

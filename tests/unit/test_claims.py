@@ -113,7 +113,7 @@ def test_a_kernel_is_unpacked_up_to_a_limit(
     with image.open("r+b") as data:
         data.truncate(1 << 40 if length > 1 << 30 else image.stat().st_size)
     script = (
-        "import sys; from pathlib import Path; from zonevm.guest.vmlinux import unpacked\n"
+        "import sys; from pathlib import Path; from zonevm.kernel.vmlinux import unpacked\n"
         "from zonevm.errors import KernelError\n"
         "try: print(unpacked(Path(sys.argv[1]), Path(sys.argv[2])))\n"
         "except KernelError as error: print(error)"

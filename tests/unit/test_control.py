@@ -26,8 +26,8 @@ from hypothesis import strategies as st
 
 from zonevm.cli import execute
 from zonevm.errors import HostError, ImageError, UsageError, ZonevmError
-from zonevm.guest import control
-from zonevm.guest.runs import Run, ask, runs
+from zonevm.service import control
+from zonevm.service.runs import Run, ask, runs
 
 AS_NOBODY = "import os, socket, sys, threading; os.setgroups([]); os.setresuid(65534, 65534, 65534)\n"
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for another user")
@@ -237,7 +237,7 @@ def test_a_run_that_answers_nonsense_is_told(
 def test_a_run_that_does_not_come_to_an_end_is_told(
     base: Path, piece: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zonevm.guest.runs._LOOK_SECONDS", 0.5)
+    monkeypatch.setattr("zonevm.service.runs._LOOK_SECONDS", 0.5)
     done = threading.Event()
 
     def pieces() -> Iterator[bytes]:

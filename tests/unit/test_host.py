@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from zonevm import HostError, QemuError
-from zonevm.guest import accel
-from zonevm.guest.environment import guest_environment
-from zonevm.guest.rundir import RuntimeDir, make_log_dir
+from zonevm.agent.environment import guest_environment
 from zonevm.host import find_program, find_qemu, find_static_busybox, find_virtiofsd, guest_python, programs
 from zonevm.host.qemu import Qemu
+from zonevm.machine import accel
+from zonevm.service.rundir import RuntimeDir, make_log_dir
 
 
 def script(path: Path, text: str) -> Path:
@@ -123,7 +123,7 @@ def test_the_environment_that_goes_along() -> None:
 
 
 def test_old_logs_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zonevm.guest.rundir.runs_dir", lambda: tmp_path)
+    monkeypatch.setattr("zonevm.service.rundir.runs_dir", lambda: tmp_path)
     for day in range(1, 31):
         (tmp_path / f"202501{day:02}-000000-999999999").mkdir()
     newest = make_log_dir()
@@ -134,7 +134,7 @@ def test_old_logs_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_runtime_directory_goes_with_its_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zonevm.guest.rundir.runtime_base", lambda: Path("/tmp"))
+    monkeypatch.setattr("zonevm.service.rundir.runtime_base", lambda: Path("/tmp"))
     with RuntimeDir() as runtime:
         assert runtime.path.stat().st_mode & 0o777 == 0o700
         (runtime.path / "a.sock").touch()
@@ -142,6 +142,6 @@ def test_a_runtime_directory_goes_with_its_context(tmp_path: Path, monkeypatch: 
 
 
 def test_a_directory_too_long_for_sockets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zonevm.guest.rundir.runtime_base", lambda: Path("/" + "a" * 90))
+    monkeypatch.setattr("zonevm.service.rundir.runtime_base", lambda: Path("/" + "a" * 90))
     with pytest.raises(HostError, match="is too long for sockets in it"):
         RuntimeDir()

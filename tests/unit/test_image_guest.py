@@ -16,9 +16,9 @@ import pytest
 from zonevm import HostError, ImageError, UsageError
 from zonevm.cli import execute
 from zonevm.disks import parse
-from zonevm.guest.console import relay
 from zonevm.guest.image_guest import ImageGuest
 from zonevm.host.firmware import find_uefi
+from zonevm.machine.console import relay
 
 DESCRIPTORS = "usr/share/qemu/firmware"
 

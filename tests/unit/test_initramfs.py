@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from zonevm.guest.command import driver_modules
-from zonevm.guest.initramfs import Contents, Entry, Share, build, newc
+from zonevm.kernel.initramfs import Contents, Entry, Share, build, newc
 
 
 @pytest.fixture

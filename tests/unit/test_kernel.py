@@ -10,12 +10,13 @@ import pytest
 import zstandard
 
 from zonevm import KernelError, PackageError
-from zonevm.guest import accel, kernel, pull
-from zonevm.guest.build_tree import tree_modules
 from zonevm.guest.command import Files, Machine
-from zonevm.guest.modules import ModuleTree, module_name, read_module
-from zonevm.guest.vmlinux import image_version, unpacked
 from zonevm.host import Qemu
+from zonevm.kernel import kernel, pull
+from zonevm.kernel.build_tree import tree_modules
+from zonevm.kernel.modules import ModuleTree, module_name, read_module
+from zonevm.kernel.vmlinux import image_version, unpacked
+from zonevm.machine import accel
 
 from .kernels import ELF, bzimage, install, minimal_module, vmlinux
 
@@ -103,7 +104,7 @@ def test_a_build_tree(cache: Path, tmp_path: Path) -> None:
 
 def test_a_tree_that_depmod_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "modules.order").write_text("")
-    monkeypatch.setattr("zonevm.guest.module_dirs.find_program", lambda *_: "/bin/false")
+    monkeypatch.setattr("zonevm.kernel.module_dirs.find_program", lambda *_: "/bin/false")
     with pytest.raises(KernelError, match="depmod failed"):
         tree_modules(tmp_path, "6.6.6", tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
@@ -264,7 +265,7 @@ def test_nothing_is_left_of_an_interrupted_pull(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(subprocess.Popen, "communicate", interrupted)
-    monkeypatch.setattr("zonevm.guest.pull._choose", lambda *_: pull._Package("linux-image-6.1", "6.1"))
+    monkeypatch.setattr("zonevm.kernel.pull._choose", lambda *_: pull._Package("linux-image-6.1", "6.1"))
     with pytest.raises(KeyboardInterrupt):
         pull.pull()
     assert not list(cache.iterdir())

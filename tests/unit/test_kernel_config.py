@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zonevm.guest.kernel import Kernel
-from zonevm.guest.kernel_config import find_config
+from zonevm.kernel.kernel import Kernel
+from zonevm.kernel.kernel_config import find_config
 
 
 def test_where_a_kernels_configuration_is(tmp_path: Path) -> None:

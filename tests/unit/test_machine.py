@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from zonevm import QemuError
-from zonevm.guest import machine as machine_module
-from zonevm.guest.machine import RunningMachine
-from zonevm.guest.rundir import RuntimeDir
+from zonevm.machine import machine as machine_module
+from zonevm.machine.machine import RunningMachine
+from zonevm.service.rundir import RuntimeDir
 
 
 @pytest.fixture

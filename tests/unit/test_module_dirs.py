@@ -11,10 +11,10 @@ import pytest
 import zstandard
 
 from zonevm import KernelError
-from zonevm.guest import kernel
-from zonevm.guest.builtin import require_builtin
-from zonevm.guest.modules import ModuleTree
-from zonevm.guest.vmlinux import unpacked
+from zonevm.kernel import kernel
+from zonevm.kernel.builtin import require_builtin
+from zonevm.kernel.modules import ModuleTree
+from zonevm.kernel.vmlinux import unpacked
 
 from .kernels import bzimage, install, minimal_module, vmlinux
 

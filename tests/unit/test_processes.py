@@ -18,9 +18,9 @@ import pytest
 
 from tests.waiting import until
 from zonevm.errors import HostError
-from zonevm.guest.machine import RunningMachine
-from zonevm.guest.rundir import RuntimeDir
+from zonevm.machine.machine import RunningMachine
 from zonevm.processes import Keeper, Kept
+from zonevm.service.rundir import RuntimeDir
 
 PATIENCE = 60
 
@@ -69,7 +69,7 @@ def start(keeper: Keeper, *argv: str) -> Kept:
 RUN = textwrap.dedent("""
     import sys, time
     from pathlib import Path
-    from zonevm.guest.rundir import RuntimeDir
+    from zonevm.service.rundir import RuntimeDir
     with RuntimeDir() as runtime:
         print("made", flush=True)
         waiting = ["tail", "-f", "/dev/null", runtime.path / "a.sock"]
@@ -201,7 +201,7 @@ def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 REUSED = textwrap.dedent("""
     import os, subprocess, sys
     from pathlib import Path
-    from zonevm.guest.rundir import RuntimeDir
+    from zonevm.service.rundir import RuntimeDir
     run = RuntimeDir()
     ended = run.start(["true"], Path("/dev/null"))
     ended.wait()

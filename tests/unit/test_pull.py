@@ -9,8 +9,8 @@ import pytest
 
 from zonevm import KernelError, UsageError
 from zonevm.cli import execute
-from zonevm.guest import kernel, pull
-from zonevm.guest.modules import ModuleTree
+from zonevm.kernel import kernel, pull
+from zonevm.kernel.modules import ModuleTree
 from zonevm.packages import archive
 
 from .debian_archive import DebianArchive
@@ -57,7 +57,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch
     made.close()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("ZONEVM_MIRROR", made.url)
-    monkeypatch.setattr("zonevm.guest.kernel._host", lambda: iter(()))
+    monkeypatch.setattr("zonevm.kernel.kernel._host", lambda: iter(()))
     monkeypatch.setattr(archive, "_KEYRINGS", made.keyring.parent)
     monkeypatch.setattr(archive, "_DEBIAN_NEWEST", ("stable-backports", "testing", "unstable"))
     monkeypatch.setattr(archive, "_os_release", lambda: {"ID": "debian", "VERSION_CODENAME": "bookworm"})

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from zonevm import images
+from zonevm.agent import probe
 from zonevm.attach import plan
 from zonevm.disks import Disk, PhysicalDisk, parse
 from zonevm.errors import GuestError
-from zonevm.guest import probe
 from zonevm.guest.verify import Check, compare, expected, pci_addresses, verify
 
 G, M = 2**30, 2**20

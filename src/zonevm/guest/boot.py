@@ -6,9 +6,9 @@ import socket
 import time
 from pathlib import Path
 
+from zonevm.agent.client import Client
 from zonevm.errors import GuestError, GuestTimeoutError, QemuError, ZonevmError
-from zonevm.guest.client import Client
-from zonevm.guest.machine import RunningMachine
+from zonevm.machine.machine import RunningMachine
 from zonevm.patience import Patience
 
 _STILL_SECONDS = 120

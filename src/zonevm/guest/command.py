@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from zonevm.agent.protocol import PORT_NAME
 from zonevm.attach.base import QemuDevice
 from zonevm.attach.pci import placed
 from zonevm.guest import hotplug
-from zonevm.guest.accel import Accel
-from zonevm.guest.initramfs import Share
-from zonevm.guest.protocol import PORT_NAME
 from zonevm.host import Qemu
 from zonevm.host.tree import UNCOVERED, Tree
+from zonevm.kernel.initramfs import Share
+from zonevm.machine.accel import Accel
 
 _MODULES: dict[str, tuple[str, ...]] = {
     "virtio-scsi": ("virtio_scsi", "sd_mod", "sg"),

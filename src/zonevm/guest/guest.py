@@ -13,34 +13,37 @@ from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from zonevm import images
-from zonevm.attach import QemuDevice
-from zonevm.disks import Disk, parse
-from zonevm.errors import GuestError, GuestTimeoutError, ImageError, UsageError
-from zonevm.explain import Failure
-from zonevm.faults import Fault, Faults
-from zonevm.faults import parse as parse_fault
-from zonevm.guest import control, hotplug, panic, terminal
-from zonevm.guest.boot import await_agent, connect, lost
-from zonevm.guest.capped import capped
-from zonevm.guest.client import (
+from zonevm.agent import terminal
+from zonevm.agent.client import (
     Client,
     ConnectionLostError,
     GuestResetError,
     NotStartedError,
     RemoteCommand,
 )
-from zonevm.guest.completed import Completed
+from zonevm.agent.completed import Completed
+from zonevm.agent.environment import guest_environment
+from zonevm.agent.protocol import STDERR, STDOUT
+from zonevm.agent.streams import BoundedFile, Captured, Sink, Source, Written
+from zonevm.attach import QemuDevice
+from zonevm.disks import Disk, parse
+from zonevm.errors import GuestError, GuestTimeoutError, ImageError, UsageError
+from zonevm.explain import Failure
+from zonevm.faults import Fault, Faults
+from zonevm.faults import parse as parse_fault
+from zonevm.guest import hotplug
+from zonevm.guest.boot import await_agent, connect, lost
 from zonevm.guest.domain import domain
-from zonevm.guest.environment import guest_environment
-from zonevm.guest.machine import RunningMachine
 from zonevm.guest.observed import Observed
 from zonevm.guest.plan import Plan, Settings
-from zonevm.guest.protocol import STDERR, STDOUT
-from zonevm.guest.rundir import RuntimeDir, make_log_dir
-from zonevm.guest.streams import BoundedFile, Captured, Sink, Source, Written
 from zonevm.guest.verify import PROBE, Check, pci_addresses, verify
 from zonevm.host import guest_python, runtime_base
+from zonevm.machine import panic
+from zonevm.machine.capped import capped
+from zonevm.machine.machine import RunningMachine
 from zonevm.patience import Patience, written
+from zonevm.service import control
+from zonevm.service.rundir import RuntimeDir, make_log_dir
 from zonevm.units import parse_size
 
 if TYPE_CHECKING:

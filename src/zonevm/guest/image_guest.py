@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zonevm import images
+from zonevm.agent import terminal
 from zonevm.attach import QemuDevice
 from zonevm.attach import plan as plan_attachments
 from zonevm.attach.pci import placed
@@ -19,19 +20,19 @@ from zonevm.errors import ImageError, QemuError, UsageError
 from zonevm.explain import Failure
 from zonevm.export import libvirt
 from zonevm.faults import Fault
-from zonevm.guest import control, terminal
-from zonevm.guest.accel import Accel
-from zonevm.guest.capped import capped
-from zonevm.guest.console import relay
 from zonevm.guest.domain import domain
 from zonevm.guest.kvm import choose_accel
-from zonevm.guest.machine import RunningMachine
 from zonevm.guest.observed import Observed
 from zonevm.guest.plan import Settings
-from zonevm.guest.rundir import RuntimeDir, make_log_dir
 from zonevm.host import Qemu, find_qemu, runtime_base
 from zonevm.host.firmware import Firmware, find_uefi
 from zonevm.inputs import open_regular
+from zonevm.machine.accel import Accel
+from zonevm.machine.capped import capped
+from zonevm.machine.console import relay
+from zonevm.machine.machine import RunningMachine
+from zonevm.service import control
+from zonevm.service.rundir import RuntimeDir, make_log_dir
 from zonevm.units import parse_size
 
 FIRMWARES = ("bios", "uefi")

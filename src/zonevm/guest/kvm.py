@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 from zonevm.errors import HostError
-from zonevm.guest import accel
 from zonevm.guest.plan import Plan, Settings
 from zonevm.host import Qemu
+from zonevm.machine import accel
 
 
 def choose_accel(settings: Settings, qemu: Qemu) -> accel.Accel:

@@ -8,19 +8,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from zonevm import agent
 from zonevm.attach import Attachment, QemuDevice, settle
 from zonevm.attach import plan as plan_attachments
 from zonevm.disks import Disk
 from zonevm.errors import HostError, UsageError
 from zonevm.faults import Fault, check_disks
-from zonevm.guest import accel, hotplug, initramfs, kernel
-from zonevm.guest.builtin import require_builtin
+from zonevm.guest import hotplug
 from zonevm.guest.command import Files, Machine, driver_modules
-from zonevm.guest.initramfs import Contents, Share
-from zonevm.guest.kernel_config import find_config
-from zonevm.guest.modules import ModuleTree
-from zonevm.guest.rundir import RuntimeDir
-from zonevm.guest.vmlinux import unpacked
 from zonevm.host import (
     Qemu,
     cache_dir,
@@ -32,12 +27,20 @@ from zonevm.host import (
     tree,
 )
 from zonevm.host.tree import OWN, UNCOVERED, Tree
+from zonevm.kernel import initramfs, kernel
+from zonevm.kernel.builtin import require_builtin
+from zonevm.kernel.initramfs import Contents, Share
+from zonevm.kernel.kernel_config import find_config
+from zonevm.kernel.modules import ModuleTree
+from zonevm.kernel.vmlinux import unpacked
+from zonevm.machine import accel
+from zonevm.service.rundir import RuntimeDir
 
 NETS = (None, "user")
 
 _SMALLEST_MEMORY = 256 * 2**20
 _RUN = Path("/run")
-_GUARD = Path(__file__).with_name("guard_program.py")
+_GUARD = Path(agent.__file__).with_name("guard_program.py")
 _ALWAYS = (
     ("virtio_pci", "the guest's root"),
     ("virtio_console", "the guest's agent"),

@@ -16,10 +16,10 @@ from zonevm.attach.vhost_user_scsi import VhostUserScsi
 from zonevm.disks import Disk, SmrDisk
 from zonevm.errors import UsageError
 from zonevm.faults import Fault, check_disks
-from zonevm.guest import control
 from zonevm.guest.observed import Observed
-from zonevm.guest.rundir import RuntimeDir
 from zonevm.patience import Patience
+from zonevm.service import control
+from zonevm.service.rundir import RuntimeDir
 
 _POLL_SECONDS = 0.1
 _GONE_SECONDS = 2.0

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from zonevm import images, lio
+from zonevm.agent import probe
+from zonevm.agent.probe import Fact
 from zonevm.attach import QemuDevice, groups
 from zonevm.disks import Disk, PhysicalDisk, PlainDisk, SmrDisk, TcmuDisk, ZnsDisk
 from zonevm.disks.smr_shape import PHYSICAL_BLOCK
 from zonevm.errors import GuestError
-from zonevm.guest import probe
-from zonevm.guest.probe import Fact
 from zonevm.host.devices import find_device
 from zonevm.units import format_size
 

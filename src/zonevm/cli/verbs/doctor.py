@@ -11,9 +11,9 @@ from zonevm.cli.options import json_option
 from zonevm.cli.output import print_json, printable
 from zonevm.cli.pulling import qemu_attributes
 from zonevm.guest import Guest
-from zonevm.guest.kernel import find
 from zonevm.host.checks import Finding, Host, Status
 from zonevm.host.doctor import MAIN, METHODS, Report, examine
+from zonevm.kernel.kernel import find
 
 _NAME = 28
 _COLOURS = {Status.OK: "green", Status.MISSING: "yellow", Status.CANNOT: "red"}

@@ -9,9 +9,9 @@ from zonevm.cli.options import json_option
 from zonevm.cli.output import print_json, say
 from zonevm.cli.progress import progress
 from zonevm.cli.pulling import mirror_option
-from zonevm.guest.kernel import installed
-from zonevm.guest.pull import pull as pull_kernel
-from zonevm.guest.pull import remove as remove_kernel
+from zonevm.kernel.kernel import installed
+from zonevm.kernel.pull import pull as pull_kernel
+from zonevm.kernel.pull import remove as remove_kernel
 
 
 @click.group()

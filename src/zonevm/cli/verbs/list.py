@@ -6,7 +6,7 @@ import click
 
 from zonevm.cli.options import json_option
 from zonevm.cli.output import print_json, print_table, say
-from zonevm.guest.runs import runs
+from zonevm.service.runs import runs
 
 NO_RUN = "you run no guest and serve no disks"
 _COLUMNS = ("RUN", "DISKS", "COMMAND")

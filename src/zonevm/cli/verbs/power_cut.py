@@ -11,7 +11,7 @@ from zonevm.cli.options import json_option
 from zonevm.cli.output import print_json, tell
 from zonevm.cli.verbs.list import NO_RUN
 from zonevm.errors import HostError, UsageError
-from zonevm.guest.runs import Run, ask, runs
+from zonevm.service.runs import Run, ask, runs
 
 
 @click.command("power-cut")

@@ -6,11 +6,11 @@ import os
 
 import click
 
+from zonevm.agent import terminal
 from zonevm.cli.output import say
 from zonevm.cli.verbs.run.outcome import Outcome
-from zonevm.guest import terminal
-from zonevm.guest.console import LEAVE_NAME
 from zonevm.guest.image_guest import ImageGuest
+from zonevm.machine.console import LEAVE_NAME
 
 
 def boot_image(guest: ImageGuest, outcome: Outcome) -> int:

@@ -9,8 +9,8 @@ from pathlib import Path
 import zstandard
 
 from zonevm.errors import KernelError
-from zonevm.guest.vmlinux import LARGEST
 from zonevm.inputs import read_regular
+from zonevm.kernel.vmlinux import LARGEST
 
 _LARGEST_INDEX = 64 << 20
 

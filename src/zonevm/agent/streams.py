@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from zonevm import standard_streams
+from zonevm.agent.protocol import CHUNK, WINDOW, ProtocolError
 from zonevm.errors import GuestError
-from zonevm.guest.protocol import CHUNK, WINDOW, ProtocolError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer

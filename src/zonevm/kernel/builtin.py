@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from zonevm.errors import KernelError
-from zonevm.guest.kernel import Kernel
+from zonevm.kernel.kernel import Kernel
 
 _DRIVERS = {
     **{name: name for name in ("9pnet_virtio", "virtio_blk", "virtio_console", "virtio_net", "virtio_rng")},

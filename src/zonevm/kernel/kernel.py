@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zonevm.errors import KernelError
-from zonevm.guest.build_tree import is_build_tree, tree_modules
-from zonevm.guest.module_dirs import find_modules, module_places
-from zonevm.guest.vmlinux import image_version
 from zonevm.host import cache_dir
 from zonevm.inputs import shown
+from zonevm.kernel.build_tree import is_build_tree, tree_modules
+from zonevm.kernel.module_dirs import find_modules, module_places
+from zonevm.kernel.vmlinux import image_version
 
 _PULL = "Get one with `zonevm kernel pull`, or name one: --kernel with a bzImage, a build tree or a version."
 

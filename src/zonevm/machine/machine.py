@@ -19,11 +19,11 @@ from qemu.qmp.error import QMPError
 from qemu.qmp.events import EventListener
 
 from zonevm.errors import GuestError, GuestPanicError, QemuError, ZonevmError
-from zonevm.guest.latch import Latch
-from zonevm.guest.rundir import RuntimeDir
 from zonevm.host import needed
+from zonevm.latch import Latch
 from zonevm.patience import Patience
 from zonevm.processes import KEEPER_KILLED
+from zonevm.service.rundir import RuntimeDir
 
 _Result = TypeVar("_Result")
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zonevm.errors import KernelError, UsageError
-from zonevm.guest.kernel import Kernel, find, images_in, installed, kernels_dir, matches_version, version_key
-from zonevm.guest.module_dirs import run_depmod
-from zonevm.guest.vmlinux import forget
 from zonevm.host import cache_dir
+from zonevm.kernel.kernel import Kernel, find, images_in, installed, kernels_dir, matches_version, version_key
+from zonevm.kernel.module_dirs import run_depmod
+from zonevm.kernel.vmlinux import forget
 from zonevm.packages import Apt, Note, Progress, discard, fetch, find_archive, new_entry, suites_there
 
 _IMAGE = re.compile(r"linux-image-(\d+\.\d+(?:\.\d+|[-~]rc\d+)(?!\S*-(?:rt|cloud)-)\S*-(?:amd64|generic))")

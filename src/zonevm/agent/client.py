@@ -18,11 +18,11 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from zonevm.agent import protocol
+from zonevm.agent.protocol import ProtocolError
+from zonevm.agent.streams import Sink, Source
 from zonevm.errors import UsageError
-from zonevm.guest import protocol
-from zonevm.guest.latch import Latch
-from zonevm.guest.protocol import ProtocolError
-from zonevm.guest.streams import Sink, Source
+from zonevm.latch import Latch
 
 Frame = bytes | Callable[[], bytes]
 """What is sent: its bytes, or what makes them at the moment they are sent."""

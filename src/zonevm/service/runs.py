@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from zonevm.errors import HostError, UsageError, ZonevmError
-from zonevm.guest import control, lines
 from zonevm.host import RUNTIME_PREFIX, runtime_base
+from zonevm.service import control, lines
 
 _LOOK_SECONDS = 5
 _LOOK_BYTES = 1 << 20

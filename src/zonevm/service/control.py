@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from zonevm.errors import UsageError, ZonevmError
-from zonevm.guest import lines
+from zonevm.service import lines
 
 NAME = "control.sock"
 ANSWER_SECONDS = 60

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from zonevm.guest.capped import TAIL
-from zonevm.guest.machine import PANIC, RunningMachine
+from zonevm.machine.capped import TAIL
+from zonevm.machine.machine import PANIC, RunningMachine
 from zonevm.patience import Patience
 
 _log = logging.getLogger(__name__)

@@ -11,9 +11,9 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from zonevm.errors import HostError
-from zonevm.guest import open_files
 from zonevm.host import RUNTIME_PREFIX, needed, runs_dir, runtime_base
 from zonevm.processes import Keeper, Kept
+from zonevm.service import open_files
 
 _KEPT = 20
 _LONGEST_NAME = "/user123.sock"

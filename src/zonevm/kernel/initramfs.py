@@ -18,13 +18,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from zonevm.guest.modules import read_module
+from zonevm import agent
 from zonevm.host import store
+from zonevm.kernel.modules import read_module
 
 MSIZE = 128 * 1024
 """Bytes of one 9p message. Linux allows 500 KiB by virtio, but has to find them in one piece of memory."""
 
 _HERE = Path(__file__).parent
+_AGENT = Path(agent.__file__).parent
+_PROGRAM = ("agent", "protocol")
+"""What the agent is made of."""
 _KEPT = 12
 
 
@@ -127,10 +131,7 @@ def _entries(contents: Contents) -> list[Entry]:
         Entry("bin/sh", stat.S_IFLNK | 0o777, b"busybox"),
         Entry("zonevm/config", plain, contents.config()),
         Entry("zonevm/modules", plain, "".join(f"{name}\n" for name in names).encode()),
-        *(
-            Entry(f"zonevm/agent/{name}.pyc", plain, _compiled(_HERE / f"{name}.py"))
-            for name in ("agent", "protocol")
-        ),
+        *(Entry(f"zonevm/agent/{name}.pyc", plain, _compiled(_AGENT / f"{name}.py")) for name in _PROGRAM),
         Entry("zonevm/agent/udev.sh", plain, (_HERE / "udev.sh").read_bytes()),
         *(
             Entry(f"zonevm/modules.d/{name}", plain, read_module(path))
@@ -156,8 +157,9 @@ def _key(contents: Contents) -> str:
     digest = hashlib.sha256()
     digest.update(f"{sys.implementation.cache_tag} {importlib.util.MAGIC_NUMBER!r} ".encode())
     digest.update(contents.config())
-    for source in ("stage1.sh", "udev.sh", "agent.py", "protocol.py", "initramfs.py"):
-        digest.update((_HERE / source).read_bytes())
+    sources = (_HERE / "stage1.sh", _HERE / "udev.sh", _HERE / "initramfs.py")
+    for source in (*sources, *(_AGENT / f"{name}.py" for name in _PROGRAM)):
+        digest.update(source.read_bytes())
     for path in (contents.busybox, *contents.modules):
         status = path.stat()
         digest.update(os.fsencode(f"{path} {status.st_size} {status.st_mtime_ns}\n"))

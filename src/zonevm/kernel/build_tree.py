@@ -10,7 +10,7 @@ import os
 import shutil
 from pathlib import Path
 
-from zonevm.guest.module_dirs import run_depmod
+from zonevm.kernel.module_dirs import run_depmod
 from zonevm.packages import new_entry
 
 

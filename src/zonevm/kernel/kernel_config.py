@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from zonevm.guest.build_tree import is_build_tree
-from zonevm.guest.kernel import Kernel
+from zonevm.kernel.build_tree import is_build_tree
+from zonevm.kernel.kernel import Kernel
 
 
 def find_config(kernel: Kernel) -> Path | None:
