@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from zonevm.attach.methods import MODELS
 from zonevm.errors import QemuError
 from zonevm.host import Qemu, find_qemu
 from zonevm.host.abilities import Abilities
@@ -52,7 +53,7 @@ class FakeQemu:
         self.qemu.path.chmod(0o755)
 
     def abilities(self) -> Abilities:
-        return Abilities.of(self.qemu, self.cache)
+        return Abilities.of(self.qemu, ("nvme", "scsi-block", "vhost-scsi-pci"), self.cache)
 
     @property
     def starts(self) -> int:
@@ -65,11 +66,11 @@ def fake(tmp_path: Path) -> FakeQemu:
 
 
 def test_the_real_one(tmp_path: Path) -> None:
-    abilities = Abilities.of(find_qemu(), tmp_path)
+    abilities = Abilities.of(find_qemu(), MODELS, tmp_path)
     abilities.require_device("vhost-user-scsi-pci", "chardev", "num_queues")
     abilities.require_device("nvme-ns", "zoned", "zoned.zone_capacity", "zoned.max_open")
     abilities.require_driver("host_device")
-    assert Abilities.of(find_qemu(), tmp_path) == abilities
+    assert Abilities.of(find_qemu(), MODELS, tmp_path) == abilities
 
 
 def test_one_start_answers_everything(fake: FakeQemu) -> None:
@@ -151,7 +152,7 @@ def test_a_program_that_is_asked_ends_with_who_asks(tmp_path: Path) -> None:
     ask = (
         "import sys; from pathlib import Path; from zonevm.host import Qemu;"
         "from zonevm.host.abilities import Abilities;"
-        "Abilities.of(Qemu(Path(sys.argv[1]), (9, 0)), Path(sys.argv[2]))"
+        "Abilities.of(Qemu(Path(sys.argv[1]), (9, 0)), ['nvme'], Path(sys.argv[2]))"
     )
     with subprocess.Popen([sys.executable, "-c", ask, str(fake.qemu.path), str(tmp_path / "c")]) as asking:
         while not running.exists():

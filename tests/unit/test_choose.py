@@ -9,18 +9,20 @@ import pytest
 
 from tests.unit.test_devices import SATA, Tree
 from zonevm.attach import attach, choose, groups, physical, plan
+from zonevm.attach.methods import MODELS, OF_HOST
 from zonevm.disks import PhysicalDisk, SmrDisk, parse
+from zonevm.disks.physical import METHODS as VIA
 from zonevm.errors import HostError, QemuError, UsageError
 from zonevm.host import Qemu
-from zonevm.host.abilities import DEVICES, Abilities
+from zonevm.host.abilities import Abilities
 from zonevm.host.devices import Device
 
 ISCSI = "iscsi://host/iqn.2026-01.org.example:disk/1"
 
 
 def qemu(major: int, minor: int, *, without: str = "", drivers: tuple[str, ...] = ()) -> Abilities:
-    properties: Mapping[str, frozenset[str]] = {name: frozenset() for name in DEVICES if name != without}
-    return Abilities(Qemu(Path("/qemu"), (major, minor)), properties, frozenset(drivers), Path("/x"))
+    properties: Mapping[str, frozenset[str]] = {name: frozenset() for name in MODELS if name != without}
+    return Abilities(Qemu(Path("/qemu"), (major, minor)), MODELS, properties, frozenset(drivers), Path("/x"))
 
 
 @pytest.fixture
@@ -123,6 +125,10 @@ class TestAsked:
         with pytest.raises(HostError, match="/dev/sg7 has no block node") as caught:
             chosen(tree, "/dev/sg7,via=scsi-block", qemu(7, 2))
         assert "via=scsi-generic" in caught.value.hint
+
+
+def test_a_user_can_ask_for_each_method() -> None:
+    assert sorted(VIA) == sorted(OF_HOST)
 
 
 class TestRefused:

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from zonevm.attach import physical
+from zonevm.attach.doctor import MAIN, METHODS, examine
+from zonevm.attach.method import Method
+from zonevm.attach.methods import MODELS, OF_HOST
 from zonevm.cli.verbs.doctor import doctor
 from zonevm.errors import HostError, KernelError
 from zonevm.host import Qemu, checks_guest, checks_kernel
-from zonevm.host.abilities import DEVICES, Abilities
+from zonevm.host.abilities import Abilities
 from zonevm.host.checks import Check, Finding, Host, Status
-from zonevm.host.doctor import MAIN, METHODS, Method, examine
 from zonevm.host.features import KernelFeatures, State
 
 RELEASE = "6.12.1-test"
@@ -30,7 +31,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def host(root: Path) -> Host:
-    return Host(lambda: "6.12.1", lambda: "tcg", root=root, release=RELEASE, user=1000)
+    return Host(MODELS, lambda: "6.12.1", lambda: "tcg", root=root, release=RELEASE, user=1000)
 
 
 def write(file: Path, text: str | bytes = "") -> None:
@@ -179,19 +180,18 @@ def test_a_host_without_qemu_is_told_what_to_install(host: Host) -> None:
         assert "apt-get install qemu-system-x86" in finding.mend
 
 
-@pytest.mark.parametrize("method", sorted(physical.METHODS))
+@pytest.mark.parametrize("method", sorted(OF_HOST))
 def test_a_qemu_too_old_for_a_method_is_told(host: Host, method: str) -> None:
-    since = physical.METHODS[method].since
+    since = OF_HOST[method].since
     for version, fails in (((since[0] - 1, 99), True), (since, False)):
         old = replace(host)
         qemu = Qemu(Path("/qemu"), version)
-        properties = {name: frozenset[str]() for name in DEVICES}
+        properties = {name: frozenset[str]() for name in MODELS}
         # What a host has looked up once it keeps.
-        vars(old).update(qemu=qemu, abilities=Abilities(qemu, properties, frozenset({"iscsi"}), Path("/x")))
+        abilities = Abilities(qemu, MODELS, properties, frozenset({"iscsi"}), Path("/x"))
+        vars(old).update(qemu=qemu, abilities=abilities)
         (report, *_) = examine(old, [name for name in METHODS if name.startswith(method)])
-        found = [
-            each for each in report.findings if each.name == f"device {physical.METHODS[method].devices[-1]}"
-        ]
+        found = [each for each in report.findings if each.name == f"device {OF_HOST[method].models[-1].name}"]
         assert [each.fails for each in found] == [fails], found
 
 
@@ -211,8 +211,8 @@ def test_a_check_is_made_once(host: Host, monkeypatch: pytest.MonkeyPatch) -> No
         made.append(host)
         return Finding("it", Status.OK, "seen")
 
-    monkeypatch.setitem(METHODS, "one", Method("", (check,)))
-    monkeypatch.setitem(METHODS, "two", Method("", (check, check)))
+    monkeypatch.setitem(METHODS, "one", Method("one", "", checks=(check,)))
+    monkeypatch.setitem(METHODS, "two", Method("two", "", checks=(check, check)))
     examine(host, ["one", "two"])
     assert made == [host]
 
@@ -228,8 +228,8 @@ class TestCommand:
         def set_to(main: Finding, other: Finding) -> None:
             for name in list(METHODS):
                 monkeypatch.delitem(METHODS, name)
-            monkeypatch.setitem(METHODS, MAIN, Method("an emulated disk", (always(main),)))
-            monkeypatch.setitem(METHODS, "loopback", Method("a loop", (always(other),)))
+            monkeypatch.setitem(METHODS, MAIN, Method(MAIN, "an emulated disk", checks=(always(main),)))
+            monkeypatch.setitem(METHODS, "loopback", Method("loopback", "a loop", checks=(always(other),)))
 
         return set_to
 

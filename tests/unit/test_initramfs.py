@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from zonevm.guest.command import driver_modules
+from zonevm.attach.methods import driver_modules
 from zonevm.kernel.initramfs import Contents, Entry, Share, build, newc
 
 

@@ -196,7 +196,7 @@ class TestWithoutACopy:
         assert "unshare: Operation not permitted; " in said[0]
 
     def test_doctor_says_so(self) -> None:
-        finding = checks_guest.covered_root(Host(lambda: "6.12", lambda: "tcg"))
+        finding = checks_guest.covered_root(Host((), lambda: "6.12", lambda: "tcg"))
         assert not finding.fails
         assert finding.status is not Status.OK
         assert "root in the guest can reach" in finding.seen

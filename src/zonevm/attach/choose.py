@@ -1,17 +1,16 @@
-"""Picks how each disk is attached. A new method is a new file and its row in :data:`METHODS`."""
+"""Picks how each disk is attached. A new kind of disk is a row in :data:`_METHODS`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zonevm import images
-from zonevm.attach import pci, physical
+from zonevm.attach import nvme_zns, pci, physical, plain, vhost_scsi, vhost_user_scsi
 from zonevm.attach.base import Attachment
-from zonevm.attach.nvme_zns import NvmeZns
-from zonevm.attach.plain import Plain
-from zonevm.attach.vhost_scsi import TcmuScsi
+from zonevm.attach.method import Method
+from zonevm.attach.methods import MODELS
 from zonevm.attach.vhost_user_scsi import VhostUserScsi
 from zonevm.disks import Disk, PhysicalDisk, PlainDisk, SmrDisk, TcmuDisk, ZnsDisk
 from zonevm.errors import HostError, QemuError, UsageError, ZonevmError
@@ -29,14 +28,14 @@ MOST_DISKS = 256
 _LUNS = 16
 """How many disks share a controller where there are many."""
 
-METHODS: dict[type[Disk], Callable[..., Attachment]] = {
-    SmrDisk: VhostUserScsi,
-    ZnsDisk: NvmeZns,
-    TcmuDisk: TcmuScsi,
-    PlainDisk: Plain,
-    PhysicalDisk: lambda disks, *where: physical.attachment(disks[0])(disks, *where),
+_METHODS: dict[type[Disk], Callable[[Any], Method]] = {
+    SmrDisk: lambda _: vhost_user_scsi.METHOD,
+    ZnsDisk: lambda _: nvme_zns.METHOD,
+    TcmuDisk: lambda _: vhost_scsi.TCMU,
+    PlainDisk: lambda _: plain.METHOD,
+    PhysicalDisk: physical.method,
 }
-"""What makes the attachment of ``(disks of that kind, number in the plan, runtime directory)``."""
+"""The method of a disk of each kind."""
 
 
 def choose(disks: Iterable[Disk], qemu: str | None = None) -> tuple[Disk, ...]:
@@ -48,7 +47,7 @@ def choose(disks: Iterable[Disk], qemu: str | None = None) -> tuple[Disk, ...]:
     chosen = tuple(disks)
     if not any(isinstance(disk, PhysicalDisk) for disk in chosen):
         return chosen
-    abilities = Abilities.of(find_qemu(qemu))
+    abilities = Abilities.of(find_qemu(qemu), MODELS)
     return tuple(
         physical.choose(disk, abilities) if isinstance(disk, PhysicalDisk) else disk for disk in chosen
     )
@@ -155,7 +154,9 @@ def _crowded(disks: Sequence[Disk]) -> Iterator[tuple[object, object]]:
 
 def attach(disks: Sequence[Disk], runtime_dir: Path, index: int = 0) -> Attachment:
     """Return the ``index``-th attachment of a guest, of one disk or of several that share a controller."""
-    return METHODS[type(disks[0])](disks, index, runtime_dir)
+    method = _METHODS[type(disks[0])](disks[0])
+    assert method.attach
+    return method.attach(disks, index, runtime_dir)
 
 
 def live_disks(disks: Sequence[Disk], attachments: Sequence[Attachment]) -> dict[int, images.Disk]:

@@ -9,13 +9,14 @@ from pathlib import Path
 from types import TracebackType
 
 from zonevm.attach.base import Attachment, QemuDevice
+from zonevm.attach.method import Method, QemuModel, Version
 from zonevm.attach.qemu_options import option_string
 from zonevm.attach.raw_file import RawFile
 from zonevm.disks import ZnsDisk
 from zonevm.errors import ImageError
 from zonevm.units import format_size
 
-_SINCE_ZNS, _SINCE_AUTO_TRANSITION, _SINCE_ZRWA = (6, 0), (6, 1), (7, 0)
+_SINCE_AUTO_TRANSITION, _SINCE_ZRWA = (6, 1), (7, 0)
 
 
 class NvmeZns(Attachment):
@@ -75,7 +76,18 @@ class NvmeZns(Attachment):
         )
 
 
-def _min_qemu(disk: ZnsDisk) -> tuple[int, int]:
+def _min_qemu(disk: ZnsDisk) -> Version:
     if disk.zrwas:
         return _SINCE_ZRWA
-    return _SINCE_AUTO_TRANSITION if "auto-transition" in disk.given else _SINCE_ZNS
+    return _SINCE_AUTO_TRANSITION if "auto-transition" in disk.given else METHOD.since
+
+
+METHOD = Method(
+    "nvme-zns",
+    "an emulated ZNS namespace, by QEMU",
+    NvmeZns,
+    models=(QemuModel("nvme-ns", (6, 0), ("zoned", "zoned.zone_capacity")),),
+    front="nvme",
+    drivers=("nvme",),
+    scsi=False,
+)

@@ -4,55 +4,16 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-from zonevm.attach import scsi_block, scsi_generic, virtio_blk
-from zonevm.attach.base import Attachment
-from zonevm.attach.scsi_block import ScsiBlock
-from zonevm.attach.scsi_generic import IscsiLun, ScsiGeneric
-from zonevm.attach.vhost_scsi import PscsiScsi
-from zonevm.attach.virtio_blk import VirtioBlk
+from zonevm.attach import scsi_generic
+from zonevm.attach.method import Method
+from zonevm.attach.methods import OF_HOST
 from zonevm.disks import PhysicalDisk
 from zonevm.errors import HostError, ZonevmError
 from zonevm.host.abilities import Abilities
 from zonevm.host.devices import Device, find_device, named_node
 from zonevm.host.usable import require_access, require_usable
-
-
-@dataclass(frozen=True)
-class Method:
-    """One way for a device of this host, and what it needs.
-
-    ``devices`` are QEMU's, there since version ``since``. ``node`` returns the node that QEMU opens, as this
-    user; None: the host's kernel opens the device, for root. ``scsi``: only for SCSI disks.
-    """
-
-    attachment: Callable[..., Attachment]
-    since: tuple[int, int]
-    devices: tuple[str, ...]
-    node: Callable[[Device], Path | None] | None
-    scsi: bool = True
-
-
-METHODS = {
-    "scsi-block": Method(ScsiBlock, scsi_block.SINCE, scsi_block.DEVICES, lambda device: device.node),
-    "scsi-generic": Method(
-        ScsiGeneric, scsi_generic.SINCE, scsi_generic.DEVICES, lambda device: device.sg_node
-    ),
-    "virtio-blk": Method(
-        VirtioBlk, virtio_blk.SINCE, virtio_blk.DEVICES, lambda device: device.node, scsi=False
-    ),
-    "vhost-scsi": Method(PscsiScsi, (2, 6), ("vhost-scsi-pci",), None),
-}
-"""The methods by the names that ``via`` has for them."""
-
-_BEST_FIRST = {True: ("scsi-block", "scsi-generic"), False: ("virtio-blk",)}
-"""What is tried for a disk that is SCSI, or is not, and is not named by its SG node.
-
-vhost-scsi needs root and is for those who ask for it.
-"""
 
 
 def choose(disk: PhysicalDisk, abilities: Abilities, root: Path = Path("/")) -> PhysicalDisk:
@@ -75,7 +36,7 @@ def choose(disk: PhysicalDisk, abilities: Abilities, root: Path = Path("/")) -> 
         _require("scsi-generic", device, abilities, root)
         return _chosen(disk, "scsi-generic", _why(device, named, []))
     refusals: list[tuple[str, ZonevmError]] = []
-    for via in _BEST_FIRST[device.scsi]:
+    for via in _best_first(device):
         try:
             node = _require(via, device, abilities, root)
         except ZonevmError as refusal:
@@ -85,13 +46,22 @@ def choose(disk: PhysicalDisk, abilities: Abilities, root: Path = Path("/")) -> 
     raise refusals[0][1]
 
 
-def attachment(disk: PhysicalDisk) -> Callable[..., Attachment]:
-    """Return what makes the attachment of a disk whose method was chosen."""
+def method(disk: PhysicalDisk) -> Method:
+    """Return the method of a disk for which one was chosen."""
     if disk.iscsi:
-        return IscsiLun
+        return scsi_generic.METHOD
     if disk.via is None:
         raise HostError(f"no method was chosen for {disk}", f"Give it one: {disk},via=scsi-block")
-    return METHODS[disk.via].attachment
+    return OF_HOST[disk.via]
+
+
+def _best_first(device: Device) -> list[str]:
+    """Return what is tried for a disk that is not named by its SG node."""
+    return [
+        via
+        for via, method in OF_HOST.items()
+        if method.host and method.host.unasked and method.scsi == device.scsi
+    ]
 
 
 def _chosen(disk: PhysicalDisk, via: str, why: str) -> PhysicalDisk:
@@ -102,16 +72,16 @@ def _chosen(disk: PhysicalDisk, via: str, why: str) -> PhysicalDisk:
 
 def _require(via: str, device: Device, abilities: Abilities, root: Path) -> Path | None:
     """Return the node that QEMU opens. Raises the reason why ``via`` cannot be used for ``device``."""
-    method = METHODS[via]
+    method = OF_HOST[via]
     if method.scsi and not device.scsi:
         raise HostError(
             f"{device} is no SCSI disk ({device.transport}), which {via} needs",
             "Leave via out, or: via=virtio-blk",
         )
     _require_qemu(via, abilities)
-    if method.node is None:
+    if method.host is None or method.host.node is None:
         return None
-    node = method.node(device)
+    node = method.host.node(device)
     if node is None:
         missing, hint = (
             ("SG node", "Load the kernel module for it: sudo modprobe sg")
@@ -124,10 +94,10 @@ def _require(via: str, device: Device, abilities: Abilities, root: Path) -> Path
 
 
 def _require_qemu(via: str, abilities: Abilities) -> None:
-    method = METHODS[via]
+    method = OF_HOST[via]
     abilities.qemu.require(method.since, f"{via} for a zoned disk")
-    for device in method.devices:
-        abilities.require_device(device)
+    for model in method.models:
+        abilities.require_device(model.name)
 
 
 def _why(device: Device, node: Path | None, refusals: list[tuple[str, ZonevmError]]) -> str:

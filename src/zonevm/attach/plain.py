@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 
 from zonevm.attach.base import Attachment, QemuDevice
+from zonevm.attach.drivers import BLOCK_DRIVERS
+from zonevm.attach.method import Method
 from zonevm.attach.qemu_options import option_string
 from zonevm.attach.raw_file import RawFile
 from zonevm.disks import PlainDisk
@@ -55,3 +57,14 @@ class Plain(Attachment):
         disk = option_string("virtio-blk-pci", id=self._name, drive=node, **serial)
         arguments = ("-blockdev", self._file.blockdev(node), "-device", disk)
         return QemuDevice(arguments, by_hand=self._file.by_hand())
+
+
+METHOD = Method(
+    "plain",
+    "an ordinary disk, by virtio-blk",
+    Plain,
+    front="virtio-blk-pci",
+    drivers=BLOCK_DRIVERS,
+    zoned=False,
+    scsi=False,
+)

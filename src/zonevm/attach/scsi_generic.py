@@ -9,13 +9,14 @@ from types import TracebackType
 
 from zonevm.attach import libvirt
 from zonevm.attach.base import Attachment, QemuDevice
+from zonevm.attach.drivers import SCSI_DRIVERS
 from zonevm.attach.host_disk import HostDisk, block_node
+from zonevm.attach.method import HostNode, Method, QemuModel
 from zonevm.attach.qemu_options import option_string
 from zonevm.disks import PhysicalDisk
+from zonevm.host import checks_disks, checks_guest, checks_kernel
 from zonevm.host.devices import Device, scsi_address
 
-SINCE = (2, 0)
-DEVICES = ("virtio-scsi-pci", "scsi-generic")
 ISCSI_DRIVER = "iscsi"
 
 
@@ -54,7 +55,24 @@ class IscsiLun(Attachment):
         pass
 
 
+def _attachment(disks: Sequence[PhysicalDisk], index: int, runtime_dir: Path) -> Attachment:
+    made = IscsiLun if disks[0].iscsi else ScsiGeneric
+    return made(disks, index, runtime_dir)
+
+
 def _on_controller(name: str, node: tuple[str, str]) -> QemuDevice:
     controller = option_string("virtio-scsi-pci", id=name)
     disk = option_string("scsi-generic", bus=f"{name}.0", drive=f"{name}-node")
-    return QemuDevice((*node, "-device", controller, "-device", disk), min_qemu=SINCE)
+    return QemuDevice((*node, "-device", controller, "-device", disk), min_qemu=METHOD.since)
+
+
+METHOD = Method(
+    "scsi-generic",
+    "a zoned SCSI disk of this host, by its SG node",
+    _attachment,
+    models=(QemuModel("virtio-scsi-pci"), QemuModel("scsi-generic", (2, 0))),
+    front="virtio-scsi-pci",
+    drivers=SCSI_DRIVERS,
+    checks=(checks_guest.iscsi, checks_kernel.feature("sg", "CHR_DEV_SG"), checks_disks.scsi_generic),
+    host=HostNode("scsi-generic", lambda device: device.sg_node),
+)

@@ -17,13 +17,18 @@ from types import TracebackType
 from zonevm import lio
 from zonevm.attach import libvirt
 from zonevm.attach.base import Attachment, QemuDevice
+from zonevm.attach.drivers import SCSI_DRIVERS
+from zonevm.attach.method import HostNode, Method, QemuModel
 from zonevm.attach.qemu_options import option_string
 from zonevm.attach.scratch import scratch_dir
 from zonevm.disks import PhysicalDisk, TcmuDisk
 from zonevm.errors import ImageError
+from zonevm.host import checks_disks, checks_kernel
 from zonevm.host.devices import find_device
 
-_SINCE = (2, 6)
+_FRONT = "vhost-scsi-pci"
+_MODELS = (QemuModel(_FRONT, since=(2, 6)),)
+_CHECKS = (*checks_kernel.LIO, checks_kernel.feature("vhost_scsi", "VHOST_SCSI"))
 
 
 class VhostScsi(Attachment):
@@ -67,7 +72,7 @@ class VhostScsi(Attachment):
         device = option_string("vhost-scsi-pci", id=self._device_id, wwpn=spec.wwn)
         return QemuDevice(
             ("-device", device),
-            min_qemu=_SINCE,
+            min_qemu=PSCSI.since,
             by_hand=tuple(spec.by_hand()),
             libvirt=(libvirt.vhost_scsi(spec.wwn),),
         )
@@ -130,3 +135,24 @@ def _image(disk: TcmuDisk, file: Path) -> lio.UserZbc:
                 )
         given = {}
     return lio.UserZbc.plan(lio.ZbcConfig(file, **given), disk.size, reinitialise=disk.reinitialise)
+
+
+PSCSI = Method(
+    "vhost-scsi-pscsi",
+    "a zoned SCSI disk of this host, through LIO",
+    PscsiScsi,
+    models=_MODELS,
+    front=_FRONT,
+    drivers=SCSI_DRIVERS,
+    checks=(*_CHECKS, *checks_kernel.PSCSI, checks_disks.scsi_generic),
+    host=HostNode("vhost-scsi", None, unasked=False),
+)
+TCMU = Method(
+    "vhost-scsi-tcmu",
+    "an SMR disk emulated by tcmu-runner, through LIO",
+    TcmuScsi,
+    models=_MODELS,
+    front=_FRONT,
+    drivers=SCSI_DRIVERS,
+    checks=(*_CHECKS, *checks_kernel.TCMU),
+)

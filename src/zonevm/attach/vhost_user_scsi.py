@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from zonevm import images
 from zonevm.attach.base import Attachment, QemuDevice
+from zonevm.attach.drivers import SCSI_DRIVERS
+from zonevm.attach.method import Method, QemuModel
 from zonevm.attach.qemu_options import option_string
 from zonevm.attach.scratch import scratch_dir
 from zonevm.disks import SmrDisk, SmrShape
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from zonevm._core import Trace
 
 _log = logging.getLogger(__name__)
-
-_SINCE = (7, 2)
 
 
 class VhostUserScsi(Attachment):
@@ -111,7 +111,7 @@ class VhostUserScsi(Attachment):
         return QemuDevice(
             ("-chardev", socket, "-device", controller),
             shared_memory=True,
-            min_qemu=_SINCE,
+            min_qemu=METHOD.since,
             by_hand=self._by_hand(),
         )
 
@@ -168,3 +168,14 @@ def _agree(disk: SmrDisk, file: Path, info: Mapping[str, object]) -> None:
                     f"but {file} was created with {option.name}={option.value.text(has)}",
                     f"Leave {option.name} out, or give another file.",
                 )
+
+
+METHOD = Method(
+    "vhost-user-scsi",
+    "an emulated SMR disk, served by zonevm",
+    VhostUserScsi,
+    models=(QemuModel("vhost-user-scsi-pci", since=(7, 2)),),
+    front="vhost-user-scsi-pci",
+    drivers=SCSI_DRIVERS,
+    served=True,
+)

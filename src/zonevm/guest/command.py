@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from zonevm.agent.protocol import PORT_NAME
@@ -15,15 +14,6 @@ from zonevm.host import Qemu
 from zonevm.host.tree import UNCOVERED, Tree
 from zonevm.kernel.initramfs import Share
 from zonevm.machine.accel import Accel
-
-_MODULES: dict[str, tuple[str, ...]] = {
-    "virtio-scsi": ("virtio_scsi", "sd_mod", "sg"),
-    "vhost-scsi": ("virtio_scsi", "sd_mod", "sg"),
-    "vhost-user-scsi": ("virtio_scsi", "sd_mod", "sg"),
-    "virtio-blk": ("virtio_blk",),
-    "nvme": ("nvme",),
-}
-"""The drivers of QEMU devices, by the beginning of a device's name: no udev in the guest loads them."""
 
 _MOST_WITH_MSI = 48
 """An x86 processor has some 200 interrupt vectors, a device wants 2 to 4; without any its probe fails."""
@@ -121,18 +111,6 @@ class Machine:
             *("-chardev", f"socket,id=root,path={_escaped(self.files.root)}"),
             *("-device", "vhost-user-fs-pci,chardev=root,tag=root"),
         ]
-
-
-def driver_modules(arguments: Sequence[str]) -> list[tuple[str, str]]:
-    """Return ``(module, device that needs it)`` for the disks' devices among QEMU arguments."""
-    wanted: list[tuple[str, str]] = []
-    for option, value in pairwise(arguments):
-        if option == "-device":
-            device = value.partition(",")[0]
-            for prefix, modules in _MODULES.items():
-                if device.startswith(prefix):
-                    wanted += [(module, f"the device {device}") for module in modules]
-    return list(dict.fromkeys(wanted))
 
 
 def _nine(tag: str, path: Path, mode: str) -> list[str]:

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from zonevm.attach import vhost_user_scsi
 from zonevm.attach.pci import spare_ports
 from zonevm.attach.qemu_options import option_string
 from zonevm.errors import UsageError
 
-DEVICES = ("-device", "vhost-user-scsi-pci")
-"""What is added later, as an argument that tells which drivers the guest needs: none loads them then."""
+METHOD = vhost_user_scsi.METHOD
+"""How disks are added later; the guest needs the drivers from the start, since nothing loads them then."""
 
 _SOCKET_PATH_BYTES = 107
 _CONNECT_SECONDS = 5

@@ -11,11 +11,12 @@ from pathlib import Path
 from zonevm import agent
 from zonevm.attach import Attachment, QemuDevice, settle
 from zonevm.attach import plan as plan_attachments
+from zonevm.attach.methods import driver_modules
 from zonevm.disks import Disk
 from zonevm.errors import HostError, UsageError
 from zonevm.faults import Fault, check_disks
 from zonevm.guest import hotplug
-from zonevm.guest.command import Files, Machine, driver_modules
+from zonevm.guest.command import Files, Machine
 from zonevm.host import (
     Qemu,
     cache_dir,
@@ -232,8 +233,10 @@ def _contents(
     devices = [
         device for item in plan_attachments(settings.disks, Path("/")) for device in item.describe().args
     ]
-    later = hotplug.DEVICES if settings.qmp else ()
-    wanted += driver_modules([*devices, *later, *settings.qemu_args])
+    wanted += driver_modules(devices)
+    if settings.qmp:
+        wanted += hotplug.METHOD.wanted()
+    wanted += driver_modules(settings.qemu_args)
     if chosen.modules:
         known = ModuleTree(chosen.modules)
         wanted += [(name, "test suites") for name in _WHERE_THERE if known.has(name)]

@@ -12,7 +12,7 @@ import os
 import socket
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,19 +25,8 @@ from zonevm.host.qemu import Qemu
 from zonevm.patience import Patience
 from zonevm.processes import Keeper
 
-DEVICES = (
-    "nvme",
-    "nvme-ns",
-    "scsi-block",
-    "scsi-generic",
-    "vhost-scsi-pci",
-    "vhost-user-fs-pci",
-    "vhost-user-scsi-pci",
-    "virtio-9p-pci",
-    "virtio-blk-pci",
-    "virtio-scsi-pci",
-)
-"""The devices that zonevm may give a guest: the ones whose properties are asked for."""
+_OF_ROOT = ("vhost-user-fs-pci", "virtio-9p-pci")
+"""The devices by one of which a guest has the host's root."""
 
 _DRIVERS: Mapping[str, Mapping[str, Any]] = {
     "host_device": {"filename": ""},
@@ -58,35 +47,39 @@ _POLL_SECONDS = 0.1
 class Abilities:
     """What one QEMU can do.
 
-    ``properties`` has, for each of :data:`DEVICES` that this QEMU knows, the names of its properties.
+    ``asked`` are the devices that it was asked about; ``properties`` has, for each of them that this QEMU
+    knows, the names of its properties.
     ``drivers`` are the block drivers, of those that zonevm uses, that it could load when it was asked.
     ``store`` is the file that remembers all this.
     """
 
     qemu: Qemu
+    asked: tuple[str, ...]
     properties: Mapping[str, frozenset[str]]
     drivers: frozenset[str]
     store: Path
 
     @classmethod
-    def of(cls, qemu: Qemu, cache: Path | None = None) -> Self:
+    def of(cls, qemu: Qemu, devices: Iterable[str], cache: Path | None = None) -> Self:
         """Return the abilities of ``qemu``, from the cache where it holds them for this very binary.
 
-        ``cache`` is a directory, by default one in zonevm's own. A binary is the same while its path, size
-        and time of modification are. Raises :class:`QemuError` for one that does not answer.
+        ``devices``: what it is asked about, beside what the host's root needs. ``cache`` is a directory, by
+        default one in zonevm's own. A binary is the same while its path, size and time of modification are.
+        Raises :class:`QemuError` for one that does not answer.
         """
         status = qemu.path.stat()
-        identity = f"{qemu.path.resolve()} {status.st_size} {status.st_mtime_ns} {DEVICES} {list(_DRIVERS)}"
+        asked = (*devices, *_OF_ROOT)
+        identity = f"{qemu.path.resolve()} {status.st_size} {status.st_mtime_ns} {asked} {list(_DRIVERS)}"
         key = hashlib.sha256(os.fsencode(identity)).hexdigest()[:24]
         store = (cache or cache_dir() / "qemu") / f"{key}.json"
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             answers = json.loads(store.read_text())
             properties = {name: frozenset(known) for name, known in answers["properties"].items()}
-            return cls(qemu, properties, frozenset(answers["drivers"]), store)
-        return cls._ask(qemu, store)
+            return cls(qemu, asked, properties, frozenset(answers["drivers"]), store)
+        return cls._ask(qemu, asked, store)
 
     def has_device(self, device: str, *properties: str) -> bool:
-        """Whether this QEMU has ``device``, one of :data:`DEVICES`, with all of ``properties``."""
+        """Whether this QEMU has ``device``, one of ``asked``, with all of ``properties``."""
         return device in self.properties and self.properties[device].issuperset(properties)
 
     def has_driver(self, driver: str) -> bool:
@@ -94,7 +87,7 @@ class Abilities:
 
         A missing one is asked for again: a package may have brought it, without a change to the binary.
         """
-        return driver in self.drivers or driver in self._ask(self.qemu, self.store).drivers
+        return driver in self.drivers or driver in self._ask(self.qemu, self.asked, self.store).drivers
 
     def require_device(self, device: str, *properties: str) -> None:
         """Raise :class:`QemuError` unless :meth:`has_device`."""
@@ -117,14 +110,14 @@ class Abilities:
             )
 
     @classmethod
-    def _ask(cls, qemu: Qemu, store: Path) -> Self:
+    def _ask(cls, qemu: Qemu, asked: tuple[str, ...], store: Path) -> Self:
         with _Monitor(qemu) as monitor:
-            asked = {device: monitor.properties(device) for device in DEVICES}
+            answers = {device: monitor.properties(device) for device in asked}
             drivers = [driver for driver, options in _DRIVERS.items() if monitor.loads(driver, options)]
-        properties = {device: sorted(names) for device, names in asked.items() if names is not None}
+        properties = {device: sorted(names) for device, names in answers.items() if names is not None}
         _save(store, {"qemu": str(qemu.path), "properties": properties, "drivers": drivers})
         frozen = {device: frozenset(names) for device, names in properties.items()}
-        return cls(qemu, frozen, frozenset(drivers), store)
+        return cls(qemu, asked, frozen, frozenset(drivers), store)
 
 
 class _Monitor:

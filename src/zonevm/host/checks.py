@@ -48,11 +48,13 @@ class Finding:
 class Host:
     """The host that is looked at; what it has is looked up once.
 
-    ``guest_kernel`` returns the version of the kernel that a guest would run, and ``accelerator`` the name of
-    what would run it (``kvm`` only where a guest has proved it); both raise :class:`ZonevmError` for why not.
+    ``models``: the QEMU devices that checks ask about. ``guest_kernel`` returns the version of the kernel
+    that a guest would run, and ``accelerator`` the name of what would run it (``kvm`` only
+    where a guest has proved it); both raise :class:`ZonevmError` for why not.
     ``root`` is the root of its file system, ``release`` its kernel's, ``user`` the effective user's number.
     """
 
+    models: tuple[str, ...]
     guest_kernel: Callable[[], str]
     accelerator: Callable[[], str]
     qemu_name: str | None = None
@@ -76,7 +78,7 @@ class Host:
     @cached_property
     def abilities(self) -> Abilities:
         """What its QEMU can do. Raises :class:`ZonevmError` where there is none."""
-        return Abilities.of(self.qemu)
+        return Abilities.of(self.qemu, self.models)
 
 
 Check = Callable[[Host], Finding]

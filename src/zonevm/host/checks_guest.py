@@ -138,6 +138,3 @@ def dotted(version: tuple[int, int]) -> str:
 
 MACHINE: tuple[Check, ...] = (qemu, kvm, busybox, shared_root, covered_root)
 """What every guest needs beside a kernel."""
-
-GUEST: tuple[Check, ...] = (*MACHINE, kernel)
-"""What every guest needs."""

@@ -7,12 +7,13 @@ from dataclasses import asdict
 
 import click
 
+from zonevm.attach.doctor import MAIN, METHODS, Report, examine
+from zonevm.attach.methods import MODELS
 from zonevm.cli.options import json_option
 from zonevm.cli.output import print_json, printable
 from zonevm.cli.pulling import qemu_attributes
 from zonevm.guest import Guest
 from zonevm.host.checks import Finding, Host, Status
-from zonevm.host.doctor import MAIN, METHODS, Report, examine
 from zonevm.kernel.kernel import find
 
 _NAME = 28
@@ -30,7 +31,7 @@ def doctor(method: str | None, qemu: str | None, as_json: bool) -> int:
     works (vhost-user-scsi without it), else 1. Whether KVM works is tried with a real guest, once a boot of
     the host.
     """
-    host = Host(lambda: find().version, lambda: _accelerator(qemu), qemu)
+    host = Host(MODELS, lambda: find().version, lambda: _accelerator(qemu), qemu)
     reports = examine(host, [method] if method else METHODS)
     asked = next(report for report in reports if report.method == (method or MAIN))
     if as_json:

@@ -1,0 +1,75 @@
+"""What a method is and needs, in one record that all who ask read. Attaches nothing and knows no method.
+
+Each file of a method has its record; :mod:`zonevm.attach.methods` has them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from zonevm.attach.base import Attachment
+from zonevm.host.checks import Check
+from zonevm.host.devices import Device
+
+Version = tuple[int, int]
+"""Of QEMU or Linux: major, minor."""
+
+
+@dataclass(frozen=True)
+class QemuModel:
+    """A device of QEMU that a method needs: since which version it can do that, with which properties."""
+
+    name: str
+    since: Version = (0, 0)
+    properties: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class HostNode:
+    """What a method does with a device of this host. ``via`` is what a user calls the method.
+
+    ``node`` returns the node that QEMU opens, as this user; None: the host's kernel opens the device, for
+    root. ``unasked``: it is chosen for a disk whose user names none.
+    """
+
+    via: str
+    node: Callable[[Device], Path | None] | None
+    unasked: bool = True
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way for a disk to reach QEMU.
+
+    ``summary`` says, for people, what disks it is for. ``attach`` makes the attachment of ``(disks, number
+    in the guest, runtime directory)``; None: no guest has part in it. ``models`` are what it needs of QEMU.
+    ``front`` is the QEMU device that the guest has a driver for, ``drivers`` are the modules of its kernel
+    that drive it, ``min_kernel`` the first Linux in which they do. ``checks`` are what the doctor looks at
+    besides. ``host``: it is for devices of this host.
+    ``zoned``: it is for zoned disks. ``scsi``: the guest sees a SCSI disk, which one of the host has to be.
+    """
+
+    name: str
+    summary: str
+    attach: Callable[..., Attachment] | None = None
+    models: tuple[QemuModel, ...] = ()
+    front: str = ""
+    drivers: tuple[str, ...] = ()
+    min_kernel: Version | None = None
+    checks: tuple[Check, ...] = ()
+    host: HostNode | None = None
+    zoned: bool = True
+    scsi: bool = True
+    served: bool = False
+    """This process serves the disks: only these fail on purpose, are traced and explained, lose power."""
+
+    @property
+    def since(self) -> Version:
+        """The first QEMU that has all of ``models``."""
+        return max((model.since for model in self.models), default=(0, 0))
+
+    def wanted(self) -> list[tuple[str, str]]:
+        """Return the modules that the guest's kernel needs, each with what needs it."""
+        return [(driver, f"the device {self.front}") for driver in self.drivers]
