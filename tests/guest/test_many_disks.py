@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from zonevm import Guest
-from zonevm.attach import QemuDevice, groups
+from zonevm.attach import QemuDevice
+from zonevm.attach.resolve import with_methods
 from zonevm.disks import parse
 from zonevm.guest.served import served
 from zonevm.host import find_qemu
@@ -68,7 +69,7 @@ def test_qemu_takes_as_many_as_are_allowed(text: str) -> None:
     assert done.returncode == 0, done.stderr
     there = next(answer for line in done.stdout.splitlines() if (answer := json.loads(line).get("return")))
     controllers = {device_id(device) for device in ready.devices}
-    assert len(controllers) == len(groups([parse(text)] * 256))
+    assert len(controllers) == len(with_methods([parse(text)] * 256).groups)
     assert controllers <= {child["name"] for child in there}
 
 

@@ -26,7 +26,7 @@ disks
 """
 AS_NOBODY = """
 import os, sys
-from zonevm.attach import choose
+from zonevm.attach import resolve
 from zonevm.disks import parse
 from zonevm.errors import HostError
 os.environ["XDG_CACHE_HOME"] = "/tmp/nobody"
@@ -34,17 +34,17 @@ os.setgroups([]), os.setgid(65534), os.setuid(65534)
 if not os.access(sys.executable, os.X_OK):  # below a directory of root's
     sys.executable = "/usr/bin/python3"
 try:
-    (disk,) = choose([parse(sys.argv[1])])
+    (disk,) = resolve([parse(sys.argv[1])])
 except HostError as error:
     sys.exit(f"{error.message} {error.hint}")
 print(*disk.notes)
 """
 CLAIM = """
 import os, pathlib, sys
-from zonevm.attach import plan
+from zonevm.attach import resolve
 from zonevm.disks import parse
 node, flags = sys.argv[1], os.O_RDONLY | os.O_EXCL
-(attachment,) = plan([parse(f"{node},via=scsi-block")], pathlib.Path("/tmp"))
+(attachment,) = resolve([parse(f"{node},via=scsi-block")]).attachments(pathlib.Path("/tmp"))
 with attachment:
     try:
         os.open(node, flags)

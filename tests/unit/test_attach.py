@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from zonevm import images
-from zonevm.attach import QemuDevice, plan
+from zonevm.attach import Attachment, QemuDevice
+from zonevm.attach.resolve import with_methods
 from zonevm.disks import Disk, SmrDisk, ZnsDisk, parse
 from zonevm.errors import DiskError, ImageError
 
@@ -23,6 +25,11 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     runtime = tmp_path / "run"
     runtime.mkdir()
     return runtime
+
+
+def plan(disks: Iterable[Disk], runtime: Path) -> list[Attachment]:
+    """The attachments of disks whose methods were chosen."""
+    return with_methods(disks).attachments(runtime)
 
 
 def described(runtime: Path, *disks: str | Disk) -> list[QemuDevice]:

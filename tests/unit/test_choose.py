@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from tests.unit.test_devices import SATA, Tree
-from zonevm.attach import attach, choose, groups, physical, plan
+from zonevm.attach import physical, resolve
 from zonevm.attach.methods import MODELS, OF_HOST
+from zonevm.attach.resolve import with_methods
 from zonevm.disks import PhysicalDisk, SmrDisk, parse
 from zonevm.disks.physical import METHODS as VIA
 from zonevm.errors import HostError, QemuError, UsageError
-from zonevm.host import Qemu
+from zonevm.host import Qemu, devices
 from zonevm.host.abilities import Abilities
-from zonevm.host.devices import Device
+from zonevm.host.devices import Device, find_device
 
 ISCSI = "iscsi://host/iqn.2026-01.org.example:disk/1"
 
@@ -47,7 +48,9 @@ def closed(monkeypatch: pytest.MonkeyPatch, *nodes: str) -> None:
 def chosen(tree: Tree, text: str, abilities: Abilities) -> PhysicalDisk:
     disk = parse(text)
     assert isinstance(disk, PhysicalDisk)
-    return physical.choose(disk, abilities, tree.root)
+    found, device = physical.choose(disk, abilities, tree.root)
+    assert (device is None) == disk.iscsi
+    return found
 
 
 class TestTheBest:
@@ -174,23 +177,49 @@ class TestRefused:
             chosen(tree, ISCSI, qemu(7, 2))
         assert "qemu-block-extra" in caught.value.hint
 
-    def test_attaching_without_a_choice(self, tmp_path: Path) -> None:
+    def test_attaching_without_a_choice(self) -> None:
         with pytest.raises(HostError, match="no method was chosen for /dev/sdb"):
-            attach([PhysicalDisk("/dev/sdb")], tmp_path)
+            with_methods([PhysicalDisk("/dev/sdb")])
 
 
 def test_without_a_disk_of_the_host_qemu_is_not_asked() -> None:
     disks = (SmrDisk("1G"), parse("zns,size=1G"))
-    assert choose(disks, "/no/such/qemu") == disks
+    assert tuple(resolve(disks, "/no/such/qemu")) == disks
+
+
+def test_a_device_is_looked_for_once(tree: Tree, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    looks: list[Path] = []
+
+    def look(path: Path, root: Path) -> Device:
+        looks.append(path)
+        return find_device(path, tree.root)
+
+    def never(root: Path) -> list[Device]:
+        raise AssertionError("the host's devices were listed again")
+
+    monkeypatch.setattr(Abilities, "of", lambda *_: qemu(7, 2))
+    monkeypatch.setattr(physical, "find_device", look)
+    closed(monkeypatch)
+    disks = resolve([parse("/dev/sdb")], "qemu-system-x86_64")
+    monkeypatch.setattr(devices, "block_devices", never)
+    assert resolve(disks) is disks
+    disks.check()
+    (attachment,) = disks.attachments(tmp_path)
+    with attachment as device:
+        assert device == attachment.describe()
+    assert looks == [Path("/dev/sdb")]
 
 
 def test_disks_that_name_a_controller_are_one_group() -> None:
     one, two, three = SmrDisk("1G", controller="a"), parse("plain,size=1G"), SmrDisk("2G", controller="a")
-    assert groups([one, two, three]) == [[one, three], [two]]
+    groups = resolve([one, two, three], "/no/such/qemu").groups
+    assert [[member.disk for member in group] for group in groups] == [[one, three], [two]]
+    assert [[member.number for member in group] for group in groups] == [[0, 2], [1]]
 
 
 def _kinds(*texts: str) -> list[list[str]]:
-    return [[str(disk) for disk in group] for group in groups([parse(text) for text in texts])]
+    groups = with_methods([parse(text) for text in texts]).groups
+    return [[str(member.disk) for member in group] for group in groups]
 
 
 def test_few_smr_disks_have_a_controller_each() -> None:
@@ -211,7 +240,7 @@ def test_names_keep_their_order_where_many_disks_share_controllers() -> None:
     assert (plain, last) == (["plain,size=1G"], ["smr,size=3G"])
 
 
-def test_more_disks_than_a_guest_can_have(tmp_path: Path) -> None:
-    plan([parse("smr,size=1G")] * 256, tmp_path)
+def test_more_disks_than_a_guest_can_have() -> None:
+    resolve([parse("smr,size=1G")] * 256, "/no/such/qemu")
     with pytest.raises(UsageError, match="there are 257 disks, and a guest has 256 at most"):
-        plan([parse("smr,size=1G")] * 257, tmp_path)
+        resolve([parse("smr,size=1G")] * 257, "/no/such/qemu")

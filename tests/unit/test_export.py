@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from zonevm.attach import QemuDevice, libvirt, plan
+from zonevm.attach import QemuDevice, libvirt
+from zonevm.attach.resolve import with_methods
 from zonevm.cli import execute
 from zonevm.disks import parse
 from zonevm.export.libvirt import System, domain, parts
@@ -33,7 +34,9 @@ VIRTIO_BLK = QemuDevice(("-device", "virtio-blk-pci"), libvirt=(libvirt.block_di
 
 
 def described(*texts: str) -> list[QemuDevice]:
-    return [attachment.describe() for attachment in plan(map(parse, texts), Path("/run/x"))]
+    return [
+        attachment.describe() for attachment in with_methods(map(parse, texts)).attachments(Path("/run/x"))
+    ]
 
 
 def validated(text: str, tmp_path: Path) -> Xml.Element:

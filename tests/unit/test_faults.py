@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.limits import unwritable_files
 from zonevm import Fault, Faults, ImageError, SmrDisk, UsageError, ZnsDisk, images
 from zonevm._core import CoreError
-from zonevm.attach import plan
+from zonevm.attach.resolve import with_methods
 from zonevm.attach.vhost_user_scsi import VhostUserScsi
 from zonevm.cli import execute
 from zonevm.faults import KINDS, check_disks, load, parse
@@ -281,7 +281,8 @@ def test_a_zone_that_failed_and_cannot_be_made_stable_is_told(disk: Disk) -> Non
 def test_faults_find_their_disk_behind_a_controller(tmp_path: Path) -> None:
     shared = [SmrDisk("64M", controller="a"), ZnsDisk("1G"), SmrDisk("64M"), SmrDisk("64M", controller="a")]
     faults = [parse(f"busy,disk={number}") for number in (3, 0, 2)]
-    attachments = [each for each in plan(shared, tmp_path, faults) if isinstance(each, VhostUserScsi)]
+    attached = with_methods(shared).attachments(tmp_path, faults)
+    attachments = [each for each in attached if isinstance(each, VhostUserScsi)]
     assert [[fault.disk for fault in each.faults] for each in attachments] == [[1, 0], [0]]
     (by_hand, _) = attachments[1].describe().by_hand
     assert "--fault busy,disk=0" in by_hand

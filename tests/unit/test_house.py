@@ -15,6 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from zonevm.attach import Attachment
+from zonevm.disks import KINDS
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "zonevm"
 OPEN_TO_ALL = {"errors", "units", "inputs"}
@@ -69,6 +72,38 @@ def test_rooms_import_what_the_list_says() -> None:
     assert real.pop("units") <= {"errors", "inputs"}
     closed = {room: others - OPEN_TO_ALL for room, others in real.items()}
     assert listed()[0] == {room: others for room, others in closed.items() if others}
+
+
+def picks_by_class(tree: ast.AST, classes: set[str]) -> Iterator[str]:
+    """The lines that ask which of ``classes`` something is an instance of."""
+    for node in ast.walk(tree):
+        asked: ast.AST | None = None
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            if node.func.id in ("isinstance", "issubclass"):
+                asked = node.args[1]
+        elif isinstance(node, ast.MatchClass):
+            asked = node.cls
+        elif isinstance(node, ast.Compare) and "type(" in ast.unparse(node):
+            asked = node
+        if asked and classes & set(re.findall(r"\w+", ast.unparse(asked))):
+            yield ast.unparse(node)
+
+
+def subclasses(base: type) -> set[str]:
+    return {base.__name__}.union(*map(subclasses, base.__subclasses__()))
+
+
+def test_no_way_of_attaching_is_picked_by_class() -> None:
+    classes = {each.__name__ for each in KINDS.values()} | {"Disk"} | subclasses(Attachment)
+    assert {"SmrDisk", "VhostUserScsi", "IscsiLun"} <= classes
+    for example in (
+        "isinstance(a, Plain | SmrDisk)",
+        "type(a) is disks.SmrDisk",
+        "issubclass(a, (int, Disk))",
+    ):
+        assert list(picks_by_class(ast.parse(example), classes)) == [example]
+    for file in (file for room in ("attach", "guest", "cli") for file in (PACKAGE / room).rglob("*.py")):
+        assert list(picks_by_class(ast.parse(file.read_text()), classes)) == [], file
 
 
 def test_crates_depend_on_what_the_list_says() -> None:

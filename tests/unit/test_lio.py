@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from zonevm import lio
-from zonevm.attach.vhost_scsi import TcmuScsi
+from zonevm.attach.method import Member
+from zonevm.attach.vhost_scsi import TCMU, TcmuScsi
 from zonevm.cli import execute as zonevm
 from zonevm.disks import TcmuDisk, parse
 from zonevm.errors import DiskError, HostError, ImageError, UsageError
@@ -373,7 +374,7 @@ def test_a_tcmu_disk_becomes_a_vhost_scsi_device(tmp_path: Path) -> None:
     disk = TcmuDisk(
         size="20G", zone_size="256M", conventional=10, file=tmp_path / "d", wwn=0x5001405012345678
     )
-    device = TcmuScsi([disk], 3, tmp_path).describe()
+    device = TcmuScsi([Member(0, disk, TCMU)], 3, tmp_path).describe()
     assert device.args == ("-device", f"vhost-scsi-pci,id=vhost-scsi3,wwpn={WWN}")
     assert not device.shared_memory
     assert any(f"cfgstring=zsize-256/conv-10@{tmp_path}/d" in command for command in device.by_hand)
@@ -382,7 +383,8 @@ def test_a_tcmu_disk_becomes_a_vhost_scsi_device(tmp_path: Path) -> None:
 
 def test_a_tcmu_disk_has_to_agree_with_its_image(image: Path, tmp_path: Path) -> None:
     def by_hand(**options: Any) -> str:
-        return "\n".join(TcmuScsi([TcmuDisk(file=image, **options)], 0, tmp_path).describe().by_hand)
+        member = Member(0, TcmuDisk(file=image, **options), TCMU)
+        return "\n".join(TcmuScsi([member], 0, tmp_path).describe().by_hand)
 
     assert "conv" not in by_hand(conventional=2)
     with pytest.raises(ImageError, match=r"conv=3, but .* was created with conv=2"):

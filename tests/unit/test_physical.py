@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.test_attach import listed, options
+from tests.unit.test_attach import listed, options, plan
 from tests.unit.test_devices import SATA, Tree
-from zonevm.attach import QemuDevice, host_disk, plan, scsi_generic
+from zonevm.attach import Attachment, QemuDevice, scsi_generic
+from zonevm.attach.resolve import with_methods
 from zonevm.disks import PhysicalDisk, PlainDisk, parse
 from zonevm.errors import DiskError, HostError, ImageError
 from zonevm.host.devices import find_device, scsi_address
@@ -28,17 +29,23 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tree:
-    """sdb with sg1 and nullb0, which attachments find instead of this host's devices."""
+    """sdb with sg1 and nullb0, in the place of this host's devices."""
     tree = Tree(tmp_path / "root")
     tree.scsi("sdb", "8:16", SATA, "sg1")
     tree.zoned("nullb0", "250:0", "virtual")
-    monkeypatch.setattr(host_disk, "find_device", lambda path: find_device(path, tree.root))
     monkeypatch.setattr(scsi_generic, "scsi_address", lambda device: scsi_address(device, tree.root))
     return tree
 
 
-def described(runtime: Path, text: str) -> QemuDevice:
-    (attachment,) = plan([parse(text)], runtime)
+def attached(tree: Tree, runtime: Path, *texts: str) -> list[Attachment]:
+    """The attachments of disks of ``tree`` whose methods were chosen."""
+    disks = [parse(text) for text in texts]
+    devices = {number: find_device(disk.place, tree.root) for number, disk in enumerate(disks) if disk.place}
+    return with_methods(disks, devices).attachments(runtime)
+
+
+def described(tree: Tree, runtime: Path, text: str) -> QemuDevice:
+    (attachment,) = attached(tree, runtime, text)
     return attachment.describe()
 
 
@@ -86,7 +93,7 @@ class TestDescription:
 
 class TestQemu:
     def test_scsi_block(self, tree: Tree, runtime: Path) -> None:
-        device = described(runtime, "/dev/sdb,via=scsi-block")
+        device = described(tree, runtime, "/dev/sdb,via=scsi-block")
         node = options(device, "driver=host_device")
         assert (node["filename"], node["cache.direct"]) == ("/dev/sdb", "on")
         disk = options(device, "scsi-block")
@@ -95,28 +102,28 @@ class TestQemu:
         assert device.min_qemu == (4, 1)
 
     def test_scsi_generic_has_the_sg_node_of_the_disk(self, tree: Tree, runtime: Path) -> None:
-        device = described(runtime, "/dev/sdb,via=scsi-generic")
+        device = described(tree, runtime, "/dev/sdb,via=scsi-generic")
         node = options(device, "driver=host_device")
         assert node["filename"] == "/dev/sg1"
         assert "cache.direct" not in node
         assert options(device, "scsi-generic")["drive"] == node["node-name"]
 
     def test_virtio_blk(self, tree: Tree, runtime: Path) -> None:
-        device = described(runtime, "/dev/nullb0,via=virtio-blk")
+        device = described(tree, runtime, "/dev/nullb0,via=virtio-blk")
         node = options(device, "driver=host_device")
         assert (node["filename"], node["cache.direct"]) == ("/dev/nullb0", "on")
         assert options(device, "virtio-blk-pci")["drive"] == node["node-name"]
         assert (device.min_qemu, device.min_kernel) == ((8, 1), (6, 4))
 
     def test_iscsi(self, runtime: Path) -> None:
-        device = described(runtime, ISCSI)
+        (device,) = (each.describe() for each in plan([parse(ISCSI)], runtime))
         drive = options(device, "if=none")
         assert (drive["file"], drive["format"]) == (ISCSI, "raw")
         assert options(device, "scsi-generic")["drive"] == drive["id"]
 
     def test_several_disks_have_names_of_their_own(self, tree: Tree, runtime: Path) -> None:
-        disks = [parse("/dev/sdb,via=scsi-block"), parse("/dev/nullb0,via=virtio-blk"), parse(ISCSI)]
-        devices = [attachment.describe() for attachment in plan(disks, runtime)]
+        disks = ("/dev/sdb,via=scsi-block", "/dev/nullb0,via=virtio-blk", ISCSI)
+        devices = [attachment.describe() for attachment in attached(tree, runtime, *disks)]
         names = [part for each in devices for part in ",".join(each.args).split(",") if part[:3] == "id="]
         assert len(names) == len(set(names)) >= 3
 
@@ -133,8 +140,8 @@ class TestClaim:
             claims.append((path, flags & os.O_EXCL))
             return reader
 
+        (attachment,) = attached(tree, runtime, text)
         monkeypatch.setattr(os, "open", opened)
-        (attachment,) = plan([parse(text)], runtime)
         with attachment as device:
             assert device == attachment.describe()
             assert claims == [(Path(text.partition(",")[0]), os.O_EXCL)]
@@ -149,8 +156,8 @@ class TestClaim:
         def opened(path: Path, flags: int) -> int:
             raise OSError(errno.EBUSY, "busy")
 
+        (attachment,) = attached(tree, runtime, "/dev/sdb,via=scsi-block")
         monkeypatch.setattr(os, "open", opened)
-        (attachment,) = plan([parse("/dev/sdb,via=scsi-block")], runtime)
         with pytest.raises(HostError, match="/dev/sdb has just been put to another use"):
             attachment.__enter__()
 

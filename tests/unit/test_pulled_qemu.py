@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from click.shell_completion import ShellComplete
 
-from zonevm import QemuError, SmrDisk
-from zonevm.attach import settle
+from zonevm import Disk, QemuError, SmrDisk
+from zonevm.attach import resolve
 from zonevm.cli import execute
 from zonevm.cli.app import app
 from zonevm.host import find_qemu
@@ -119,17 +119,22 @@ def test_nothing_is_left_of_a_qemu_that_is_none(mirror: str, capsys: pytest.Capt
     assert "zonevm qemu pull" in caught.value.hint
 
 
+def settled(disks: list[SmrDisk], named: str | None = None) -> tuple[tuple[Disk, ...], str | None]:
+    found = resolve(disks, named)
+    return tuple(found), found.qemu
+
+
 def test_a_pulled_qemu_is_taken_where_a_disk_needs_it(mirror: str) -> None:
     needy = SmrDisk(size="1G")
-    assert settle([needy]) == ((needy,), None)  # nothing was pulled: the error comes with the guest
+    assert settled([needy]) == ((needy,), None)  # nothing was pulled: the error comes with the guest
     assert execute(["qemu", "pull", "--mirror", mirror]) == 0
-    assert settle([]) == ((), None)
-    chosen, qemu = settle([needy])
+    assert settled([]) == ((), None)
+    chosen, qemu = settled([needy])
     assert qemu == str(find_qemu("pulled").path)
     (note,) = chosen[0].notes
     assert note.startswith("the QEMU that was pulled is used, since ")
     assert note.endswith("is QEMU 7.1; a disk of this guest needs 7.2 or later")
-    assert settle([needy], "qemu-system-x86_64") == ((needy,), "qemu-system-x86_64")
+    assert settled([needy], "qemu-system-x86_64") == ((needy,), "qemu-system-x86_64")
 
 
 def test_an_old_qemu_names_the_way_to_a_newer_one(mirror: str) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from zonevm import images
 from zonevm.agent import probe
-from zonevm.attach import plan
-from zonevm.disks import Disk, PhysicalDisk, parse
+from zonevm.attach.resolve import with_methods
+from zonevm.disks import PhysicalDisk, parse
 from zonevm.errors import GuestError
 from zonevm.guest.verify import Check, compare, expected, pci_addresses, verify
 
@@ -118,8 +118,8 @@ def test_what_tcmu_is_not_told_is_not_checked() -> None:
 
 def test_every_disk_is_found_by_its_controller_and_lun(tmp_path: Path) -> None:
     texts = ("smr,size=4G,conv=3,controller=a", "plain,size=1G", "smr,size=4G,conv=4,controller=a")
-    disks: list[Disk] = [parse(text) for text in texts]
-    devices = [attachment.describe() for attachment in plan(disks, tmp_path)]
+    disks = with_methods([parse(text) for text in texts])
+    devices = [attachment.describe() for attachment in disks.attachments(tmp_path)]
     buses = [
         {"bus": 0, "devices": [{"bus": 0, "slot": 1, "function": 0, "qdev_id": ""}]},
         {"bus": 1, "devices": [{"bus": 1, "slot": 31, "function": 2, "qdev_id": "smr0"}]},
@@ -164,8 +164,8 @@ def test_the_probe_reads_sysfs(tmp_path: Path) -> None:
 )
 def test_a_guest_that_makes_up_its_answer_is_told(answer: bytes) -> None:
     place = "0000:00:05.0"
-    disks = [parse("plain,size=1G")]
-    (device,) = (attachment.describe() for attachment in plan(disks, Path("/run")))
+    disks = with_methods([parse("plain,size=1G")])
+    (device,) = (attachment.describe() for attachment in disks.attachments(Path("/run")))
     (front,) = (words for words in device.args if words.startswith("virtio-blk"))
     name = front.partition("id=")[2].partition(",")[0]
     with pytest.raises(GuestError, match="does not tell what its disks are"):

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zonevm import images
+    from zonevm._core import Trace
+    from zonevm.faults import Fault
 
 
 @dataclass(frozen=True)
@@ -31,8 +38,13 @@ class Attachment(ABC):
 
     Entering makes it real (opens images, starts serving) and yields the :class:`QemuDevice`; leaving undoes
     everything, in whatever state it is. An attachment is entered once. Names of QEMU objects
-    and files are distinct between the attachments of one plan.
+    and files are distinct between the attachments of one guest.
     """
+
+    @property
+    def served(self) -> Served | None:
+        """This attachment, if this process itself serves its disks."""
+        return None
 
     @abstractmethod
     def describe(self) -> QemuDevice:
@@ -50,3 +62,40 @@ class Attachment(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Undo what entering did. Never raises on a disk that is gone already."""
+
+
+class Served(Attachment):
+    """An attachment whose disks this process serves: they fail on purpose, are traced, lose power."""
+
+    @property
+    def served(self) -> Served:
+        """This attachment."""
+        return self
+
+    @abstractmethod
+    def fail(self, faults: Sequence[Fault]) -> None:
+        """Have those of ``faults`` that are of these disks in force from when this is entered."""
+
+    @abstractmethod
+    def trace_to(self, trace: Trace) -> None:
+        """Have the disks traced, under their numbers, from when this is entered."""
+
+    @property
+    @abstractmethod
+    def opened(self) -> Mapping[int, images.Disk]:
+        """The disks' open images, by their numbers, while entered and afterwards."""
+
+    @property
+    @abstractmethod
+    def connected(self) -> bool:
+        """Whether a QEMU uses the disks."""
+
+    @property
+    @abstractmethod
+    def clients_gone(self) -> int:
+        """How many QEMU processes have come and gone since the disks are served."""
+
+    @property
+    @abstractmethod
+    def clients_refused(self) -> int:
+        """How many processes were refused since the disks are served: a QEMU used them already."""

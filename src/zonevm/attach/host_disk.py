@@ -11,29 +11,31 @@ from pathlib import Path
 from types import TracebackType
 
 from zonevm.attach.base import Attachment, QemuDevice
+from zonevm.attach.method import Member
 from zonevm.attach.qemu_options import option_string
 from zonevm.disks import PhysicalDisk
 from zonevm.errors import HostError
-from zonevm.host.devices import Device, find_device
+from zonevm.host.devices import Device
 
 
 class HostDisk(Attachment):
     """One device of this host. Whether it may be given away was decided when its method was chosen."""
 
-    def __init__(self, disks: Sequence[PhysicalDisk], index: int, runtime_dir: Path) -> None:
-        (self._disk,) = disks
+    def __init__(self, members: Sequence[Member[PhysicalDisk]], index: int, runtime_dir: Path) -> None:
+        (member,) = members
+        assert member.device
+        self._host_device = member.device
         self._index = index
         self._name = f"disk{index}"
         self._undo = ExitStack()
 
     def describe(self) -> QemuDevice:
-        """Return the device as the host has it now."""
-        return self._device(find_device(Path(self._disk.path)))
+        """Return the device as the host had it when its method was chosen."""
+        return self._device(self._host_device)
 
     def __enter__(self) -> QemuDevice:
-        device = find_device(Path(self._disk.path))
-        _claim(device, self._undo)
-        return self._device(device)
+        _claim(self._host_device, self._undo)
+        return self._device(self._host_device)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

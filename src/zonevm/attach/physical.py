@@ -16,8 +16,12 @@ from zonevm.host.devices import Device, find_device, named_node
 from zonevm.host.usable import require_access, require_usable
 
 
-def choose(disk: PhysicalDisk, abilities: Abilities, root: Path = Path("/")) -> PhysicalDisk:
-    """Return ``disk`` with its method; one that was chosen here has a note that says which and why.
+def choose(
+    disk: PhysicalDisk, abilities: Abilities, root: Path = Path("/")
+) -> tuple[PhysicalDisk, Device | None]:
+    """Return ``disk`` with its method, and the device that it is; None for an iSCSI LUN.
+
+    One that was chosen here has a note that says which and why.
 
     Raises :class:`HostError` for a device that may not be given to a guest and one that this user may not
     open, and :class:`QemuError` for a QEMU that cannot do it.
@@ -25,16 +29,16 @@ def choose(disk: PhysicalDisk, abilities: Abilities, root: Path = Path("/")) -> 
     if disk.iscsi:
         _require_qemu("scsi-generic", abilities)
         abilities.require_driver(scsi_generic.ISCSI_DRIVER)
-        return disk if disk.via else _chosen(disk, "scsi-generic", "QEMU itself connects to it")
+        return disk if disk.via else _chosen(disk, "scsi-generic", "QEMU itself connects to it"), None
     device = find_device(Path(disk.path), root)
     require_usable(device, force=disk.force, root=root)
     if disk.via is not None:
         _require(disk.via, device, abilities, root)
-        return disk
+        return disk, device
     named = named_node(Path(disk.path), root)
     if named == device.sg_node:
         _require("scsi-generic", device, abilities, root)
-        return _chosen(disk, "scsi-generic", _why(device, named, []))
+        return _chosen(disk, "scsi-generic", _why(device, named, [])), device
     refusals: list[tuple[str, ZonevmError]] = []
     for via in _best_first(device):
         try:
@@ -42,7 +46,7 @@ def choose(disk: PhysicalDisk, abilities: Abilities, root: Path = Path("/")) -> 
         except ZonevmError as refusal:
             refusals.append((via, refusal))
         else:
-            return _chosen(disk, via, _why(device, node, refusals))
+            return _chosen(disk, via, _why(device, node, refusals)), device
     raise refusals[0][1]
 
 

@@ -21,6 +21,35 @@ from zonevm.inputs import open_regular, shown
 from zonevm.units import format_size
 
 
+def check_file(kind: str, file: Path | None, size: int | None) -> int:
+    """Return the size in bytes of a disk of ``kind``: that of the file where there is one.
+
+    Raises :class:`ImageError` for a file that is missing, not regular, or of another size than asked for.
+    """
+    try:
+        missing = file is None or not file.exists()
+    except OSError as error:
+        raise ImageError(f"{kind}: {shown(file)}: {error.strerror}", "Give another file.") from error
+    if file is None or missing:
+        if size is None:
+            raise ImageError(f"{kind}: {file} does not exist", "Give a size too, and it is created.")
+        return size
+    if not file.is_file():
+        raise ImageError(f"{kind}: {file} is not a regular file", "Give another file.")
+    if what := images.kind(file):
+        raise ImageError(
+            f"{kind}: {file} is {what}, and would be overwritten as raw data",
+            "Give another file, or the kind of disk that it is the image of.",
+        )
+    has = file.stat().st_size
+    if size not in (None, has):
+        raise ImageError(
+            f"{kind}: size={format_size(size or 0)}, but {file} has {format_size(has)}",
+            "Leave size out, or give another file.",
+        )
+    return has
+
+
 @dataclass(frozen=True)
 class RawFile:
     """The file of a disk of ``kind``; at least one of ``file`` and ``size`` is given.
@@ -34,36 +63,8 @@ class RawFile:
     link: Path
 
     def check(self) -> int:
-        """Return the size in bytes: that of the file where there is one.
-
-        Raises :class:`ImageError` for a file that is missing, not regular, or of another size than asked for.
-        """
-        try:
-            missing = self.file is None or not self.file.exists()
-        except OSError as error:
-            raise ImageError(
-                f"{self.kind}: {shown(self.file)}: {error.strerror}", "Give another file."
-            ) from error
-        if self.file is None or missing:
-            if self.size is None:
-                raise ImageError(
-                    f"{self.kind}: {self.file} does not exist", "Give a size too, and it is created."
-                )
-            return self.size
-        if not self.file.is_file():
-            raise ImageError(f"{self.kind}: {self.file} is not a regular file", "Give another file.")
-        if what := images.kind(self.file):
-            raise ImageError(
-                f"{self.kind}: {self.file} is {what}, and would be overwritten as raw data",
-                "Give another file, or the kind of disk that it is the image of.",
-            )
-        size = self.file.stat().st_size
-        if self.size not in (None, size):
-            raise ImageError(
-                f"{self.kind}: size={format_size(self.size or 0)}, but {self.file} has {format_size(size)}",
-                "Leave size out, or give another file.",
-            )
-        return size
+        """Return the size in bytes: see :func:`check_file`."""
+        return check_file(self.kind, self.file, self.size)
 
     def prepare(self, undo: ExitStack) -> None:
         """Make the file, sparse, where there is none."""

@@ -11,7 +11,7 @@ from zonevm.attach import libvirt
 from zonevm.attach.base import Attachment, QemuDevice
 from zonevm.attach.drivers import SCSI_DRIVERS
 from zonevm.attach.host_disk import HostDisk, block_node
-from zonevm.attach.method import HostNode, Method, QemuModel
+from zonevm.attach.method import HostNode, Member, Method, QemuModel
 from zonevm.attach.qemu_options import option_string
 from zonevm.disks import PhysicalDisk
 from zonevm.host import checks_disks, checks_guest, checks_kernel
@@ -36,8 +36,8 @@ class ScsiGeneric(HostDisk):
 class IscsiLun(Attachment):
     """A LUN that QEMU itself connects to: nothing of it is on this host, so nothing is prepared."""
 
-    def __init__(self, disks: Sequence[PhysicalDisk], index: int, runtime_dir: Path) -> None:
-        (self._disk,) = disks
+    def __init__(self, members: Sequence[Member[PhysicalDisk]], index: int, runtime_dir: Path) -> None:
+        self._disk = members[0].disk
         self._name = f"disk{index}"
 
     def describe(self) -> QemuDevice:
@@ -55,9 +55,9 @@ class IscsiLun(Attachment):
         pass
 
 
-def _attachment(disks: Sequence[PhysicalDisk], index: int, runtime_dir: Path) -> Attachment:
-    made = IscsiLun if disks[0].iscsi else ScsiGeneric
-    return made(disks, index, runtime_dir)
+def _attachment(members: Sequence[Member[PhysicalDisk]], index: int, runtime_dir: Path) -> Attachment:
+    made = IscsiLun if members[0].disk.iscsi else ScsiGeneric
+    return made(members, index, runtime_dir)
 
 
 def _on_controller(name: str, node: tuple[str, str]) -> QemuDevice:

@@ -18,13 +18,12 @@ from zonevm import lio
 from zonevm.attach import libvirt
 from zonevm.attach.base import Attachment, QemuDevice
 from zonevm.attach.drivers import SCSI_DRIVERS
-from zonevm.attach.method import HostNode, Method, QemuModel
+from zonevm.attach.method import HostNode, Member, Method, QemuModel
 from zonevm.attach.qemu_options import option_string
 from zonevm.attach.scratch import scratch_dir
 from zonevm.disks import PhysicalDisk, TcmuDisk
 from zonevm.errors import ImageError
 from zonevm.host import checks_disks, checks_kernel
-from zonevm.host.devices import find_device
 
 _FRONT = "vhost-scsi-pci"
 _MODELS = (QemuModel(_FRONT, since=(2, 6)),)
@@ -81,21 +80,19 @@ class VhostScsi(Attachment):
 class PscsiScsi(VhostScsi):
     """A SCSI disk of this host, by its block node where it has one."""
 
-    def __init__(self, disks: Sequence[PhysicalDisk], index: int, runtime_dir: Path) -> None:
-        (disk,) = disks
-        super().__init__(lambda: _node(disk), index)
+    def __init__(self, members: Sequence[Member[PhysicalDisk]], index: int, runtime_dir: Path) -> None:
+        (member,) = members
+        super().__init__(lambda: _node(member), index)
 
 
 class TcmuScsi(VhostScsi):
     """A disk that tcmu-runner emulates; one without a file has a temporary image."""
 
-    def __init__(self, disks: Sequence[TcmuDisk], index: int, runtime_dir: Path) -> None:
-        (self._disk,) = disks
+    def __init__(self, members: Sequence[Member[TcmuDisk]], index: int, runtime_dir: Path) -> None:
+        (self._member,) = members
+        self._disk = self._member.disk
         wwn = None if self._disk.wwn is None else f"naa.{self._disk.wwn:016x}"
-        super().__init__(self._planned, index, wwn)
-
-    def _planned(self) -> lio.Backstore:
-        return _image(self._disk, self._disk.file or scratch_dir() / "zonevm.zbc")
+        super().__init__(lambda: _planned(self._member), index, wwn)
 
     def _prepare(self, undo: ExitStack) -> QemuDevice:
         if self._disk.file is not None:
@@ -111,11 +108,15 @@ class TcmuScsi(VhostScsi):
         return self._serve(_image(self._disk, directory / "disk.zbc"), undo, directory)
 
 
-def _node(disk: PhysicalDisk) -> lio.Backstore:
-    device = find_device(Path(disk.path))
-    node = device.node or device.sg_node
+def _node(member: Member[PhysicalDisk]) -> lio.Backstore:
+    assert member.device
+    node = member.device.node or member.device.sg_node
     assert node is not None
     return lio.Pscsi.plan(node)
+
+
+def _planned(member: Member[TcmuDisk]) -> lio.Backstore:
+    return _image(member.disk, member.disk.file or scratch_dir() / "zonevm.zbc")
 
 
 def _image(disk: TcmuDisk, file: Path) -> lio.UserZbc:
@@ -145,6 +146,7 @@ PSCSI = Method(
     front=_FRONT,
     drivers=SCSI_DRIVERS,
     checks=(*_CHECKS, *checks_kernel.PSCSI, checks_disks.scsi_generic),
+    check=_node,
     host=HostNode("vhost-scsi", None, unasked=False),
 )
 TCMU = Method(
@@ -155,4 +157,5 @@ TCMU = Method(
     front=_FRONT,
     drivers=SCSI_DRIVERS,
     checks=(*_CHECKS, *checks_kernel.TCMU),
+    check=_planned,
 )

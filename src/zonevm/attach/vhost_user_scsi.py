@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from zonevm import images
-from zonevm.attach.base import Attachment, QemuDevice
+from zonevm.attach.base import QemuDevice, Served
 from zonevm.attach.drivers import SCSI_DRIVERS
-from zonevm.attach.method import Method, QemuModel
+from zonevm.attach.method import Member, Method, QemuModel
 from zonevm.attach.qemu_options import option_string
 from zonevm.attach.scratch import scratch_dir
 from zonevm.disks import SmrDisk, SmrShape
@@ -26,44 +26,46 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class VhostUserScsi(Attachment):
+class VhostUserScsi(Served):
     """One SCSI controller; the n-th disk is LUN n of its target 0.
 
     ``socket``: where it is served; its name in ``runtime_dir`` by default. ``faults``, of the disks by their
-    places among ``disks``, are in force from when it is entered.
+    LUNs, are in force from when it is entered.
     """
 
     def __init__(
-        self, disks: Sequence[SmrDisk], index: int, runtime_dir: Path, socket: Path | None = None
+        self,
+        members: Sequence[Member[SmrDisk]],
+        index: int,
+        runtime_dir: Path,
+        socket: Path | None = None,
     ) -> None:
-        self.disks = disks
+        self._members = members
         self.faults: Sequence[Fault] = ()
         self._name = f"smr{index}"
         self._socket = socket or runtime_dir / f"{self._name}.sock"
-        self._queues = max(disk.queues for disk in disks)
+        self._queues = max(member.disk.queues for member in members)
         self._server: images.Server | None = None
         self._opened: list[images.Disk] = []
-        self._trace: tuple[Trace, Sequence[int]] | None = None
+        self._trace: Trace | None = None
         self._undo = ExitStack()
 
     def describe(self) -> QemuDevice:
         """Return the controller and the socket that it is served on."""
-        for disk in self.disks:
-            if disk.file is not None and _exists(disk, disk.file):
-                _agree(disk, disk.file, images.info(disk.file))
+        for member in self._members:
+            _check(member)
         return self._device()
 
     def __enter__(self) -> QemuDevice:
         with ExitStack() as undo:
             served = []
-            for disk in self.disks:
-                image = _open(disk)
+            for member in self._members:
+                image = _open(member.disk)
                 undo.callback(image.close)
                 served.append(image)
             if self._trace is not None:
-                trace, numbers = self._trace
-                for image, number in zip(served, numbers, strict=True):
-                    image.trace_to(trace, number)
+                for member, image in zip(self._members, served, strict=True):
+                    image.trace_to(self._trace, member.number)
             live = Faults(dict(enumerate(served)))
             for fault in self.faults:
                 live.inject(fault)
@@ -78,28 +80,27 @@ class VhostUserScsi(Attachment):
     ) -> None:
         self._undo.close()
 
-    def trace_to(self, trace: Trace, numbers: Sequence[int]) -> None:
-        """Have the disks traced, under these numbers, from when this is entered."""
-        self._trace = trace, numbers
+    def fail(self, faults: Sequence[Fault]) -> None:
+        luns = {member.number: lun for lun, member in enumerate(self._members)}
+        self.faults = [fault.on_disk(luns[fault.disk]) for fault in faults if fault.disk in luns]
+
+    def trace_to(self, trace: Trace) -> None:
+        self._trace = trace
 
     @property
-    def opened(self) -> Sequence[images.Disk]:
-        """The disks' open images, in order, while entered and afterwards."""
-        return tuple(self._opened)
+    def opened(self) -> dict[int, images.Disk]:
+        return {member.number: image for member, image in zip(self._members, self._opened, strict=False)}
 
     @property
     def clients_gone(self) -> int:
-        """How many QEMU processes have come and gone since the socket is served."""
         return self._server.clients_gone if self._server else 0
 
     @property
     def clients_refused(self) -> int:
-        """How many processes were refused since the socket is served: a QEMU used the disks already."""
         return self._server.clients_refused if self._server else 0
 
     @property
     def connected(self) -> bool:
-        """Whether a QEMU uses the disks."""
         return self._server is not None and self._server.connected
 
     def _device(self) -> QemuDevice:
@@ -116,7 +117,7 @@ class VhostUserScsi(Attachment):
         )
 
     def _by_hand(self) -> tuple[str, ...]:
-        words = [word for disk in self.disks for word in ("--disk", str(disk))]
+        words = [word for member in self._members for word in ("--disk", str(member.disk))]
         words += [word for fault in self.faults for word in ("--fault", str(fault))]
         serve = shlex.join(["zonevm", "serve", "--once", "--socket", str(self._socket), *words])
         socket = shlex.quote(str(self._socket))
@@ -125,13 +126,19 @@ class VhostUserScsi(Attachment):
     def _report(self, server: images.Server) -> None:
         if server.last_error is not None:
             _log.warning("the connection between QEMU and %s broke: %s", self._name, server.last_error)
-        for disk, image in zip(self.disks, self._opened, strict=True):
+        for member, image in zip(self._members, self._opened, strict=True):
             if image.lost:
                 _log.warning(
                     "the image %s was cut short while in use, and the disk failed from then on; "
                     "see `zonevm disk check`",
-                    disk.file or "of a temporary disk",
+                    member.disk.file or "of a temporary disk",
                 )
+
+
+def _check(member: Member[SmrDisk]) -> None:
+    disk = member.disk
+    if disk.file is not None and _exists(disk, disk.file):
+        _agree(disk, disk.file, images.info(disk.file))
 
 
 def _open(disk: SmrDisk) -> images.Disk:
@@ -177,5 +184,7 @@ METHOD = Method(
     models=(QemuModel("vhost-user-scsi-pci", since=(7, 2)),),
     front="vhost-user-scsi-pci",
     drivers=SCSI_DRIVERS,
+    check=_check,
+    crowd=16,
     served=True,
 )

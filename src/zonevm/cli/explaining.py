@@ -8,8 +8,8 @@ from itertools import groupby, islice
 
 import click
 
+from zonevm.attach import DiskSet
 from zonevm.cli.output import say
-from zonevm.disks import Disk, SmrDisk
 from zonevm.explain import KERNEL_REFUSES, Failure, write_pointers
 from zonevm.guest import Guest
 
@@ -25,7 +25,7 @@ _MOST_LINES = 64
 class Explanation:
     """Why a run's commands failed: what its disks remember, and how their zones were."""
 
-    def __init__(self, wanted: bool, disks: Sequence[Disk], failures: Callable[[], Failures]) -> None:
+    def __init__(self, wanted: bool, disks: DiskSet, failures: Callable[[], Failures]) -> None:
         self._wanted = wanted
         self._disks = disks
         self._failures = failures
@@ -55,7 +55,7 @@ class Explanation:
         if found and nothing:
             say("the emulated disks failed no command, routine questions at boot aside")
             self._print_zones()
-        elif not any(isinstance(disk, SmrDisk) for disk in self._disks):
+        elif not self._disks.served:
             say("no disk is emulated by zonevm, and it sees no commands of others")
 
     def _print_zones(self) -> None:
@@ -75,7 +75,7 @@ class Explanation:
 
 
 @contextmanager
-def explained(wanted: bool, disks: Sequence[Disk], failures: Callable[[], Failures]) -> Iterator[Explanation]:
+def explained(wanted: bool, disks: DiskSet, failures: Callable[[], Failures]) -> Iterator[Explanation]:
     """Print the explanation when the body ends, however it does, if that is ``wanted``."""
     explanation = Explanation(wanted, disks, failures)
     try:

@@ -35,6 +35,11 @@ class Disk(Described):
         file = getattr(self, "file", None)
         return file if isinstance(file, Path) else None
 
+    @property
+    def volatile(self) -> bool:
+        """Whether a power cut takes what was not flushed, or was said to be."""
+        return False
+
     def note(self, *notes: str) -> None:
         """Add sentences that the user should see; for ``__post_init__``."""
         self.__dict__["notes"] = self.notes + notes

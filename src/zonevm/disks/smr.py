@@ -46,6 +46,11 @@ class SmrDisk(SmrShape, Disk):
         """The name of the controller that this disk shares with others."""
         return self.controller
 
+    @property
+    def volatile(self) -> bool:
+        """Whether a power cut takes what was not flushed, or was said to be."""
+        return self.cache != "host"
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.size is None and self.file is None:

@@ -25,7 +25,7 @@ from zonevm.agent.completed import Completed
 from zonevm.agent.environment import guest_environment
 from zonevm.agent.protocol import STDERR, STDOUT
 from zonevm.agent.streams import BoundedFile, Captured, Sink, Source, Written
-from zonevm.attach import QemuDevice
+from zonevm.attach import DiskSet, QemuDevice
 from zonevm.disks import Disk, parse
 from zonevm.errors import GuestError, GuestTimeoutError, ImageError, UsageError
 from zonevm.explain import Failure
@@ -62,7 +62,7 @@ Progress = Callable[[str], None]
 class Guest:
     """A guest with disks in it; a context manager that boots it and, at the end, undoes everything.
 
-    ``disks``: :class:`Disk` objects or texts of the ``--disk`` grammar.
+    ``disks``: :class:`Disk` objects or texts of the ``--disk`` grammar; or a set that was resolved.
     ``faults``: :class:`Fault` objects or texts of the ``--fault`` grammar, in force from the start.
     ``kernel``: a bzImage, a build tree or a version; None: the host's own or the newest one pulled.
     ``memory``: a size.
@@ -104,7 +104,7 @@ class Guest:
         progress: Progress | None = None,
     ) -> None:
         self._settings = Settings(
-            disks=tuple(parse(disk) if isinstance(disk, str) else disk for disk in disks),
+            disks=disks if isinstance(disks, DiskSet) else tuple(map(_disk, disks)),
             kernel=kernel,
             memory=parse_size(memory),
             cpus=cpus,
@@ -127,7 +127,7 @@ class Guest:
         self._client: Client | None = None
         self._log_dir: Path | None = None
         self._command: list[str] = []
-        self._disks: Sequence[Disk] = ()
+        self._disks = DiskSet(())
         self._devices: Sequence[QemuDevice] = ()
         self._observed = Observed(None if trace is None else Path(trace))
         self._last_words: Sequence[str] = ()
@@ -153,17 +153,17 @@ class Guest:
             raise UsageError("the guest was started already")
         with ExitStack() as undo:
             plan = Plan.make(self._settings, self._progress)
-            runtime = undo.enter_context(RuntimeDir(len(plan.settings.disks)))
+            runtime = undo.enter_context(RuntimeDir(len(plan.disks)))
             self._log_dir = make_log_dir()
             undo.enter_context(capped(self._log_dir))
             files = plan.files(runtime.path, self._log_dir)
             undo.enter_context(hotplug.claimed(plan.settings.qmp))
-            disks, attachments = plan.settings.disks, plan.attachments(runtime.path)
-            devices = undo.enter_context(self._observed.entered(disks, attachments))
+            attachments = plan.disks.attachments(runtime.path, self._settings.faults)
+            devices = undo.enter_context(self._observed.entered(plan.disks, attachments))
             tree = undo.enter_context(plan.tree(self._progress))
             if files.root is not None:
                 undo.enter_context(plan.serve_root(tree, files.root, runtime, self._log_dir))
-            self._disks, self._devices = disks, devices
+            self._disks, self._devices = plan.disks, devices
             self._command = plan.machine(files, devices, tree).argv()
             self._progress(f"booting Linux {plan.kernel.version} ({plan.accel.name})")
             argv = [*plan.guard, *self._command]
@@ -356,7 +356,8 @@ class Guest:
     def _described(self) -> tuple[list[str], list[str]]:
         base = runtime_base()
         plan = Plan.make(self._settings, self._progress)
-        devices = [attachment.describe() for attachment in plan.attachments(base)]
+        attachments = plan.disks.attachments(base, self._settings.faults)
+        devices = [attachment.describe() for attachment in attachments]
         argv = plan.machine(plan.files(base, base), devices, plan.uncovered_tree()).argv()
         return argv, [command for device in devices for command in device.by_hand]
 
@@ -414,6 +415,10 @@ class Guest:
             command.abandon()
             raise GuestTimeoutError(f"{' '.join(words)} did not end within {timeout:g} s in the guest")
         return 128 - code if code < 0 else code
+
+
+def _disk(given: Disk | str) -> Disk:
+    return parse(given) if isinstance(given, str) else given
 
 
 def _sink(target: Output) -> Captured | Written:

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from zonevm import images
 from zonevm.agent import terminal
-from zonevm.attach import QemuDevice
-from zonevm.attach import plan as plan_attachments
+from zonevm.attach import DiskSet, QemuDevice, resolve
 from zonevm.attach.pci import placed
 from zonevm.attach.qemu_options import option_string
 from zonevm.disks import Disk
@@ -53,7 +52,8 @@ class _Files:
 class ImageGuest:
     """A machine that boots from ``image``, with disks; :meth:`run` does it all.
 
-    ``disks``: their methods were chosen. ``faults``: of emulated SMR disks, in force from the start.
+    ``disks``: as they are, or a set that was resolved.
+    ``faults``: of emulated SMR disks, in force from the start.
     ``write``: what the guest writes to the image stays there; otherwise it is gone at the end.
     ``firmware``: ``bios`` or ``uefi``, whose variables are never kept.
     ``ssh_port``: a port of this host, on its loopback address, that leads to the guest's port 22.
@@ -91,7 +91,7 @@ class ImageGuest:
         self._uefi = find_uefi() if firmware == "uefi" else None
         self._net = net == "user" or ssh_port is not None
         self._settings = Settings(
-            disks=tuple(disks),
+            disks=disks,
             kernel=None,
             memory=parse_size(memory),
             cpus=cpus,
@@ -119,14 +119,13 @@ class ImageGuest:
         a disk raises.
         """
         with ExitStack() as undo:
-            qemu, how = self._chosen()
-            disks = self._settings.disks
+            disks, qemu, how = self._chosen()
             runtime = undo.enter_context(RuntimeDir(len(disks)))
             self.log_dir = make_log_dir()
             undo.enter_context(capped(self.log_dir))
             files = _files(runtime.path, self.log_dir)
-            planned = plan_attachments(disks, runtime.path, self._settings.faults)
-            devices = undo.enter_context(self._observed.entered(disks, planned))
+            attachments = disks.attachments(runtime.path, self._settings.faults)
+            devices = undo.enter_context(self._observed.entered(disks, attachments))
             self.qemu_command = self._argv(qemu, how, files, devices)
             listener = undo.enter_context(_listening(files.console))
             self._progress(f"booting {self.image} ({how.name})")
@@ -148,9 +147,9 @@ class ImageGuest:
 
     def script(self) -> list[str]:
         """Return the shell commands that do a run by hand: what prepares the disks, then QEMU."""
-        qemu, how = self._chosen()
-        planned = plan_attachments(self._settings.disks, runtime_base(), self._settings.faults)
-        devices = [attachment.describe() for attachment in planned]
+        disks, qemu, how = self._chosen()
+        attachments = disks.attachments(runtime_base(), self._settings.faults)
+        devices = [attachment.describe() for attachment in attachments]
         by_hand = [command for device in devices for command in device.by_hand]
         argv = self._argv(qemu, how, None, devices)
         return [*by_hand, shlex.join(argv)]
@@ -176,9 +175,10 @@ class ImageGuest:
         command = shlex.join(["run", "--image", str(self.image)])
         return {"describe": lambda: self._observed.describe(command), "power-cut": power_cut}
 
-    def _chosen(self) -> tuple[Qemu, Accel]:
-        qemu = find_qemu(self._settings.qemu)
-        return qemu, choose_accel(self._settings, qemu)
+    def _chosen(self) -> tuple[DiskSet, Qemu, Accel]:
+        disks = resolve(self._settings.disks, self._settings.qemu)
+        qemu = find_qemu(disks.qemu)
+        return disks, qemu, choose_accel(self._settings, qemu)
 
     def _argv(self, qemu: Qemu, how: Accel, files: _Files | None, devices: Sequence[QemuDevice]) -> list[str]:
         """Return the command line; without ``files`` the console is the terminal that QEMU is started on."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zonevm import images, outputs
-from zonevm.attach import Attachment, QemuDevice, live_disks, trace_disks
-from zonevm.disks import Disk, SmrDisk
+from zonevm.attach import Attachment, QemuDevice
+from zonevm.disks import Disk
 from zonevm.errors import UsageError
 from zonevm.explain import Failure, failures
 from zonevm.outputs import Named
@@ -35,17 +35,21 @@ class Observed:
         Raises :class:`UsageError` for a trace where there is no emulated SMR disk, or in the place of a disk,
         what :func:`recording` raises, and what attaching a disk raises.
         """
+        served = [each.served for each in attachments if each.served]
         with ExitStack() as stack:
             if self._trace is not None:
-                if not any(isinstance(disk, SmrDisk) for disk in disks):
+                if not served:
                     raise UsageError(
                         "there is no disk to trace: only those emulated by zonevm are",
                         "Add one, --disk smr,size=20G, or leave the trace out.",
                     )
                 outputs.check(trace_outputs(self._trace), disk_places(disks))
-                trace_disks(disks, attachments, stack.enter_context(recording(self._trace)))
+                trace = stack.enter_context(recording(self._trace))
+                for each in served:
+                    each.trace_to(trace)
             devices = [stack.enter_context(attachment) for attachment in attachments]
-            self._disks, self.live = disks, live_disks(disks, attachments)
+            self._disks = disks
+            self.live = {number: image for each in served for number, image in each.opened.items()}
             yield devices
 
     def disk(self, number: int) -> images.Disk:
@@ -67,7 +71,7 @@ class Observed:
         :meth:`Guest.power_cut`. Raises :class:`UsageError` if there is no such disk.
         """
         wanted = images.loss(loss)
-        volatile = {number: image for number, image in self.live.items() if self._is_volatile(number)}
+        volatile = {number: image for number, image in self.live.items() if self._disks[number].volatile}
         if not volatile:
             raise UsageError(
                 "none of the disks has a cache that a power cut could take",
@@ -83,10 +87,6 @@ class Observed:
     def failures(self) -> dict[int, list[Failure]]:
         """Return the last failed commands of each emulated disk, by its number."""
         return {number: failures(disk) for number, disk in self.live.items()}
-
-    def _is_volatile(self, number: int) -> bool:
-        disk = self._disks[number]
-        return isinstance(disk, SmrDisk) and disk.cache != "host"
 
 
 def disk_places(disks: Iterable[Disk]) -> list[Named]:

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from zonevm import agent
-from zonevm.attach import Attachment, QemuDevice, settle
-from zonevm.attach import plan as plan_attachments
+from zonevm.attach import DiskSet, QemuDevice, resolve
 from zonevm.attach.methods import driver_modules
 from zonevm.disks import Disk
 from zonevm.errors import HostError, UsageError
@@ -56,7 +55,7 @@ _ROOT = {"9p": ("9pnet_virtio", "9p"), "virtiofs": ("virtiofs",)}
 class Settings:
     """What a user asked for; see :class:`Guest`."""
 
-    disks: tuple[Disk, ...]
+    disks: Sequence[Disk]
     kernel: str | Path | None
     memory: int
     cpus: int | None
@@ -98,6 +97,7 @@ class Plan:
     """A guest worked out: all that can be known without starting it."""
 
     settings: Settings
+    disks: DiskSet
     qemu: Qemu
     kernel: kernel.Kernel
     image: Path
@@ -112,8 +112,8 @@ class Plan:
     def make(cls, settings: Settings, progress: Callable[[str], None]) -> Plan:
         """Find everything and build the initramfs. Raises what :meth:`Guest.start` does."""
         settings.check()
-        disks, named = settle(settings.disks, settings.qemu)
-        settings, qemu = replace(settings, disks=disks), find_qemu(named)
+        disks = resolve(settings.disks, settings.qemu)
+        qemu = find_qemu(disks.qemu)
         chosen = kernel.find(settings.kernel)
         virtiofsd = find_virtiofsd()
         rwdirs = dict.fromkeys(path.resolve() for path in settings.rwdirs)
@@ -122,14 +122,11 @@ class Plan:
         progress("preparing the kernel and the initramfs")
         image = unpacked(chosen.image, cache_dir() / "unpacked")
         root = "virtiofs" if virtiofsd else "9p"
-        contents = _contents(settings, chosen, image, shares, root, fresh_run=not shown)
+        disks.check()
+        contents = _contents(settings, disks, chosen, image, shares=shares, root=root, fresh_run=not shown)
         archive = initramfs.build(contents, cache_dir() / "initramfs")
         how = accel.choose(settings.accel, qemu, image, archive, cache_dir() / "kvm")
-        return cls(settings, qemu, chosen, image, archive, how, virtiofsd, shares, shown)
-
-    def attachments(self, runtime: Path) -> list[Attachment]:
-        """Return the attachments of the disks, not yet entered."""
-        return plan_attachments(self.settings.disks, runtime, self.settings.faults)
+        return cls(settings, disks, qemu, chosen, image, archive, how, virtiofsd, shares, shown)
 
     def files(self, runtime: Path, log_dir: Path) -> Files:
         """Return the files of a run with these directories."""
@@ -218,11 +215,12 @@ def _needed_of_run(settings: Settings, chosen: kernel.Kernel) -> tuple[Path, ...
 
 def _contents(
     settings: Settings,
+    disks: DiskSet,
     chosen: kernel.Kernel,
     image: Path,
+    *,
     shares: tuple[Share, ...],
     root: str,
-    *,
     fresh_run: bool,
 ) -> Contents:
     wanted = [*_ALWAYS, *((name, "the guest's root") for name in _ROOT[root])]
@@ -230,10 +228,7 @@ def _contents(
         wanted += [(name, "--rwdir") for name in _ROOT["9p"]]
     if settings.net:
         wanted.append(("virtio_net", f"--net {settings.net}"))
-    devices = [
-        device for item in plan_attachments(settings.disks, Path("/")) for device in item.describe().args
-    ]
-    wanted += driver_modules(devices)
+    wanted += disks.drivers()
     if settings.qmp:
         wanted += hotplug.METHOD.wanted()
     wanted += driver_modules(settings.qemu_args)

@@ -8,12 +8,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from zonevm.attach import Attachment, QemuDevice
-from zonevm.attach import plan as plan_attachments
-from zonevm.attach.choose import check_number
+from zonevm.attach import Attachment, DiskSet, QemuDevice, resolve
+from zonevm.attach.base import Served as Serving
 from zonevm.attach.pci import placed
 from zonevm.attach.vhost_user_scsi import VhostUserScsi
-from zonevm.disks import Disk, SmrDisk
+from zonevm.disks import Disk
 from zonevm.errors import UsageError
 from zonevm.faults import Fault, check_disks
 from zonevm.guest.observed import Observed
@@ -32,7 +31,7 @@ class Served:
     """Disks that a QEMU can have now."""
 
     devices: tuple[QemuDevice, ...]
-    servers: tuple[VhostUserScsi, ...]
+    servers: tuple[Serving, ...]
     observed: Observed
 
     def qemu_arguments(self, memory: int) -> list[str]:
@@ -83,34 +82,35 @@ def served(
     faults: Sequence[Fault] = (),
     trace: Path | None = None,
 ) -> Iterator[Served]:
-    """Serve the disks while entered; nothing is left afterwards. The methods of physical ones were chosen.
+    """Serve the disks while entered; nothing is left afterwards.
 
     ``socket``: all are LUNs of one controller, served there; they have to be emulated SMR disks. Raises
     :class:`UsageError` for others, and what attaching a disk raises. ``faults`` are in force all the while.
     ``trace``: as for :class:`Guest`.
     """
-    check_number(disks)
+    disks = resolve(disks, pulled=False)
     with RuntimeDir(len(disks)) as runtime, ExitStack() as stack:
         attachments: list[Attachment]
         if socket is None:
-            attachments = plan_attachments(disks, runtime.path, faults)
+            attachments = disks.attachments(runtime.path, faults)
         else:
-            controller = VhostUserScsi(_emulated(disks), 0, runtime.path, socket.absolute())
+            _check_emulated(disks)
             check_disks(faults, disks)
-            controller.faults = faults
+            controller = VhostUserScsi(disks.members, 0, runtime.path, socket.absolute())
+            controller.fail(faults)
             attachments = [controller]
         observed = Observed(trace)
         devices = tuple(stack.enter_context(observed.entered(disks, attachments)))
-        servers = tuple(each for each in attachments if isinstance(each, VhostUserScsi))
+        servers = tuple(each.served for each in attachments if each.served)
         ready = Served(devices, servers, observed)
         stack.enter_context(control.listening(runtime.path, ready.handlers()))
         yield ready
 
 
-def _emulated(disks: Sequence[Disk]) -> list[SmrDisk]:
-    for disk in disks:
-        if not isinstance(disk, SmrDisk):
+def _check_emulated(disks: DiskSet) -> None:
+    for member in disks.members:
+        if not member.method.served:
             raise UsageError(
-                f"a {disk.kind} disk is not served on a socket", "Leave the socket out, or serve it apart."
+                f"a {member.disk.kind} disk is not served on a socket",
+                "Leave the socket out, or serve it apart.",
             )
-    return [disk for disk in disks if isinstance(disk, SmrDisk)]

@@ -12,11 +12,11 @@ from typing import Any
 from zonevm import images, lio
 from zonevm.agent import probe
 from zonevm.agent.probe import Fact
-from zonevm.attach import QemuDevice, groups
+from zonevm.attach import DiskSet, QemuDevice
 from zonevm.disks import Disk, PhysicalDisk, PlainDisk, SmrDisk, TcmuDisk, ZnsDisk
 from zonevm.disks.smr_shape import PHYSICAL_BLOCK
 from zonevm.errors import GuestError
-from zonevm.host.devices import find_device
+from zonevm.host.devices import Device
 from zonevm.units import format_size
 
 PROBE = Path(probe.__file__)
@@ -48,7 +48,7 @@ class Check:
 
 
 def verify(
-    disks: Sequence[Disk],
+    disks: DiskSet,
     devices: Sequence[QemuDevice],
     addresses: Mapping[str, str],
     ask: Callable[[Sequence[str]], bytes],
@@ -59,14 +59,14 @@ def verify(
     :data:`PROBE` in the guest with arguments and returns what it prints. Raises :class:`GuestError` for an
     answer that is none.
     """
-    grouped = groups(disks)
     places = [_address(device, addresses) for device in devices]
-    told = _told(ask([f"{place}={len(group)}" for place, group in zip(places, grouped, strict=True)]), places)
+    asked = [f"{place}={len(group)}" for place, group in zip(places, disks.groups, strict=True)]
+    told = _told(ask(asked), places)
     return [
         check
-        for place, group in zip(places, grouped, strict=True)
-        for lun, disk in enumerate(group)
-        for check in compare(disk, told[place][lun] if lun < len(told[place]) else {})
+        for place, group in zip(places, disks.groups, strict=True)
+        for lun, member in enumerate(group)
+        for check in compare(member.disk, told[place][lun] if lun < len(told[place]) else {}, member.device)
     ]
 
 
@@ -83,13 +83,16 @@ def _told(answer: bytes, places: Sequence[str]) -> dict[str, list[Facts]]:
     return told
 
 
-def compare(disk: Disk, seen: Facts) -> list[Check]:
-    """Return the checks of one disk, of which the guest tells ``seen``: nothing where it is not there."""
+def compare(disk: Disk, seen: Facts, device: Device | None = None) -> list[Check]:
+    """Return the checks of one disk, of which the guest tells ``seen``: nothing where it is not there.
+
+    ``device`` is the host's that it is, if any.
+    """
     node = str(seen.get("node", ""))
     there = Check(disk, node, "disk", str(disk), str(disk) if seen else None, bool(seen))
     if not seen:
         return [there]
-    wanted = expected(disk)
+    wanted = expected(disk, device)
     if wanted.get("zoned model") == "host-aware" and seen.get("zoned model") == "none":
         # Since 6.8 Linux takes a host-aware disk for an ordinary one (sd_read_block_characteristics).
         wanted = {fact: value for fact, value in wanted.items() if "zone" not in fact} | {
@@ -120,13 +123,16 @@ def _addresses(buses: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
 
 
 @singledispatch
-def expected(disk: Disk) -> Facts:
-    """Return the facts that a guest has to show of ``disk``; what nobody asked for is left out."""
+def expected(disk: Disk, device: Device | None = None) -> Facts:
+    """Return the facts that a guest has to show of ``disk``; what nobody asked for is left out.
+
+    ``device`` is the host's that it is, if any.
+    """
     raise NotImplementedError(disk.kind)
 
 
 @expected.register
-def _(disk: SmrDisk) -> Facts:
+def _(disk: SmrDisk, device: Device | None = None) -> Facts:
     shape = vars(disk) if disk.file is None else images.info(disk.file)
     serial = {} if shape["serial"] is None else {"serial": shape["serial"]}
     has_gaps = shape["zone_capacity"] not in (None, shape["zone_size"])
@@ -145,7 +151,7 @@ def _(disk: SmrDisk) -> Facts:
 
 
 @expected.register
-def _(disk: ZnsDisk) -> Facts:
+def _(disk: ZnsDisk, device: Device | None = None) -> Facts:
     serial = {} if disk.serial is None else {"serial": disk.serial}
     return {
         **_zoned({**vars(disk), "size": disk.size or _length(disk.file)}),
@@ -158,7 +164,7 @@ def _(disk: ZnsDisk) -> Facts:
 
 
 @expected.register
-def _(disk: TcmuDisk) -> Facts:
+def _(disk: TcmuDisk, device: Device | None = None) -> Facts:
     if disk.file is not None:
         image = lio.inspect(disk.file)
         limits = {"conventional zones": image.conventional, "max open zones": image.max_open}
@@ -176,16 +182,15 @@ def _(disk: TcmuDisk) -> Facts:
 
 
 @expected.register
-def _(disk: PlainDisk) -> Facts:
+def _(disk: PlainDisk, device: Device | None = None) -> Facts:
     serial = {} if disk.serial is None else {"serial": disk.serial}
     return {"zoned model": "none", "capacity": disk.size or _length(disk.file), **serial}
 
 
 @expected.register
-def _(disk: PhysicalDisk) -> Facts:
-    if disk.iscsi:
+def _(disk: PhysicalDisk, device: Device | None = None) -> Facts:
+    if device is None:
         return {}
-    device = find_device(Path(disk.path))
     if device.node is None:
         return {"zoned model": device.zoned}
     facts = probe.facts(Path("/sys/block", device.name), device.node)

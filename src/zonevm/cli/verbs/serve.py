@@ -9,14 +9,14 @@ from pathlib import Path
 
 import click
 
-from zonevm.attach import choose
+from zonevm.attach import resolve
 from zonevm.cli.explaining import explained
 from zonevm.cli.observation import Observation
 from zonevm.cli.options import PATH, takes
 from zonevm.cli.output import say
 from zonevm.cli.overwriting import refuse_overwriting
 from zonevm.cli.stopping import Terminated
-from zonevm.disks import SmrDisk, parse
+from zonevm.disks import parse
 from zonevm.errors import UsageError
 from zonevm.export import libvirt
 from zonevm.guest.served import served
@@ -57,11 +57,11 @@ def serve(
     \b
     zonevm serve --disk smr,file=disk.img
     """
-    described = choose([parse(text) for text in disks])
+    described = resolve([parse(text) for text in disks], pulled=False)
     size = parse_size(memory)
     if size == 0 or size % 2**20:
         raise UsageError(f"--memory {memory} is not whole MiB", "Write --memory 4G, for example.")
-    if once and not any(isinstance(disk, SmrDisk) for disk in described):
+    if once and not described.served:
         raise UsageError("--once needs an smr disk: only there a QEMU is seen", "Leave --once out.")
     for note in (note for disk in described for note in disk.notes):
         say(note)

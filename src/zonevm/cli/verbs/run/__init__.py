@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import click
 
-from zonevm.attach import settle
+from zonevm.attach import DiskSet, resolve
 from zonevm.cli.explaining import Explanation, explained
 from zonevm.cli.observation import Observation
 from zonevm.cli.options import Sectioned, takes
@@ -27,7 +27,7 @@ from zonevm.cli.verbs.run.options import (
     refuse_misplaced,
 )
 from zonevm.cli.verbs.run.outcome import Outcome
-from zonevm.disks import Disk, parse
+from zonevm.disks import parse
 from zonevm.errors import GuestError, UsageError
 from zonevm.guest import Guest
 from zonevm.guest.image_guest import ImageGuest
@@ -72,8 +72,8 @@ def run(
     refuse_misplaced(context)
     if execution.timeout is not None and not command:
         raise UsageError("--timeout is for a command, and there is none", "Add it: -- COMMAND.")
-    disks, qemu = settle([parse(text) for text in chosen.disks], hardware.qemu)
-    hardware = replace(hardware, qemu=qemu)
+    disks = resolve([parse(text) for text in chosen.disks], hardware.qemu)
+    hardware = replace(hardware, qemu=disks.qemu)
     for disk in disks:
         for note in disk.notes:
             say(note)
@@ -105,7 +105,7 @@ def run(
 
 
 def _guest(
-    disks: Sequence[Disk],
+    disks: DiskSet,
     *,
     observation: Observation,
     hardware: Hardware,
