@@ -27,7 +27,7 @@ MSIZE = 128 * 1024
 
 _HERE = Path(__file__).parent
 _AGENT = Path(agent.__file__).parent
-_PROGRAM = ("agent", "protocol")
+_PROGRAM = ("agent", "command", "protocol")
 """What the agent is made of."""
 _KEPT = 12
 
