@@ -19,8 +19,9 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from zonevm.agent import protocol
-from zonevm.agent.client import Client, ConnectionLostError, NotStartedError, RemoteCommand
+from zonevm.agent.client import Client
 from zonevm.agent.protocol import STDERR, STDOUT
+from zonevm.agent.remote_command import ConnectionLostError, NotStartedError, RemoteCommand
 from zonevm.agent.streams import Captured, Source, Written
 
 HELLO = protocol.MAGIC + protocol.frame(protocol.HELLO, payload=b"1 6.12.0")

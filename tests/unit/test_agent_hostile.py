@@ -14,8 +14,9 @@ from hypothesis import given, settings
 
 from tests.campaigns.hostile_guest import HELLO, MIB, PATIENCE, STEPS, Step, trial
 from zonevm.agent import protocol
-from zonevm.agent.client import Client, MisbehavedError, RemoteCommand
+from zonevm.agent.client import Client, MisbehavedError
 from zonevm.agent.protocol import STDERR, STDIN, STDOUT, U32, frame
+from zonevm.agent.remote_command import RemoteCommand
 from zonevm.agent.streams import Captured, Sink, Source, Written
 
 Connected = tuple[Client, socket.socket]

@@ -20,8 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zonevm.agent import protocol
-from zonevm.agent.client import Client, ConnectionLostError, NotStartedError, RemoteCommand
+from zonevm.agent.client import Client
 from zonevm.agent.protocol import STDERR, STDOUT
+from zonevm.agent.remote_command import ConnectionLostError, NotStartedError, RemoteCommand
 from zonevm.agent.streams import Captured, Sink, Source, Written
 
 AGENT = Path(protocol.__file__).with_name("agent.py")

@@ -14,16 +14,11 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 
 from zonevm import images
 from zonevm.agent import terminal
-from zonevm.agent.client import (
-    Client,
-    ConnectionLostError,
-    GuestResetError,
-    NotStartedError,
-    RemoteCommand,
-)
+from zonevm.agent.client import Client, GuestResetError
 from zonevm.agent.completed import Completed
 from zonevm.agent.environment import guest_environment
 from zonevm.agent.protocol import STDERR, STDOUT
+from zonevm.agent.remote_command import ConnectionLostError, NotStartedError, RemoteCommand
 from zonevm.agent.streams import BoundedFile, Captured, Sink, Source, Written
 from zonevm.attach import DiskSet, QemuDevice
 from zonevm.disks import Disk, parse
