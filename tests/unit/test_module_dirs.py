@@ -95,7 +95,7 @@ def test_what_a_user_may_not_read_is_told(tmp_path: Path) -> None:
         directory.chmod(0o755)
     private.chmod(0o700)
     script = (
-        "import os, sys; from zonevm.guest import kernel; from zonevm import KernelError; os.setuid(65534)\n"
+        "import os, sys; from zonevm.kernel import kernel; from zonevm import KernelError; os.setuid(65534)\n"
         "print(*kernel.find(sys.argv[1]).sought)\n"
         "try: kernel.find(sys.argv[2])\n"
         "except KernelError as error: print(error)"
