@@ -16,6 +16,7 @@ import pytest
 from zonevm import HostError, ImageError, UsageError
 from zonevm.cli import execute
 from zonevm.disks import parse
+from zonevm.faults import parse as parse_fault
 from zonevm.guest.image_guest import ImageGuest
 from zonevm.host.firmware import find_uefi
 from zonevm.machine.console import relay
@@ -101,6 +102,15 @@ def test_disks_of_an_image_are_told_by_hand(image: Path) -> None:
     first, second, *_ = guest.script()
     assert first.startswith("zonevm serve --once --socket ")
     assert second.startswith("until [ -S ")
+
+
+def test_disks_of_an_image_fail_on_purpose_where_kvm_has_to_be_proved(
+    image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path == "/dev/kvm" or real(path, mode))
+    guest = ImageGuest(image, [parse("smr,size=4G")], faults=[parse_fault("read-error,zone=5")])
+    assert "--fault read-error,zone=5" in guest.script()[0]
 
 
 # Firmware

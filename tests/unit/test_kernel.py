@@ -10,7 +10,8 @@ import pytest
 import zstandard
 
 from zonevm import KernelError, PackageError
-from zonevm.guest.command import Files, Machine
+from zonevm.guest.command_line import Machine
+from zonevm.guest.kernel_boot import Files, KernelBoot
 from zonevm.host import Qemu
 from zonevm.kernel import kernel, pull
 from zonevm.kernel.build_tree import tree_modules
@@ -291,7 +292,7 @@ def test_a_kernel_that_is_new_enough_for_a_disk(version: str) -> None:
 def test_paths_with_commas_are_escaped_for_qemu() -> None:
     files = Files(Path("/logs,1/console"), Path("/run,1/qmp"), Path("/run,1/agent"))
     qemu = Qemu(Path("/q"), (9, 0))
-    machine = Machine(qemu, accel.tcg(qemu), Path("/k"), Path("/i"), 2**30, 2, files)
+    machine = Machine(KernelBoot(Path("/k"), Path("/i"), files), qemu, accel.tcg(qemu), 2**30, 2)
     line = " ".join(machine.argv())
     assert "path=/logs,,1/console" in line
     assert "path=/run,,1/qmp,server=on" in line

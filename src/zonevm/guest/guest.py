@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -10,35 +9,31 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, Self
 
 from zonevm import images
 from zonevm.agent import terminal
-from zonevm.agent.client import Client, GuestResetError
+from zonevm.agent.client import Client
 from zonevm.agent.completed import Completed
-from zonevm.agent.environment import guest_environment
-from zonevm.agent.protocol import STDERR, STDOUT
-from zonevm.agent.remote_command import ConnectionLostError, NotStartedError, RemoteCommand
-from zonevm.agent.streams import BoundedFile, Captured, Sink, Source, Written
-from zonevm.attach import DiskSet, QemuDevice
+from zonevm.agent.streams import BoundedFile
+from zonevm.attach import DiskSet
 from zonevm.disks import Disk, parse
-from zonevm.errors import GuestError, GuestTimeoutError, ImageError, UsageError
+from zonevm.errors import ImageError, UsageError
 from zonevm.explain import Failure
 from zonevm.faults import Fault, Faults
 from zonevm.faults import parse as parse_fault
 from zonevm.guest import hotplug
-from zonevm.guest.boot import await_agent, connect, lost
+from zonevm.guest.boot import await_agent, connect
+from zonevm.guest.commands import Command, Input, Output
 from zonevm.guest.domain import domain
-from zonevm.guest.observed import Observed
-from zonevm.guest.plan import Plan, Settings
+from zonevm.guest.plan import Plan
+from zonevm.guest.session import Session
+from zonevm.guest.settings import KernelSettings, Settings
 from zonevm.guest.verify import PROBE, Check, pci_addresses, verify
-from zonevm.host import guest_python, runtime_base
+from zonevm.host import guest_python
 from zonevm.machine import panic
-from zonevm.machine.capped import capped
 from zonevm.machine.machine import RunningMachine
 from zonevm.patience import Patience, written
-from zonevm.service import control
-from zonevm.service.rundir import RuntimeDir, make_log_dir
 from zonevm.units import parse_size
 
 if TYPE_CHECKING:
@@ -46,11 +41,7 @@ if TYPE_CHECKING:
 
 _SYNC_SECONDS = 30
 _PROBE_BYTES = 2**20
-_NOT_FOUND, _NOT_EXECUTABLE = 127, 126
-_ENOENT = 2
 
-Input = bytes | BinaryIO | int | None
-Output = BinaryIO | int | None
 Progress = Callable[[str], None]
 
 
@@ -100,31 +91,29 @@ class Guest:
     ) -> None:
         self._settings = Settings(
             disks=disks if isinstance(disks, DiskSet) else tuple(map(_disk, disks)),
-            kernel=kernel,
+            faults=tuple(parse_fault(fault) if isinstance(fault, str) else fault for fault in faults),
             memory=parse_size(memory),
             cpus=cpus,
-            rwdirs=tuple(Path(path) for path in rwdirs),
             net=net,
-            append=append,
             qemu=qemu,
             qemu_args=tuple(qemu_args),
             accel=accel,
+        )
+        self._kernel = KernelSettings(
+            kernel=kernel,
+            append=append,
+            rwdirs=tuple(Path(path) for path in rwdirs),
             udev=udev,
             qmp=None if qmp is None else Path(qmp),
             cwd=Path(cwd or Path.cwd()).absolute(),
-            faults=tuple(parse_fault(fault) if isinstance(fault, str) else fault for fault in faults),
         )
         self._boot_timeout = boot_timeout
         self._env = env
         self._progress = progress or (lambda _: None)
         self._undo = ExitStack()
+        self._session = Session(trace)
         self._machine: RunningMachine | None = None
         self._client: Client | None = None
-        self._log_dir: Path | None = None
-        self._command: list[str] = []
-        self._disks = DiskSet(())
-        self._devices: Sequence[QemuDevice] = ()
-        self._observed = Observed(None if trace is None else Path(trace))
         self._last_words: Sequence[str] = ()
 
     # Life
@@ -146,31 +135,24 @@ class Guest:
         """
         if self._machine is not None:
             raise UsageError("the guest was started already")
+        session = self._session
         with ExitStack() as undo:
-            plan = Plan.make(self._settings, self._progress)
-            runtime = undo.enter_context(RuntimeDir(len(plan.disks)))
-            self._log_dir = make_log_dir()
-            undo.enter_context(capped(self._log_dir))
-            files = plan.files(runtime.path, self._log_dir)
-            undo.enter_context(hotplug.claimed(plan.settings.qmp))
-            attachments = plan.disks.attachments(runtime.path, self._settings.faults)
-            devices = undo.enter_context(self._observed.entered(plan.disks, attachments))
+            plan = self._plan()
+            undo.enter_context(hotplug.claimed(self._kernel.qmp))
+            place = undo.enter_context(session.prepared(plan.hardware))
+            files = plan.files(place.runtime.path, place.logs)
             tree = undo.enter_context(plan.tree(self._progress))
             if files.root is not None:
-                undo.enter_context(plan.serve_root(tree, files.root, runtime, self._log_dir))
-            self._disks, self._devices = plan.disks, devices
-            self._command = plan.machine(files, devices, tree).argv()
-            self._progress(f"booting Linux {plan.kernel.version} ({plan.accel.name})")
-            argv = [*plan.guard, *self._command]
-            machine = RunningMachine(argv, files.monitor, self._log_dir, runtime, tree.descriptors)
-            undo.callback(machine.stop)
-            machine.connect()
+                undo.enter_context(plan.serve_root(tree, files.root, place.runtime, place.logs))
+            described = plan.machine(files, session.devices, tree)
+            self._progress(f"booting Linux {plan.kernel.version} ({plan.hardware.accel.name})")
+            machine = undo.enter_context(session.running(described, place, plan.guard, tree.descriptors))
             undo.enter_context(panic.watched(machine, files.console))
             client = Client(connect(files.agent))
             undo.callback(client.close)
             await_agent(machine, client, self._boot_timeout)
             self._machine, self._client = machine, client
-            undo.enter_context(control.listening(runtime.path, self._handlers()))
+            undo.enter_context(session.controlled(place, self._last_command, self._cut_for_good))
             self._undo = undo.pop_all()
 
     def stop(self, sync: bool = True) -> None:
@@ -181,7 +163,7 @@ class Guest:
                 sync
                 and self._client
                 and not self._client.lost
-                and (self._settings.disks or self._settings.rwdirs)
+                and (self._settings.disks or self._kernel.rwdirs)
             ):
                 self._sync(*self._running())
         self._client = None
@@ -206,7 +188,7 @@ class Guest:
         machine, client = self._running()
         with machine.alone():
             try:
-                cuts = self._observed.power_cut(loss, seed, lambda: machine.qmp("stop"))
+                cuts = self._session.observed.power_cut(loss, seed, lambda: machine.qmp("stop"))
             except ImageError:
                 self._client = None
                 client.expect_reset()
@@ -248,26 +230,11 @@ class Guest:
         Raises :class:`CommandError` with ``check``, :class:`GuestTimeoutError`, :class:`GuestPanicError`,
         :class:`GuestError` or :class:`QemuError` when the guest ends before the command does.
         """
-        words = ("/bin/sh", "-c", argv) if isinstance(argv, str) else tuple(os.fspath(word) for word in argv)
-        if not words:
-            raise UsageError("there is no command to run", "Give at least the program's name.")
-        if any("\0" in word for word in words):
-            raise UsageError("a command cannot have a null character in it")
-        out, err = _sink(stdout), _sink(stderr)
-        directory = Path(cwd or self._settings.cwd).absolute()
-        running = self._running()
-        self._last_words = words
-        command = running[1].execute(
-            [os.fsencode(word) for word in words],
-            self._environment(env),
-            os.fsencode(directory),
-            source=Source(stdin),
-            sinks={STDOUT: out} if tty else {STDOUT: out, STDERR: err},
-            tty=terminal.size() if tty else None,
-        )
-        with terminal.following_size(command.resize) if tty else contextlib.nullcontext():
-            code = self._wait(running, command, words, directory, timeout)
-        completed = Completed(argv if isinstance(argv, str) else words, code, _captured(out), _captured(err))
+        directory = Path(cwd or self._kernel.cwd).absolute()
+        command = Command(argv, directory, self._env if env is None else env, tty)
+        machine, client = self._running()
+        self._last_words = command.words
+        completed = command.run(machine, client, stdin=stdin, stdout=stdout, stderr=stderr, timeout=timeout)
         return completed.check() if check else completed
 
     def shell(self, argv: Sequence[str | Path] = ()) -> int:
@@ -283,7 +250,8 @@ class Guest:
     def verify(self) -> list[Check]:
         """Return what the guest shows of each disk beside what was asked for: whether each fact is so."""
         machine, _ = self._running()
-        return verify(self._disks, self._devices, pci_addresses(machine.qmp("query-pci")), self._probe)
+        addresses = pci_addresses(machine.qmp("query-pci"))
+        return verify(self._session.disks, self._session.devices, addresses, self._probe)
 
     def disk(self, number: int) -> images.Disk:
         """Return the ``number``-th disk, from 0 on, as this process serves it: an emulated SMR disk's image.
@@ -291,47 +259,45 @@ class Guest:
         Raises :class:`UsageError` for a disk that is not served here.
         """
         self._running()
-        return self._observed.disk(number)
+        return self._session.observed.disk(number)
 
     def failures(self) -> dict[int, list[Failure]]:
         """Return the last 64 failed commands of each emulated SMR disk, by its number, the oldest first.
 
         Each has its explanation. Also once the guest has stopped.
         """
-        return self._observed.failures()
+        return self._session.observed.failures()
 
     @property
     def faults(self) -> Faults:
         """The faults in force on the emulated SMR disks, and the way to inject and end some at once."""
         if self._machine is None:
             raise UsageError("the guest is not running", "Use it in a with statement, or start it first.")
-        return Faults(self._observed.live)
+        return Faults(self._session.observed.live)
 
     # What can be known
 
     def command(self) -> list[str]:
         """Return the QEMU command line without starting anything; a run has its files elsewhere."""
-        argv, _ = self._described()
-        return argv
+        return self._plan().by_hand().argv()
 
     def script(self) -> list[str]:
         """Return the shell commands that do a run by hand: what prepares the disks, then QEMU."""
-        argv, by_hand = self._described()
-        return [*by_hand, shlex.join(argv)]
+        return self._plan().by_hand().script()
 
     def libvirt(self) -> str:
         """Return the XML of a libvirt domain with the same disks, which boots nothing yet."""
-        return domain(self._settings)
+        return domain(self._settings, self._kernel)
 
     @property
     def qemu_command(self) -> list[str]:
         """The command line of the QEMU that runs, or ran last."""
-        return list(self._command)
+        return list(self._session.command)
 
     @property
     def log_dir(self) -> Path | None:
         """The directory with the console's text, QEMU's messages and its command line, once started."""
-        return self._log_dir
+        return self._session.log_dir
 
     def console(self) -> str:
         """Return what the guest has written to its console so far: the kernel's log."""
@@ -341,20 +307,14 @@ class Guest:
 
     # Inside
 
-    def _handlers(self) -> dict[str, control.Handler]:
-        """What other processes may ask of this guest."""
-        return {
-            "describe": lambda: self._observed.describe(shlex.join(self._last_words)),
-            "power-cut": lambda loss, seed: self.power_cut(loss, seed, boot=False),
-        }
+    def _plan(self) -> Plan:
+        return Plan.make(self._settings, self._kernel, self._progress)
 
-    def _described(self) -> tuple[list[str], list[str]]:
-        base = runtime_base()
-        plan = Plan.make(self._settings, self._progress)
-        attachments = plan.disks.attachments(base, self._settings.faults)
-        devices = [attachment.describe() for attachment in attachments]
-        argv = plan.machine(plan.files(base, base), devices, plan.uncovered_tree()).argv()
-        return argv, [command for device in devices for command in device.by_hand]
+    def _last_command(self) -> str:
+        return shlex.join(self._last_words)
+
+    def _cut_for_good(self, loss: str, seed: int) -> dict[int, PowerCut]:
+        return self.power_cut(loss, seed, boot=False)
 
     def _probe(self, arguments: Sequence[str]) -> bytes:
         argv = [str(guest_python()), "-", *arguments]
@@ -373,52 +333,6 @@ class Guest:
         if not client.sync(patience.is_over) and not client.lost:
             self._progress("the guest did not write out all that it had: what it wrote last may be lost")
 
-    def _environment(self, env: Mapping[str, str] | None) -> list[bytes]:
-        if env is None:
-            env = self._env
-        variables = guest_environment(os.environ) if env is None else env
-        return [os.fsencode(f"{name}={value}") for name, value in variables.items()]
-
-    def _wait(
-        self,
-        running: tuple[RunningMachine, Client],
-        command: RemoteCommand,
-        words: Sequence[str],
-        directory: Path,
-        timeout: float | None,
-    ) -> int:
-        try:
-            code = command.wait(timeout)
-        except NotStartedError as problem:
-            if problem.doing == "cwd":
-                raise GuestError(
-                    f"the guest has no directory {directory}: {os.strerror(problem.number)}",
-                    f"/dev, /proc, /sys and /run are the guest's own. Share it: --rwdir {directory}",
-                ) from None
-            return _NOT_FOUND if problem.number == _ENOENT else _NOT_EXECUTABLE
-        except GuestResetError:
-            raise GuestError(
-                f"the guest was reset, or its power cut, while {words[0]} ran in it",
-                "Commands do not survive that; a disk with an image has what was flushed.",
-            ) from None
-        except ConnectionLostError:
-            raise lost(*running) from None
-        except BaseException:
-            command.abandon()
-            raise
-        if code is None:
-            command.abandon()
-            raise GuestTimeoutError(f"{' '.join(words)} did not end within {timeout:g} s in the guest")
-        return 128 - code if code < 0 else code
-
 
 def _disk(given: Disk | str) -> Disk:
     return parse(given) if isinstance(given, str) else given
-
-
-def _sink(target: Output) -> Captured | Written:
-    return Captured() if target is None else Written(target)
-
-
-def _captured(sink: Sink) -> bytes:
-    return sink.value() if isinstance(sink, Captured) else b""

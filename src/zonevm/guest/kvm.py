@@ -1,25 +1,34 @@
-"""Decides between KVM and TCG for a guest that boots no kernel of ours."""
+"""Works out the hardware of a guest that boots no kernel of ours: there another guest has to prove KVM."""
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from pathlib import Path
 
+from zonevm.attach import resolve
 from zonevm.errors import HostError
-from zonevm.guest.plan import Plan, Settings
-from zonevm.host import Qemu
+from zonevm.guest.hardware import Hardware
+from zonevm.guest.plan import Plan
+from zonevm.guest.settings import KernelSettings, Settings
+from zonevm.host import find_qemu
 from zonevm.machine import accel
 
 
-def choose_accel(settings: Settings, qemu: Qemu) -> accel.Accel:
-    """Return how the processors run. Where a kernel is here, it proves KVM; else KVM has to be trusted."""
+def hardware(settings: Settings, prover: KernelSettings | None = None) -> Hardware:
+    """Return what ``settings`` come to. A kernel, that of ``prover``, proves KVM; without one it is trusted.
+
+    Raises what :func:`resolve`, :func:`find_qemu` and :func:`accel.choose` do.
+    """
+    disks = resolve(settings.disks, settings.qemu)
+    qemu = find_qemu(disks.qemu)
     if settings.accel != "auto":
-        return accel.choose(settings.accel, qemu, Path(), Path(), Path())
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
-        return accel.tcg(qemu)
-    bare = dataclasses.replace(settings, disks=(), net=None, qemu_args=())
-    try:
-        return Plan.make(bare, lambda _: None).accel
-    except HostError:
-        return accel.choose("kvm", qemu, Path(), Path(), Path())
+        how = accel.choose(settings.accel, qemu, Path(), Path(), Path())
+    elif not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        how = accel.tcg(qemu)
+    else:
+        try:
+            plan = Plan.make(Settings(qemu=disks.qemu), prover or KernelSettings(), lambda _: None)
+            how = plan.hardware.accel
+        except HostError:
+            how = accel.choose("kvm", qemu, Path(), Path(), Path())
+    return Hardware(settings, disks, qemu, how)
