@@ -34,7 +34,9 @@ impl<D: Data> Rest<D> {
         for place in self.from..self.rules.len() {
             let rule = &self.rules[place].rule;
             let concerns = || match &rule.effect {
-                Effect::Medium(fault) => fault.concerns(&request.operation, &*self.disk),
+                Effect::Medium(fault) => {
+                    described.blocks.is_some() && fault.concerns(&request.operation, &*self.disk)
+                }
                 Effect::Zones(_) => true,
                 Effect::Command(_) => false,
             };

@@ -34,6 +34,21 @@ fn a_read_error_names_the_block_and_gives_what_is_before_it() {
 }
 
 #[test]
+fn a_fault_of_the_medium_leaves_commands_without_a_block_of_it_alone() {
+    let disk = disk();
+    for kind in [Kind::ReadError, Kind::WriteError, Kind::BitFlip] {
+        disk.add(&Rule::new(kind)).unwrap();
+    }
+    assert_eq!(said(&read(&disk, start(5), 0).0), "ok");
+    assert_eq!(said(&write(&disk, start(5), 0)), "ok");
+    let outside = start(disk.ram.geometry().zones().into());
+    assert_eq!(said(&read(&disk, outside, 1).0), "5/21/00");
+    for listed in disk.list() {
+        assert_eq!((listed.matched, listed.fired), (0, 0));
+    }
+}
+
+#[test]
 fn a_read_error_for_every_size_of_cdb() {
     let disk = disk();
     let lba = 16u8;
