@@ -34,7 +34,7 @@ pub use request::{
 };
 pub use table::ZoneTable;
 pub use word::{
-    check_word, cut_back, decode, fresh_word, is_active, powered_off, word_of, written,
-    written_bytes, WordError,
+    check_word, cut_back, decode, fresh_word, is_active, place, placed, powered_off, word_of,
+    written, written_bytes, WordError,
 };
 pub use zone::{Condition, Zone};

@@ -282,7 +282,13 @@ impl<Z: ZoneTable, W: Waits> Machine<Z, W> {
         let before = Word::load(cell);
         if word != before {
             state.count(zone, before.condition, word.condition);
-            word.store(cell);
+            let mut place = self.table.place(zone);
+            word.store(cell, place);
+            // Whoever gave the zone another place meanwhile may have stored its word before.
+            while self.table.place(zone) != place {
+                place = self.table.place(zone);
+                word.store(cell, place);
+            }
             self.table.changed(zone);
         }
     }

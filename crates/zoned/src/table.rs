@@ -8,6 +8,12 @@ use std::sync::atomic::AtomicU64;
 pub trait ZoneTable: Send + Sync {
     /// One word for each zone of the geometry.
     fn words(&self) -> &[AtomicU64];
+    /// The place of the zone's data, which its word is to have; below 2^24, 0: none. It may get one, or another, at any time:
+    /// whoever changes that stores the word of a conventional zone afterwards, since the machine seldom does.
+    fn place(&self, zone: u32) -> u32 {
+        let _ = zone;
+        0
+    }
     /// The word of `zone` was stored.
     fn changed(&self, zone: u32) {
         let _ = zone;

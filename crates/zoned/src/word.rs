@@ -9,11 +9,13 @@
 //! | 5 | the zone descriptor extension is valid; only where there are any |
 //! | 6-7 | zero |
 //! | 8-39 | written: how much from the zone's start holds data, in [`Geometry::write_unit`]s |
-//! | 40-63 | zero |
+//! | 40-63 | the place of the zone's data, from 1 to the number of zones; 0: none. What it means is the [`ZoneTable`]'s |
 //!
 //! `written` is the write pointer of the conditions that have one. A full or read-only zone keeps it
 //! too: FINISH ZONE fills a zone without writing, so what lies above `written` reads as zeroes
 //! and never comes from the medium, where a write that failed may have left anything.
+//!
+//! An empty zone has no place.
 //!
 //! Knows nothing of requests, or of how words change.
 
@@ -27,8 +29,8 @@ const WRITTEN_BITS: u32 = 32;
 const CONDITION_MASK: u64 = 0xF;
 const NON_SEQUENTIAL: u64 = 1 << 4;
 const EXTENSION: u64 = 1 << 5;
-const UNUSED: u64 =
-    !(CONDITION_MASK | NON_SEQUENTIAL | EXTENSION | ((1 << WRITTEN_BITS) - 1) << WRITTEN_SHIFT);
+const PLACE_SHIFT: u32 = WRITTEN_SHIFT + WRITTEN_BITS;
+const UNUSED: u64 = 0b11 << 6;
 
 /// Why a word cannot be a zone's: it was not written by this model for this geometry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,9 +89,9 @@ impl Word {
         Word::from_value(value_of(cell)).unwrap_or(Word::UNWRITTEN)
     }
 
-    /// Release order: whoever sees the word sees the data that it speaks of.
-    pub fn store(self, cell: &AtomicU64) {
-        cell.store(self.value().to_le(), Ordering::Release);
+    /// Stores it, with the place of the zone's data. Release order: whoever sees the word sees the data that it speaks of.
+    pub fn store(self, cell: &AtomicU64, place: u32) {
+        cell.store(placed(self.value(), place).to_le(), Ordering::Release);
     }
 
     pub fn with(self, condition: Condition) -> Word {
@@ -198,6 +200,12 @@ pub fn check_word(geometry: &Geometry, zone: u32, word: u64) -> Result<(), WordE
     if extension && (geometry.extension_bytes == 0 || condition == Condition::Empty) {
         return fail("it can have no zone descriptor extension");
     }
+    if place(word) > geometry.zones() {
+        return fail("there is no such place for its data");
+    }
+    if place(word) > 0 && condition == Condition::Empty {
+        return fail("an empty zone has no place for data");
+    }
     let span = geometry.span(zone);
     let len = (span.end - span.start) / geometry.write_unit_blocks();
     if geometry.is_conventional(zone) {
@@ -247,7 +255,21 @@ pub fn word_of(
 
 /// What `word` is while the disk is off: no zone stays open then (ZBC-2, 4.4.3.5).
 pub fn powered_off(word: u64) -> u64 {
-    Word::from_value(word).map_or(word, |word| word.without_power().value())
+    Word::from_value(word).map_or(word, |off| placed(off.without_power().value(), place(word)))
+}
+
+/// The place of a zone's data when its word is `word`; 0: none.
+pub fn place(word: u64) -> u32 {
+    (word >> PLACE_SHIFT) as u32
+}
+
+/// `word` with this place, which fits in 24 bits; an empty zone has none.
+pub fn placed(word: u64, place: u32) -> u64 {
+    let bare = word & !(u64::MAX << PLACE_SHIFT);
+    match bare & CONDITION_MASK == Condition::Empty as u64 {
+        true => bare,
+        false => bare | u64::from(place) << PLACE_SHIFT,
+    }
 }
 
 /// Whether a zone takes one of the active zones when its word is `word`.
@@ -286,12 +308,13 @@ pub fn cut_back(word: u64, stable: u64, left: u32) -> u64 {
         ..before
     };
     let stays_full = is_full(stable);
-    match before.condition {
-        Condition::Full if stays_full => less.value(),
-        Condition::Closed | Condition::Full => less.with(Condition::Closed).without_power().value(),
-        Condition::ReadOnly | Condition::Offline => less.value(),
-        _ => word,
-    }
+    let after = match before.condition {
+        Condition::Full if stays_full => less,
+        Condition::Closed | Condition::Full => less.with(Condition::Closed).without_power(),
+        Condition::ReadOnly | Condition::Offline => less,
+        _ => return word,
+    };
+    placed(after.value(), place(word))
 }
 
 /// What a report tells about `zone` when its word, one that [`check_word`] accepts, is `word`.
