@@ -58,7 +58,8 @@ fn base() -> &'static (PathBuf, Vec<u8>, u64) {
         }
         seal(&mut state, 0);
         state.copy_within(..PAGE, PAGE);
-        (path, state, whole.len() as u64)
+        // Long enough for a slot of each zone.
+        (path, state, (whole.len() + ZONES * 8 * PAGE) as u64)
     })
 }
 

@@ -197,7 +197,7 @@ class TestRefusal:
             pytest.param(lambda image: image[:100], "truncated", id="within the header"),
             pytest.param(lambda image: image[:-1], "truncated", id="within the data"),
             pytest.param(lambda image: b"\x88" + image[1:], "not-an-image", id="magic"),
-            pytest.param(lambda image: image[:8] + b"\x02" + image[9:], "corrupt", id="version"),
+            pytest.param(lambda image: image[:8] + b"\x03" + image[9:], "corrupt", id="version"),
             pytest.param(lambda image: image[:72] + b"\x01" + image[73:], "corrupt", id="geometry"),
             pytest.param(lambda i: i[:CHECKPOINT] + b"\x07" + i[CHECKPOINT + 1 :], "corrupt", id="zones"),
         ],
@@ -260,7 +260,7 @@ class TestSpace:
         assert not files()
 
     def test_a_file_too_long_leaves_nothing_behind(self, tmp_path: Path) -> None:
-        with file_size_limit(16 * ZONE):
+        with file_size_limit(1 << 20):
             error = refusal(lambda: create(tmp_path / "disk.img"))
         assert error.kind == "too-large"
         assert "16 TiB" in error.hint
@@ -269,10 +269,11 @@ class TestSpace:
     def test_a_failed_write_is_a_medium_error_and_the_disk_goes_on(self, image: Path) -> None:
         with opened(image) as disk:
             first, later = 2 * ZONE_BLOCKS, 31 * ZONE_BLOCKS
-            with file_size_limit(16 * ZONE):
+            with file_size_limit(image.stat().st_size + ZONE):
+                assert write(disk, first, block_of(2)).status == 0
                 response = write(disk, later, block_of(1) * 4)
                 assert cdbs.sense_code(response.sense) == MEDIUM_WRITE_ERROR
-                assert write(disk, first, block_of(2)).status == 0
+                assert write(disk, first + 1, block_of(3)).status == 0
             pointer = disk.zones()[31].write_pointer
             assert pointer == later
             assert write(disk, pointer, block_of(1) * 4).status == 0

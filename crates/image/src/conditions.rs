@@ -3,20 +3,19 @@
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::OFlags;
-use zoned::{powered_off, written, Condition, Geometry};
+use zoned::{place, placed, powered_off, written, Condition, Geometry};
 
 use crate::file::open_regular;
 use crate::header::{Access, Header};
 use crate::live::{self, Boot};
 use crate::lock::lock;
+use crate::slots::{span, zero, zone_bytes, Slots};
 use crate::state::{current_words, load, recover};
-use crate::store::{FileStore, Punched, Store};
+use crate::store::{FileStore, Store};
 use crate::{table, Error, ErrorKind};
-
-/// Most zeroes written at a time where no hole can be made.
-const CHUNK: u64 = 1 << 20;
 
 /// Brings `zones` of the image at `path` into `condition`, with their first `bytes` bytes written.
 ///
@@ -36,38 +35,49 @@ pub fn set_zones(
 ) -> Result<(), Error> {
     let file = open_regular(path, OFlags::RDWR)?;
     lock(&file, path)?;
-    let header = Header::read(&file, path, Access::Write)?;
-    let geometry = &header.geometry;
-    check_range(geometry, &zones)?;
-    let store = FileStore {
+    let mut header = Header::read(&file, path, Access::Write)?;
+    let geometry = header.geometry.clone();
+    check_range(&geometry, &zones)?;
+    let store = Arc::new(FileStore {
         file,
         temporary: false,
-    };
+    });
     let boot = Boot::current();
-    let journal = load(&store, &header, path)?;
-    let words = current_words(&store, &header, boot, journal, path)?;
-    let mut words: Vec<u64> = words.into_iter().map(powered_off).collect();
+    let journal = load(&*store, &header, path)?;
+    let mut words = current_words(&*store, &header, boot, journal, path)?;
+    words.iter_mut().for_each(|word| *word = powered_off(*word));
     let mut changes = Vec::new();
     for zone in zones {
         let before = words[zone as usize];
-        let left = units(geometry, bytes, condition, before)?;
-        let after = word(geometry, zone, condition, left)?;
+        let left = units(&geometry, bytes, condition, before)?;
+        let after = placed(word(&geometry, zone, condition, left)?, place(before));
         if after != before {
-            let (before, after) = (written(before), after);
             changes.push(Change {
                 zone,
                 before,
                 after,
             });
-            words[zone as usize] = after;
         }
     }
     let failed = |e| Error::io("change", path, e);
-    let mut journal = recover(&store, &header, boot, path)?;
-    // Before a write pointer speaks of them.
-    for change in &changes {
-        let (offset, length) = change.stretch(&header, change.before, written(change.after));
-        zero(&store, offset, length).map_err(failed)?;
+    let mut journal = recover(&*store, &mut header, boot, path)?;
+    let stable = journal.words().iter().copied();
+    let known = words.iter().copied().zip(stable);
+    let slots = Slots::new(
+        Arc::clone(&store) as Arc<dyn Store>,
+        &header.layout,
+        &geometry,
+        (0..)
+            .zip(known)
+            .flat_map(|(zone, (live, stable))| [(zone, live), (zone, stable)]),
+    );
+    for change in &mut changes {
+        change.place(&geometry, &slots).map_err(failed)?;
+        words[change.zone as usize] = change.after;
+        // Before a write pointer speaks of them.
+        let (from, to) = (written(change.before), written(change.after));
+        let (offset, length) = stretch(&header, change.zone, change.after, from, to);
+        zero(&*store, offset, length).map_err(failed)?;
     }
     store.sync().map_err(failed)?;
     // Also of other zones: what a killed process left is in the live table only.
@@ -75,12 +85,13 @@ pub fn set_zones(
         .zip(words.iter().copied())
         .filter(|&(zone, word)| journal.words()[zone as usize] != word)
         .collect();
-    journal.commit(&store, &stable).map_err(failed)?;
-    table::write(&store, header.layout.table, &words).map_err(failed)?;
+    journal.commit(&*store, &stable).map_err(failed)?;
+    table::write(&*store, header.layout.table, &words).map_err(failed)?;
     store.sync().map_err(failed)?;
-    live::stamp(&store, header.layout.journal.offset, None).map_err(failed)?;
+    live::stamp(&*store, header.layout.journal.offset, None).map_err(failed)?;
     for change in &changes {
-        let (offset, length) = change.stretch(&header, written(change.after), change.before);
+        let (from, to) = (written(change.after), written(change.before));
+        let (offset, length) = stretch(&header, change.zone, change.before, from, to);
         if length > 0 {
             // Never read again, so space that stays taken does no harm.
             let _ = store.punch(offset, length);
@@ -89,24 +100,33 @@ pub fn set_zones(
     Ok(())
 }
 
-/// What becomes of a zone.
+/// What becomes of a zone: its word before and after.
 struct Change {
     zone: u32,
-    /// How much was written, in [`Geometry::write_unit`]s.
-    before: u32,
-    /// The new word.
+    before: u64,
     after: u64,
 }
 
 impl Change {
-    /// The place in the file, and the length, of write units `from` to `to`; nothing if that is backwards.
-    fn stretch(&self, header: &Header, from: u32, to: u32) -> (u64, u64) {
-        let geometry = &header.geometry;
-        let zone = u64::from(self.zone) * geometry.zone_blocks * u64::from(geometry.block_size);
-        let size = u64::from(geometry.write_unit());
-        let offset = header.layout.data.offset + zone + u64::from(from) * size;
-        (offset, u64::from(to.saturating_sub(from)) * size)
+    /// Sees to it that the zone has a slot if something is written of it.
+    fn place(&mut self, geometry: &Geometry, slots: &Slots) -> io::Result<()> {
+        let after = self.after;
+        let needs_none = || place(after) > 0 || written(after) == 0;
+        let bytes = zone_bytes(geometry, self.zone);
+        slots.give(bytes, false, needs_none, |place| {
+            self.after = placed(after, place);
+        })
     }
+}
+
+/// The place in the file, and the length, of write units `from` to `to` of a zone; nothing if that is backwards.
+fn stretch(header: &Header, zone: u32, word: u64, from: u32, to: u32) -> (u64, u64) {
+    let unit = u64::from(header.geometry.write_unit());
+    let span = span(&header.layout, &header.geometry, zone, word).unwrap_or_default();
+    (
+        span.start + u64::from(from) * unit,
+        u64::from(to.saturating_sub(from)) * unit,
+    )
 }
 
 fn check_range(geometry: &Geometry, zones: &RangeInclusive<u32>) -> Result<(), Error> {
@@ -178,19 +198,4 @@ fn hint(geometry: &Geometry, zone: u32) -> String {
     } else {
         "a sequential zone is empty, closed (with some of it written, but not all), full, read-only or offline".to_owned()
     }
-}
-
-/// Makes a stretch read as zeroes.
-fn zero(store: &dyn Store, offset: u64, length: u64) -> io::Result<()> {
-    if length == 0 {
-        return Ok(());
-    }
-    if let Punched::Yes = store.punch(offset, length)? {
-        return Ok(());
-    }
-    for at in (0..length).step_by(CHUNK as usize) {
-        let part = (length - at).min(CHUNK) as usize;
-        store.write_at(offset + at, &vec![0; part])?;
-    }
-    Ok(())
 }

@@ -12,9 +12,10 @@ use zoned::{Event, Geometry, Identity, Listener, Machine, Zone, ZoneTable};
 
 use crate::causes::Causes;
 use crate::durability::Durability;
+use crate::error::corrupt;
 use crate::file::{open_regular, temporary, Draft, NEW};
 use crate::gate::Gate;
-use crate::header::{corrupt, Access, Header};
+use crate::header::{Access, Header, VERSION};
 use crate::helpers::Helpers;
 use crate::journal::Journal;
 use crate::layout::Layout;
@@ -22,6 +23,7 @@ use crate::live::{self, Boot};
 use crate::lock::lock;
 use crate::medium::Medium;
 use crate::power::{self, Cut, Loss};
+use crate::slots::Slots;
 use crate::state::{allocate, fill, recover};
 use crate::store::{FileStore, Store};
 use crate::table::Table;
@@ -124,14 +126,14 @@ impl Disk {
     pub fn open(path: &Path, cache: Cache) -> Result<Self, Error> {
         let file = open_regular(path, OFlags::RDWR)?;
         lock(&file, path)?;
-        let header = Header::read(&file, path, Access::Write)?;
+        let mut header = Header::read(&file, path, Access::Write)?;
         let failed = |e| Error::io("open", path, e);
         let table_file = file.try_clone().map_err(failed)?;
         let store = FileStore {
             file,
             temporary: false,
         };
-        let journal = recover(&store, &header, Boot::current(), path)?;
+        let journal = recover(&store, &mut header, Boot::current(), path)?;
         let table =
             Table::map(&table_file, header.layout.table, &header.geometry).map_err(failed)?;
         Self::start(Arc::new(store), table, journal, header, path, cache, false)
@@ -153,23 +155,25 @@ impl Disk {
                 table.changed(zone);
             }
         }
+        let live = (0..geometry.zones()).map(|zone| (zone, table.word(zone)));
+        let stable = (0..).zip(journal.words().iter().copied());
+        let slots = Slots::new(
+            Arc::clone(&store),
+            &header.layout,
+            geometry,
+            live.chain(stable),
+        );
         let machine =
             Machine::new(geometry.clone(), table).map_err(|e| corrupt(path, &e.to_string()))?;
-        let conventional = u64::from(geometry.conventional_zones) * geometry.zone_blocks;
-        let overwritable = if geometry.writes_anywhere() {
-            geometry.blocks
-        } else {
-            conventional.min(geometry.blocks)
-        };
         let undo = (cache != Cache::Host).then(|| Arc::new(Undo::default()));
         let causes = Arc::new(Causes::new(path));
         Ok(Self(Arc::new(Inner {
             machine,
             medium: Medium::new(
                 Arc::clone(&store),
-                header.layout.data.offset,
-                geometry.to_bytes(overwritable),
-                geometry.to_bytes(1),
+                slots,
+                geometry,
+                header.layout.extensions,
                 undo.clone(),
                 Arc::clone(&causes),
             ),
@@ -235,6 +239,19 @@ impl Disk {
     /// The last error that the host met in the image, for which a request was refused.
     pub fn last_error(&self) -> Option<Error> {
         self.0.causes.last()
+    }
+
+    /// The descriptor extension of zone `number`; `None` where there is none that is valid (ZNS 1.1, 3.4.2.2.3).
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn extension(&self, number: u32) -> Result<Option<Vec<u8>>, Error> {
+        if !self.zone(number).extension_valid {
+            return Ok(None);
+        }
+        let read = self.0.medium.read_extension(number);
+        read.map(Some)
+            .map_err(|e| Error::io("read", &self.0.path, e))
     }
 
     /// Makes everything written so far stable.
@@ -303,6 +320,7 @@ fn new_header(geometry: &Geometry, identity: &Identity) -> Result<Header, Error>
     geometry.validate().map_err(|e| invalid(e.to_string()))?;
     identity.validate().map_err(|e| invalid(e.to_string()))?;
     Ok(Header {
+        version: VERSION,
         uuid: random::uuid(),
         created: SystemTime::now()
             .duration_since(UNIX_EPOCH)

@@ -8,7 +8,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use zoned::{cut_back, written, Machine, Waits};
+use zoned::{cut_back, place, placed, written, Machine, Waits};
 
 use crate::journal::{Change, Journal};
 use crate::store::Store;
@@ -66,7 +66,9 @@ impl Durability {
         let mut journal = self.journal();
         let words = zones.map(|zone| {
             let stable = journal.words()[zone as usize];
-            (zone, cut_back(table.word(zone), stable, written(stable)))
+            let word = cut_back(table.word(zone), stable, written(stable));
+            // A slot that it got since may be where the file does not yet end.
+            (zone, placed(word, place(stable)))
         });
         let changes = changed(&journal, words);
         trusted(table)?;

@@ -147,3 +147,42 @@ impl std::error::Error for Error {
         self.source.as_deref().map(|e| e as _)
     }
 }
+
+/// The error for a file that is something else.
+pub(crate) fn not_an_image(path: &Path) -> Error {
+    Error::new(
+        ErrorKind::NotAnImage,
+        format!("'{}' is not a zonevm disk image", path.display()),
+        "the file was left as it is; `zonevm disk create` makes a new image",
+    )
+}
+
+/// The error for an image with wrong contents: `what` is wrong.
+pub(crate) fn corrupt(path: &Path, what: &str) -> Error {
+    Error::new(
+        ErrorKind::Corrupt,
+        format!("the image '{}' is damaged: {what}", path.display()),
+        "the file was left as it is; `zonevm disk check` says more, and `zonevm disk repair` mends what can be mended",
+    )
+}
+
+/// The error for an image that is shorter than it has to be.
+pub(crate) fn truncated(path: &Path, length: u64, needed: u64) -> Error {
+    Error::new(
+        ErrorKind::Truncated,
+        format!(
+            "the image '{}' is truncated: it has {length} bytes of {needed}",
+            path.display()
+        ),
+        "the file was left as it is; copy it again from where it came, as a whole, or see `zonevm disk check`",
+    )
+}
+
+/// The error for an image of a format that is not known: `what` it has or is.
+pub(crate) fn unknown_format(path: &Path, what: &str) -> Error {
+    Error::new(
+        ErrorKind::Version,
+        format!("the image '{}' {what}", path.display()),
+        "the file was left as it is; open it with the zonevm that made it, or a newer one",
+    )
+}

@@ -13,7 +13,7 @@ use crate::live::Boot;
 use crate::lock::lock_shared;
 use crate::state::{current_words, load};
 use crate::store::FileStore;
-use crate::Error;
+use crate::{slots, Error};
 
 /// Writes the medium of the image at `path` to `raw`, sparse, which appears when it is complete.
 ///
@@ -52,16 +52,16 @@ fn stretches<'a>(header: &'a Header, words: &'a [u64]) -> impl Iterator<Item = S
     let geometry = &header.geometry;
     let block = u64::from(geometry.block_size);
     (0..).zip(words).filter_map(move |(number, &word)| {
+        let span = slots::span(&header.layout, geometry, number, word)?;
         let zone = zoned::decode(geometry, number, powered_off(word));
-        let to = zone.start * block;
         let length = match zone.condition {
             Condition::Offline => 0,
             _ if zone.conventional => zone.len * block,
             _ => written_bytes(geometry, word),
         };
         (length > 0).then_some(Stretch {
-            from: header.layout.data.offset + to,
-            to,
+            from: span.start,
+            to: zone.start * block,
             length,
         })
     })

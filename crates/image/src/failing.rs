@@ -12,7 +12,7 @@ use scsi::Status;
 use zoned::{Condition, Geometry, Kind, Refusal};
 
 use crate::disk::{Cache, Disk};
-use crate::header::Header;
+use crate::header::{Header, VERSION};
 use crate::layout::Layout;
 use crate::live::Boot;
 use crate::random::identity;
@@ -97,6 +97,11 @@ impl Store for Failing {
     fn length(&self) -> io::Result<u64> {
         self.store.length()
     }
+
+    fn grow(&self, length: u64) -> io::Result<()> {
+        self.trouble.meet(Part::Write)?;
+        self.store.grow(length)
+    }
 }
 
 /// A disk on a file of its own, and what can be made to fail.
@@ -132,6 +137,7 @@ impl Bench {
         let header = Header {
             uuid: [0; 16],
             created: 0,
+            version: VERSION,
             layout: Layout::new(&geometry).unwrap(),
             geometry,
             identity: identity(),

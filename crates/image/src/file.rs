@@ -10,7 +10,7 @@ use rustix::fs::{
 };
 use rustix::io::fcntl_dupfd_cloexec;
 
-use crate::header::not_an_image;
+use crate::error::not_an_image;
 use crate::Error;
 
 /// The mode of a file that is new, before the umask.

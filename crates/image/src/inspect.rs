@@ -6,8 +6,9 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use zoned::{Condition, Geometry, Identity, Zone};
 
+use crate::error::corrupt;
 use crate::file::open_regular;
-use crate::header::{corrupt, Access, Header};
+use crate::header::{Access, Header};
 use crate::live::Boot;
 use crate::lock::{holder, Holder};
 use crate::state::{current_words, load};

@@ -131,6 +131,16 @@ impl Journal {
         &self.words
     }
 
+    /// Changes the words, which are no longer what the store has: a checkpoint has to follow.
+    pub fn change_words(&mut self, change: impl FnOnce(&mut [u64])) {
+        change(&mut self.words);
+    }
+
+    /// From the checkpoint on, which has to follow, it is where `layout` has it: where it begins now.
+    pub fn move_to(&mut self, layout: &Layout) {
+        self.area = records(layout);
+    }
+
     /// The zone words, which are all that is wanted of it.
     pub fn into_words(self) -> Vec<u64> {
         self.words

@@ -5,7 +5,9 @@
 //! table     one little-endian 64-bit word a zone
 //! journal   the table's stamp, one page, then changes of zones since the last checkpoint
 //! checkpoint A, checkpoint B   stable copies of the table
-//! data      the medium, LBA-linear, at a multiple of 1 MiB
+//! extensions   zone descriptor extensions, where there are any
+//! saved     for what a protocol keeps over power cycles
+//! data      slots for the zones' data, at a multiple of 1 MiB, up to the end of the file
 //! ```
 //! Readers use the offsets in the header and assume no order.
 
@@ -17,13 +19,14 @@ use crate::{Error, ErrorKind};
 pub(crate) const PAGE: u64 = 4096;
 const DATA_ALIGNMENT: u64 = 1 << 20;
 const JOURNAL: u64 = 1 << 20;
+const SAVED: u64 = 32 << 10;
 /// Where the header's copy is.
 pub(crate) const COPY: u64 = PAGE;
 /// It is read as a whole.
 const MAX_JOURNAL: u64 = 64 << 20;
 
-/// Keeps the table, which is never sparse, under 128 MiB.
-const MAX_ZONES: u32 = 1 << 24;
+/// Places are from 1 to this in a zone's word. Keeps the table, which is never sparse, under 128 MiB, too.
+const MAX_ZONES: u32 = (1 << 24) - 1;
 
 /// A stretch of the file, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +36,9 @@ pub(crate) struct Area {
 }
 
 impl Area {
+    /// None.
+    pub const NONE: Area = Area { offset: 0, size: 0 };
+
     /// The first byte after the area; `None` when no file can be that long.
     fn end(&self) -> Option<u64> {
         self.offset
@@ -47,7 +53,10 @@ pub(crate) struct Layout {
     pub table: Area,
     pub journal: Area,
     pub checkpoints: [Area; 2],
+    /// Where the slots begin; the length is the disk's.
     pub data: Area,
+    pub extensions: Area,
+    pub saved: Area,
 }
 
 impl Layout {
@@ -98,8 +107,16 @@ impl Layout {
             offset: first.end()?,
             size: checkpoint_size,
         };
+        let extensions = Area {
+            offset: second.end()?,
+            size: extension_bytes(geometry).next_multiple_of(PAGE),
+        };
+        let saved = Area {
+            offset: extensions.end()?,
+            size: SAVED,
+        };
         let data = Area {
-            offset: second.end()?.next_multiple_of(DATA_ALIGNMENT),
+            offset: saved.end()?.next_multiple_of(DATA_ALIGNMENT),
             size: geometry.bytes(),
         };
         data.end()?;
@@ -108,63 +125,96 @@ impl Layout {
             journal,
             checkpoints: [first, second],
             data,
+            extensions,
+            saved,
         })
     }
 
-    /// All areas, in the order in which the header lists them.
-    pub fn areas(&self) -> [Area; 5] {
-        let [first, second] = self.checkpoints;
-        [self.table, self.journal, first, second, self.data]
+    /// The layout of an image of version 1 that becomes one of version 2 where it is: what is saved gets the end of the
+    /// journal, if that is long enough.
+    pub fn upgraded(&self) -> Self {
+        let mut layout = *self;
+        if self.journal.size >= 2 * SAVED {
+            layout.journal.size -= SAVED;
+            layout.saved = Area {
+                offset: self.journal.offset + layout.journal.size,
+                size: SAVED,
+            };
+        }
+        layout
     }
 
-    /// The areas that hold zone state, for which there is always space.
-    pub fn state_areas(&self) -> [Area; 4] {
+    /// All areas, in the order in which the header lists them; version 1 has the first five.
+    pub fn areas(&self) -> [Area; 7] {
         let [first, second] = self.checkpoints;
-        [self.table, self.journal, first, second]
+        [
+            self.table,
+            self.journal,
+            first,
+            second,
+            self.data,
+            self.extensions,
+            self.saved,
+        ]
+    }
+
+    /// The areas before the data that there are, for which there is always space.
+    pub fn state_areas(&self) -> impl Iterator<Item = Area> {
+        let [first, second] = self.checkpoints;
+        let areas = [
+            self.table,
+            self.journal,
+            first,
+            second,
+            self.extensions,
+            self.saved,
+        ];
+        areas.into_iter().filter(|area| area.size > 0)
     }
 
     /// Whether there is room for the header's copy.
     pub fn has_copy(&self) -> bool {
-        self.areas().iter().all(|area| area.offset >= COPY + PAGE)
+        self.state_areas()
+            .chain([self.data])
+            .all(|area| area.offset >= COPY + PAGE)
     }
 
-    /// The first byte after all zone state.
+    /// The first byte after all areas but the data.
     pub fn state_end(&self) -> u64 {
         let ends = self.state_areas().map(|area| area.offset + area.size);
-        ends.into_iter().max().unwrap_or(PAGE)
+        ends.max().unwrap_or(PAGE)
     }
 
     /// Puts together what [`Self::areas`] took apart.
-    pub fn from_areas([table, journal, first, second, data]: [Area; 5]) -> Self {
+    pub fn from_areas([table, journal, first, second, data, extensions, saved]: [Area; 7]) -> Self {
         Self {
             table,
             journal,
             checkpoints: [first, second],
             data,
+            extensions,
+            saved,
         }
     }
 
-    /// The file's length.
-    pub fn file_length(&self) -> u64 {
-        self.areas()
-            .iter()
-            .map(|area| area.offset + area.size)
-            .max()
-            .unwrap_or(PAGE)
+    /// How long the file of a disk is of which nothing is written.
+    pub fn least_length(&self) -> u64 {
+        self.data.offset
     }
 
-    /// Whether the areas can be an image's of this geometry: aligned, big enough, apart from each other.
+    /// Whether the areas can be an image's of this geometry: aligned, big enough, apart from each other, the data last.
     pub fn fits(&self, geometry: &Geometry) -> bool {
-        let mut areas = self.areas();
+        let mut areas: Vec<Area> = self.state_areas().chain([self.data]).collect();
         areas.sort_by_key(|area| (area.offset, area.size));
         let apart = areas
             .windows(2)
             .all(|pair| pair[0].end().is_some_and(|end| end <= pair[1].offset));
+        let aligned = |area: &Area| area.offset >= PAGE && area.offset % PAGE == 0;
         apart
             && geometry.zones() <= MAX_ZONES
-            && areas[0].offset >= PAGE
-            && areas[4].end().is_some()
-            && areas.iter().all(|area| area.offset % PAGE == 0)
+            && areas.iter().all(aligned)
+            && areas.last() == Some(&self.data)
+            && self.data.end().is_some()
             && self.table.size >= table_bytes(geometry)
             && self.journal.size > PAGE
             && self.journal.size % PAGE == 0
@@ -173,9 +223,15 @@ impl Layout {
                 .checkpoints
                 .iter()
                 .all(|area| area.size >= PAGE + table_bytes(geometry))
+            && self.extensions.size >= extension_bytes(geometry)
             && self.data.offset % DATA_ALIGNMENT == 0
             && self.data.size == geometry.bytes()
     }
+}
+
+/// The bytes of all zone descriptor extensions.
+fn extension_bytes(geometry: &Geometry) -> u64 {
+    u64::from(geometry.zones()) * u64::from(geometry.extension_bytes)
 }
 
 /// The bytes of one word for each zone.

@@ -1,13 +1,18 @@
 //! The disk's data in the image's file: carries out the machine's I/O.
 
+mod looking;
+
 use std::io;
 use std::sync::Arc;
 
 use memory::Scatter;
-use zoned::{Data, Extent, Extents, Failed, Op, PHYSICAL_BLOCK};
+use zoned::{Data, Extent, Extents, Failed, Geometry, Op, PHYSICAL_BLOCK};
 
 use crate::causes::Causes;
-use crate::store::{Punched, Store};
+use crate::layout::Area;
+use crate::slots::{zero, zone_bytes, Slots};
+use crate::store::Store;
+use crate::table::Table;
 use crate::undo::{Blocks, Undo};
 
 /// Bytes handled at a time where data passes through a buffer of ours.
@@ -16,13 +21,13 @@ const CHUNK: u64 = 256 << 10;
 /// The data area of an image.
 pub(crate) struct Medium {
     store: Arc<dyn Store>,
-    /// The store's offset of the medium's first byte.
-    base: u64,
+    slots: Slots,
+    geometry: Geometry,
+    /// Where the zone descriptor extensions are.
+    extensions: Area,
     /// The medium's first byte after what can be overwritten: the conventional zones, or all of a medium that is written
     /// anywhere.
     overwritable_end: u64,
-    /// Bytes of a logical block.
-    block: u64,
     /// Keeps what is overwritten, if anything does.
     undo: Option<Arc<Undo>>,
     causes: Arc<Causes>,
@@ -34,108 +39,261 @@ pub(crate) struct Done {
     pub result: Result<(), Failed>,
 }
 
+/// A stretch of the medium that lies in one zone.
+struct Part {
+    /// Where on the medium.
+    offset: u64,
+    /// Where in the store; `None`: the zone has no slot, and reads as zeroes.
+    at: Option<u64>,
+    len: u64,
+}
+
 impl Medium {
     pub fn new(
         store: Arc<dyn Store>,
-        base: u64,
-        overwritable_end: u64,
-        block: u64,
+        slots: Slots,
+        geometry: &Geometry,
+        extensions: Area,
         undo: Option<Arc<Undo>>,
         causes: Arc<Causes>,
     ) -> Self {
+        let overwritable = if geometry.writes_anywhere() {
+            geometry.blocks
+        } else {
+            geometry.conventional_end().min(geometry.blocks)
+        };
         Self {
             store,
-            base,
-            overwritable_end,
-            block,
+            slots,
+            overwritable_end: geometry.to_bytes(overwritable),
+            geometry: geometry.clone(),
+            extensions,
             undo,
             causes,
         }
     }
 
+    /// How long the image's file has to be.
+    pub fn length(&self) -> u64 {
+        self.slots.length()
+    }
+
     /// Puts blocks back that were overwritten.
-    pub fn restore(&self, blocks: &Blocks) -> io::Result<()> {
+    pub fn restore(&self, table: &Table, blocks: &Blocks) -> io::Result<()> {
         let zeroes = [0; PHYSICAL_BLOCK as usize];
+        let size = u64::from(PHYSICAL_BLOCK);
         blocks.iter().try_for_each(|(number, data)| {
-            let at = self.base + number * u64::from(PHYSICAL_BLOCK);
-            self.store.write_at(at, data.as_deref().unwrap_or(&zeroes))
+            let data = data.as_deref().unwrap_or(&zeroes);
+            let mut parts = self.parts(table, number * size, size);
+            parts.try_for_each(|part| match part.at {
+                Some(at) => self.store.write_at(at, data),
+                None => Ok(()),
+            })
         })
     }
 
-    /// Carries out `op` on `data`. To make anything stable is not its business.
-    pub fn perform(&self, op: &Op, data: &Scatter) -> Done {
-        let mut moved = 0;
-        let result = match op {
-            Op::Read { extents, .. } => self.read(extents, data, &mut moved),
+    /// Carries out `op` on `data`. To make anything stable is not its business, but for an extension.
+    pub fn perform(&self, table: &Table, op: &Op, data: &Scatter) -> Done {
+        match op {
+            Op::Read { extents, .. } => {
+                self.reading(|moved| self.read(table, extents, data, moved))
+            }
+            Op::Verify { extents } => self.reading(|_| self.try_reading(table, extents)),
+            Op::Compare { extents } => {
+                self.reading(|moved| self.compare(table, extents, data, moved))
+            }
+            _ => {
+                let mut moved = 0;
+                let result = self.change(table, op, data, &mut moved);
+                Done { moved, result }
+            }
+        }
+    }
+
+    fn reading(&self, read: impl Fn(&mut u64) -> Result<(), Failed>) -> Done {
+        self.slots.reading(|| {
+            let mut moved = 0;
+            let result = read(&mut moved);
+            Done { moved, result }
+        })
+    }
+
+    fn change(
+        &self,
+        table: &Table,
+        op: &Op,
+        data: &Scatter,
+        moved: &mut u64,
+    ) -> Result<(), Failed> {
+        match *op {
             Op::Write {
                 offset,
                 len,
                 skipped,
                 ..
-            } => self
-                .skip(*offset, *skipped)
-                .and_then(|()| self.write(*offset, *len, data, &mut moved)),
+            } => {
+                self.prepare(table, offset, len, skipped)?;
+                self.write(table, offset, len, data, moved)
+            }
             Op::Fill {
                 offset,
                 len,
                 skipped,
                 ..
             } => {
-                moved = data.len().min(self.block);
-                self.skip(*offset, *skipped)
-                    .and_then(|()| self.fill(*offset, *len, &data.to_vec(self.block)))
+                *moved = data.len().min(self.geometry.to_bytes(1));
+                self.prepare(table, offset, len, skipped)?;
+                self.fill(table, offset, len, &data.to_vec(self.geometry.to_bytes(1)))
             }
-            Op::Compare { extents } => self.compare(extents, data, &mut moved),
-            Op::Verify { extents } => self.try_reading(extents),
-            Op::Discard { ranges, .. } => {
-                self.discard(ranges);
+            Op::Discard {
+                ref zones,
+                ref ranges,
+            } => {
+                self.discard(table, zones, ranges);
                 Ok(())
             }
-            Op::Flush | Op::Degrade { .. } => Ok(()),
-            // No image has room for one yet.
-            Op::Extension { .. } => Err(Failed::Lost),
-        };
-        Done { moved, result }
+            Op::Extension { zone } => self.extend(zone, data),
+            _ => Ok(()),
+        }
     }
 
-    fn read(&self, extents: &Extents, into: &Scatter, moved: &mut u64) -> Result<(), Failed> {
+    /// The parts of a stretch of the medium, zone by zone.
+    fn parts<'a>(
+        &'a self,
+        table: &'a Table,
+        offset: u64,
+        len: u64,
+    ) -> impl Iterator<Item = Part> + 'a {
+        let size = self.zone_size();
+        let (mut next, end) = (offset, offset + len);
+        std::iter::from_fn(move || {
+            let offset = next;
+            let within = offset % size;
+            next = (offset - within + size).min(end);
+            let place = || table.slot((offset / size) as u32);
+            (offset < end).then(|| Part {
+                offset,
+                at: place().map(|place| self.slots.offset(place) + within),
+                len: next - offset,
+            })
+        })
+    }
+
+    /// Gives zones that are written for the first time their slots, keeps what a write takes the place of, and makes what
+    /// it skips read as zeroes: a write that failed may have left anything there.
+    fn prepare(&self, table: &Table, offset: u64, len: u64, skipped: u64) -> Result<(), Failed> {
+        for part in self.parts(table, offset, len) {
+            if part.at.is_none() {
+                let given = self.give(table, (part.offset / self.zone_size()) as u32);
+                given.map_err(|error| self.unwritten(part.offset, error))?;
+            }
+        }
+        if let Some(undo) = self
+            .undo
+            .as_ref()
+            .filter(|_| offset < self.overwritable_end)
+        {
+            let kept = undo.keep(offset, len, |number, block| self.peek(table, number, block));
+            kept.map_err(|error| self.unwritten(offset, error))?;
+        }
+        if skipped > 0 {
+            self.zero(table, offset - skipped, skipped)?;
+        }
+        Ok(())
+    }
+
+    fn give(&self, table: &Table, zone: u32) -> io::Result<()> {
+        let conventional = self.geometry.is_conventional(zone);
+        self.slots.give(
+            zone_bytes(&self.geometry, zone),
+            conventional,
+            || table.slot(zone).is_some(),
+            |place| table.set_slot(zone, place, conventional),
+        )
+    }
+
+    /// Bytes of a zone that is not the last.
+    fn zone_size(&self) -> u64 {
+        self.geometry.to_bytes(self.geometry.zone_blocks)
+    }
+
+    /// Reads physical block `number`.
+    fn peek(&self, table: &Table, number: u64, into: &mut [u8]) -> io::Result<()> {
+        let size = u64::from(PHYSICAL_BLOCK);
+        let mut parts = self.parts(table, number * size, size);
+        parts.try_for_each(|part| match part.at {
+            Some(at) => self.store.read_at(at, into),
+            None => Ok(()),
+        })
+    }
+
+    fn read(
+        &self,
+        table: &Table,
+        extents: &Extents,
+        into: &Scatter,
+        moved: &mut u64,
+    ) -> Result<(), Failed> {
         for extent in extents.iter() {
-            match extent {
-                Extent::Data { offset, len } => {
-                    let read = all(len, |done| {
-                        let place = self.base + offset + done;
-                        self.store.read_some(place, into, *moved + done, len - done)
-                    });
-                    match read {
-                        Ok(done) => *moved += done,
-                        Err((done, error)) => {
-                            *moved += done;
-                            return Err(self.unread(offset + done, error));
-                        }
+            let (offset, len) = match extent {
+                Extent::Data { offset, len } => (offset, len),
+                Extent::Zeroes { len, .. } => {
+                    *moved += into.fill_with_zeroes(*moved, len);
+                    continue;
+                }
+            };
+            for part in self.parts(table, offset, len) {
+                let Some(start) = part.at else {
+                    *moved += into.fill_with_zeroes(*moved, part.len);
+                    continue;
+                };
+                let read = all(part.len, |done| {
+                    let left = part.len - done;
+                    self.store
+                        .read_some(start + done, into, *moved + done, left)
+                });
+                match read {
+                    Ok(done) => *moved += done,
+                    Err((done, error)) => {
+                        *moved += done;
+                        return Err(self.unread(part.offset + done, error));
                     }
                 }
-                Extent::Zeroes { len, .. } => *moved += into.fill_with_zeroes(*moved, len),
             }
         }
         Ok(())
     }
 
-    fn write(&self, offset: u64, len: u64, from: &Scatter, moved: &mut u64) -> Result<(), Failed> {
-        self.keep(offset, len)?;
-        let done = all(len, |done| {
-            let place = self.base + offset + done;
-            self.store.write_some(place, from, done, len - done)
-        });
-        match done {
-            Ok(done) => {
-                *moved = done;
-                Ok(())
-            }
-            Err((done, error)) => {
-                *moved = done;
-                Err(self.unwritten(offset + done, error))
+    fn write(
+        &self,
+        table: &Table,
+        offset: u64,
+        len: u64,
+        from: &Scatter,
+        moved: &mut u64,
+    ) -> Result<(), Failed> {
+        for part in self.parts(table, offset, len) {
+            let start = self.there(&part)?;
+            let written = all(part.len, |done| {
+                let left = part.len - done;
+                self.store
+                    .write_some(start + done, from, *moved + done, left)
+            });
+            match written {
+                Ok(done) => *moved += done,
+                Err((done, error)) => {
+                    *moved += done;
+                    return Err(self.unwritten(part.offset + done, error));
+                }
             }
         }
+        Ok(())
+    }
+
+    /// Where a part is in the store of whose zone is written.
+    fn there(&self, part: &Part) -> Result<u64, Failed> {
+        let offset = part.offset;
+        part.at.ok_or(Failed::Write { offset })
     }
 
     fn unwritten(&self, offset: u64, error: io::Error) -> Failed {
@@ -148,92 +306,66 @@ impl Medium {
         Failed::Read { offset }
     }
 
-    /// Makes what a write at `offset` skips read as zeroes: a write that failed may have left anything there.
-    fn skip(&self, offset: u64, skipped: u64) -> Result<(), Failed> {
-        if skipped == 0 {
-            return Ok(());
-        }
-        self.zero(offset - skipped, skipped)
-    }
-
-    /// Keeps what a write takes the place of.
-    fn keep(&self, offset: u64, len: u64) -> Result<(), Failed> {
-        match &self.undo {
-            Some(undo) if offset < self.overwritable_end => undo
-                .keep(&*self.store, self.base, offset, len)
-                .map_err(|error| self.unwritten(offset, error)),
-            _ => Ok(()),
-        }
-    }
-
-    fn fill(&self, offset: u64, len: u64, block: &[u8]) -> Result<(), Failed> {
-        self.keep(offset, len)?;
+    fn fill(&self, table: &Table, offset: u64, len: u64, block: &[u8]) -> Result<(), Failed> {
         if block.iter().all(|byte| *byte == 0) {
-            return self.zero(offset, len);
+            return self.zero(table, offset, len);
         }
-        let blocks = (CHUNK as usize / block.len()).max(1);
-        self.write_again_and_again(offset, len, &block.repeat(blocks))
-    }
-
-    /// Makes a stretch read as zeroes, and gives its space back where the file system can.
-    fn zero(&self, offset: u64, len: u64) -> Result<(), Failed> {
-        let punched = self.store.punch(self.base + offset, len);
-        match punched.map_err(|error| self.unwritten(offset, error))? {
-            Punched::Yes => Ok(()),
-            Punched::NotSupported => self.write_again_and_again(offset, len, &[0; CHUNK as usize]),
-        }
-    }
-
-    fn discard(&self, ranges: &[(u64, u64)]) {
-        for &(offset, len) in ranges {
-            // Nothing above a write pointer is ever read, so space that stays taken does no harm.
-            let _ = self.store.punch(self.base + offset, len);
-        }
-    }
-
-    /// Writes `pattern` from its start on until `len` bytes are full.
-    fn write_again_and_again(&self, offset: u64, len: u64, pattern: &[u8]) -> Result<(), Failed> {
-        let mut at = offset;
-        while at < offset + len {
-            let count = (offset + len - at).min(pattern.len() as u64);
-            self.store
-                .write_at(self.base + at, &pattern[..count as usize])
-                .map_err(|error| self.unwritten(at, error))?;
-            at += count;
-        }
-        Ok(())
-    }
-
-    fn compare(&self, extents: &Extents, from: &Scatter, moved: &mut u64) -> Result<(), Failed> {
-        let mut medium = vec![0; CHUNK as usize];
-        let mut sent = vec![0; CHUNK as usize];
-        for piece in extents.iter().flat_map(chunks) {
-            let (medium, sent) = (&mut medium[..piece.len], &mut sent[..piece.len]);
-            self.fetch(piece, medium)?;
-            *moved += from.read(*moved, sent) as u64;
-            if let Some(first) = medium.iter().zip(&*sent).position(|(a, b)| a != b) {
-                let offset = piece.offset + first as u64;
-                return Err(Failed::Differs { offset });
+        let pattern = block.repeat((CHUNK as usize / block.len()).max(1));
+        for part in self.parts(table, offset, len) {
+            let start = self.there(&part)?;
+            for at in (0..part.len).step_by(pattern.len()) {
+                let count = (part.len - at).min(pattern.len() as u64);
+                self.store
+                    .write_at(start + at, &pattern[..count as usize])
+                    .map_err(|error| self.unwritten(part.offset + at, error))?;
             }
         }
         Ok(())
     }
 
-    fn try_reading(&self, extents: &Extents) -> Result<(), Failed> {
-        let mut buffer = vec![0; CHUNK as usize];
-        for piece in extents.iter().flat_map(chunks) {
-            self.fetch(piece, &mut buffer[..piece.len])?;
+    /// Makes a stretch read as zeroes, and gives its space back where the file system can.
+    fn zero(&self, table: &Table, offset: u64, len: u64) -> Result<(), Failed> {
+        for part in self.parts(table, offset, len) {
+            let zeroed = zero(&*self.store, self.there(&part)?, part.len);
+            zeroed.map_err(|error| self.unwritten(part.offset, error))?;
         }
         Ok(())
     }
 
-    fn fetch(&self, piece: Piece, into: &mut [u8]) -> Result<(), Failed> {
-        if piece.zeroes {
-            into.fill(0);
-            return Ok(());
+    /// Gives back the space of zones that were reset, and their slots.
+    fn discard(&self, table: &Table, zones: &[u32], ranges: &[(u64, u64)]) {
+        for &(offset, len) in ranges {
+            for part in self.parts(table, offset, len) {
+                // Nothing above a write pointer is ever read, so space that stays taken does no harm.
+                let _ = part.at.map(|at| self.store.punch(at, part.len));
+            }
         }
-        let read = self.store.read_at(self.base + piece.offset, into);
-        read.map_err(|error| self.unread(piece.offset, error))
+        let places = zones.iter().filter_map(|&zone| table.take_slot(zone));
+        self.slots.take_back(places);
+    }
+
+    /// Makes the data the descriptor extension of `zone`, stable.
+    fn extend(&self, zone: u32, data: &Scatter) -> Result<(), Failed> {
+        let size = u64::from(self.geometry.extension_bytes);
+        let mut bytes = data.to_vec(size);
+        bytes.resize(size as usize, 0);
+        let written = self.store.write_stable(self.extension(zone), &bytes);
+        written.map_err(|error| {
+            self.causes.note("write", error);
+            Failed::NotStable
+        })
+    }
+
+    /// Where the descriptor extension of `zone` is in the store.
+    fn extension(&self, zone: u32) -> u64 {
+        self.extensions.offset + u64::from(zone) * u64::from(self.geometry.extension_bytes)
+    }
+
+    /// The descriptor extension of `zone`, which has one.
+    pub fn read_extension(&self, zone: u32) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; self.geometry.extension_bytes as usize];
+        self.store.read_at(self.extension(zone), &mut bytes)?;
+        Ok(bytes)
     }
 }
 
@@ -245,24 +377,4 @@ fn all(len: u64, some: impl Fn(u64) -> io::Result<u64>) -> Result<u64, (u64, io:
         done += some(done).map_err(|error| (done, error))?;
     }
     Ok(done)
-}
-
-/// A part of an extent, at most [`CHUNK`] long.
-#[derive(Clone, Copy)]
-struct Piece {
-    offset: u64,
-    len: usize,
-    zeroes: bool,
-}
-
-fn chunks(extent: Extent) -> impl Iterator<Item = Piece> {
-    let (offset, len, zeroes) = match extent {
-        Extent::Data { offset, len } => (offset, len, false),
-        Extent::Zeroes { offset, len } => (offset, len, true),
-    };
-    (0..len).step_by(CHUNK as usize).map(move |at| Piece {
-        offset: offset + at,
-        len: (len - at).min(CHUNK) as usize,
-        zeroes,
-    })
 }

@@ -61,7 +61,7 @@ pub(crate) fn cut<W: Waits>(
     old.retain(|_, _| chance.takes());
     let stable = durability.words();
     clear_unwritten(&mut old, machine.geometry(), &stable);
-    if let Err(error) = medium.restore(&old) {
+    if let Err(error) = medium.restore(machine.table(), &old) {
         undo.put_back(old);
         return Err(error);
     }

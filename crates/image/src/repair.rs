@@ -50,8 +50,8 @@ pub fn repair(path: &Path, dry_run: bool) -> Result<Vec<Finding>, Error> {
     };
     let failed = |e| Error::io("repair", path, e);
     let length = file.metadata().map_err(failed)?.len();
-    if length < header.layout.file_length() {
-        file.set_len(header.layout.file_length()).map_err(failed)?;
+    if length < diagnosis.length {
+        file.set_len(diagnosis.length).map_err(failed)?;
     }
     let store = FileStore {
         file,

@@ -1,24 +1,24 @@
 //! A disk made larger or smaller at its end.
 //!
 //! The zone tables grow with the disk, and the data may have to move: so a new image is made, with the same
-//! identity, and takes the old one's place when it is complete.
+//! identity, and takes the old one's place when it is complete. Its data are in its first slots.
 
 use std::path::Path;
 
 use rustix::fs::OFlags;
-use zoned::{check_word, fresh_word, powered_off, written, Geometry};
+use zoned::{check_word, fresh_word, place, placed, powered_off, written, Geometry};
 
 use crate::attributes::keep;
 use crate::copying::{copy, Progress, Stretch};
 use crate::file::{open_regular, replace};
-use crate::header::{Access, Header};
+use crate::header::{Access, Header, VERSION};
 use crate::journal::Journal;
 use crate::layout::Layout;
 use crate::live::Boot;
 use crate::lock::lock;
 use crate::state::{allocate, current_words, load, write_header};
 use crate::store::{FileStore, Store};
-use crate::{table, Error, ErrorKind};
+use crate::{slots, table, Error, ErrorKind};
 
 /// Makes the disk of the image at `path` `bytes` long.
 ///
@@ -37,36 +37,54 @@ pub fn resize(path: &Path, bytes: u64, progress: Progress<'_>) -> Result<(), Err
         temporary: false,
     };
     let journal = load(&from, &old, path)?;
-    let words = current_words(&from, &old, Boot::current(), journal, path)?;
+    let old_words = current_words(&from, &old, Boot::current(), journal, path)?;
     let geometry = resized(&old.geometry, bytes)?;
-    let words = fitted(&geometry, words.into_iter().map(powered_off).collect())?;
-    let data = Stretch {
-        from: old.layout.data.offset,
-        to: 0,
-        length: old.geometry.bytes().min(bytes),
-    };
+    let mut words: Vec<u64> = old_words.iter().copied().map(powered_off).collect();
+    fit(&geometry, &mut words)?;
+    let used = words.iter_mut().filter(|word| place(**word) > 0);
+    (1..)
+        .zip(used)
+        .for_each(|(place, word)| *word = placed(*word, place));
     let new = Header {
+        version: VERSION,
         layout: Layout::new(&geometry)?,
         geometry,
-        ..old
+        ..old.clone()
+    };
+    let areas = [
+        (old.layout.extensions, new.layout.extensions),
+        (old.layout.saved, new.layout.saved),
+    ];
+    let kept = areas.map(|(from, to)| Stretch {
+        from: from.offset,
+        to: to.offset,
+        length: from.size.min(to.size),
+    });
+    let stretches = || {
+        let pairs = (0..).zip(old_words.iter().zip(&words));
+        let data = pairs.filter_map(|(zone, (&before, &after))| {
+            let from = slots::span(&old.layout, &old.geometry, zone, before)?;
+            let to = slots::span(&new.layout, &new.geometry, zone, after)?;
+            Some(Stretch {
+                from: from.start,
+                to: to.start,
+                length: (from.end - from.start).min(to.end - to.start),
+            })
+        });
+        kept.into_iter().chain(data)
     };
     replace(path, failed, |target| {
         keep(&source, target, path)?;
         allocate(target, &new.layout).map_err(failed)?;
-        let to = new.layout.data.offset;
-        copy(
-            &source,
-            target,
-            || [Stretch { to, ..data }].into_iter(),
-            progress,
-        )
-        .map_err(failed)?;
+        let length = slots::length(&new, &words);
+        target.set_len(length).map_err(failed)?;
+        copy(&source, target, stretches, progress).map_err(failed)?;
         let store = FileStore {
             file: target.try_clone().map_err(failed)?,
             temporary: false,
         };
         table::write(&store, new.layout.table, &words).map_err(failed)?;
-        Journal::create(&store, &new.layout, words, 0).map_err(failed)?;
+        Journal::create(&store, &new.layout, words.clone(), 0).map_err(failed)?;
         write_header(&store, &new).map_err(failed)?;
         store.sync().map_err(failed)
     })
@@ -88,11 +106,12 @@ fn resized(geometry: &Geometry, bytes: u64) -> Result<Geometry, Error> {
     Ok(geometry)
 }
 
-/// The words of a disk that was resized, unless it would lose what is written.
-fn fitted(geometry: &Geometry, mut words: Vec<u64>) -> Result<Vec<u64>, Error> {
+/// Makes the words those of a disk that was resized, unless it would lose what is written.
+fn fit(geometry: &Geometry, words: &mut Vec<u64>) -> Result<(), Error> {
     let count = geometry.zones() as usize;
     let fits = |(zone, word): &(u32, u64)| match (*zone as usize) < count {
-        true => check_word(geometry, *zone, *word).is_ok(),
+        // The place comes later.
+        true => check_word(geometry, *zone, placed(*word, 0)).is_ok(),
         false => written(*word) == 0,
     };
     let lost = (0..).zip(words.iter().copied()).find(|zone| !fits(zone));
@@ -105,5 +124,5 @@ fn fitted(geometry: &Geometry, mut words: Vec<u64>) -> Result<Vec<u64>, Error> {
     }
     words.truncate(count);
     words.extend((words.len()..count).map(|zone| fresh_word(geometry, zone as u32)));
-    Ok(words)
+    Ok(())
 }

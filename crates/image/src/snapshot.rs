@@ -17,7 +17,7 @@ use crate::live::Boot;
 use crate::lock::{lock, lock_shared};
 use crate::state::{allocate, current_words, load, write_header};
 use crate::store::{FileStore, Store};
-use crate::{random, table, Error, ErrorKind};
+use crate::{random, slots, table, Error, ErrorKind};
 
 /// Copies the image at `path` to `copy`, which appears when it is complete, with its owner and mode; says whether it has
 /// that owner.
@@ -95,10 +95,12 @@ fn duplicate(
     let words = current_words(&from, &header, Boot::current(), journal, path)?;
     if ioctl_ficlone(target, source).is_err() {
         allocate(target, &header.layout).map_err(failed)?;
+        let length = slots::length(&header, &words);
+        target.set_len(length).map_err(failed)?;
         let whole = Stretch {
             from: 0,
             to: 0,
-            length: header.layout.file_length(),
+            length,
         };
         copy(source, target, || [whole].into_iter(), progress).map_err(failed)?;
     }

@@ -38,6 +38,8 @@ pub(crate) trait Store: Send + Sync {
     fn sync(&self) -> io::Result<()>;
     /// How long it is now.
     fn length(&self) -> io::Result<u64>;
+    /// Makes it at least so long.
+    fn grow(&self, length: u64) -> io::Result<()>;
 }
 
 /// A file as a store.
@@ -112,6 +114,13 @@ impl Store for FileStore {
 
     fn length(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
+    }
+
+    fn grow(&self, length: u64) -> io::Result<()> {
+        if self.length()? < length {
+            self.file.set_len(length)?;
+        }
+        Ok(())
     }
 }
 

@@ -13,11 +13,11 @@ use std::ffi::c_void;
 use std::fs::File;
 use std::io;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use mapping::Guard;
 use rustix::mm::{mmap, munmap, MapFlags, ProtFlags};
-use zoned::{check_word, Geometry, WordError, ZoneTable};
+use zoned::{check_word, place, placed, Geometry, WordError, ZoneTable};
 
 use crate::bytes::u64_at;
 use crate::layout::Area;
@@ -108,6 +108,8 @@ pub(crate) fn check(words: &[u64], geometry: &Geometry) -> Result<(), WordError>
 /// The live words.
 pub(crate) struct Table {
     words: Words,
+    /// The place of each zone's slot; 0: it has none. An empty zone may have one that its word does not tell of.
+    places: Vec<AtomicU32>,
     /// A bit a zone: its word was stored since the bit was last taken.
     changed: Vec<AtomicU64>,
 }
@@ -138,7 +140,12 @@ impl Table {
 
     fn new(words: Words, geometry: &Geometry) -> Self {
         let bits = geometry.zones().div_ceil(64);
+        let places = words.cells().iter().map(|word| {
+            let word = u64::from_le(word.load(Ordering::Acquire));
+            AtomicU32::new(place(word))
+        });
         Self {
+            places: places.collect(),
             words,
             changed: (0..bits).map(|_| AtomicU64::new(0)).collect(),
         }
@@ -156,6 +163,37 @@ impl Table {
     /// The word of `zone`.
     pub fn word(&self, zone: u32) -> u64 {
         u64::from_le(self.words()[zone as usize].load(Ordering::Acquire))
+    }
+
+    /// The place of the slot of `zone`, if it has one.
+    pub fn slot(&self, zone: u32) -> Option<u32> {
+        Some(self.place(zone)).filter(|&place| place > 0)
+    }
+
+    /// `zone`, which has none, gets the slot of this place. The word of a conventional zone says so at once: it has no
+    /// other reason to change.
+    pub fn set_slot(&self, zone: u32, place: u32, conventional: bool) {
+        let tell = || {
+            let tell = |word: u64| Some(placed(u64::from_le(word), place).to_le());
+            let cell = &self.words()[zone as usize];
+            let _ = cell.fetch_update(Ordering::AcqRel, Ordering::Acquire, tell);
+            self.changed(zone);
+        };
+        // Before anyone can write to the slot and have that made stable; and again, for the machine may have stored the
+        // word in between.
+        if conventional {
+            tell();
+        }
+        self.places[zone as usize].store(place, Ordering::SeqCst);
+        if conventional {
+            tell();
+        }
+    }
+
+    /// `zone` has a slot no longer; the place of that which it had.
+    pub fn take_slot(&self, zone: u32) -> Option<u32> {
+        let place = self.places[zone as usize].swap(0, Ordering::SeqCst);
+        Some(place).filter(|&place| place > 0)
     }
 
     /// The zones whose words were stored since this was last asked.
@@ -177,13 +215,23 @@ impl Table {
     }
 }
 
-impl ZoneTable for Table {
-    fn words(&self) -> &[AtomicU64] {
-        match &self.words {
+impl Words {
+    fn cells(&self) -> &[AtomicU64] {
+        match self {
             Words::Mapped(_, mapping) => mapping.words(),
             #[cfg(test)]
             Words::Own(words) => words,
         }
+    }
+}
+
+impl ZoneTable for Table {
+    fn words(&self) -> &[AtomicU64] {
+        self.words.cells()
+    }
+
+    fn place(&self, zone: u32) -> u32 {
+        self.places[zone as usize].load(Ordering::SeqCst)
     }
 
     fn changed(&self, zone: u32) {

@@ -9,8 +9,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use zoned::{written_bytes, Geometry, PHYSICAL_BLOCK};
 
-use crate::store::Store;
-
 /// The data of physical blocks, by their numbers on the medium; `None`: zeroes, as of all blocks that are written for the
 /// first time.
 pub(crate) type Blocks = BTreeMap<u64, Option<Vec<u8>>>;
@@ -46,15 +44,20 @@ pub(crate) fn below_pointer(geometry: &Geometry, number: u64, word: impl Fn(u32)
 }
 
 impl Undo {
-    /// Keeps what the store has where a write of `length` bytes at byte `offset` of the medium goes; the medium
-    /// begins at byte `base` of the store.
-    pub fn keep(&self, store: &dyn Store, base: u64, offset: u64, length: u64) -> io::Result<()> {
+    /// Keeps the blocks of a stretch of the medium as they are; `read` is given a block's number and a place for its
+    /// data, which is zeroes.
+    pub fn keep(
+        &self,
+        offset: u64,
+        length: u64,
+        read: impl Fn(u64, &mut [u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
         let size = u64::from(PHYSICAL_BLOCK);
         let mut blocks = self.blocks();
         for number in offset / size..(offset + length).div_ceil(size) {
             if let std::collections::btree_map::Entry::Vacant(place) = blocks.entry(number) {
                 let mut data = vec![0; size as usize];
-                store.read_at(base + number * size, &mut data)?;
+                read(number, &mut data)?;
                 let zeroes = data.iter().all(|&byte| byte == 0);
                 place.insert((!zeroes).then_some(data));
             }

@@ -138,7 +138,8 @@ fn a_file_cut_short_below_its_data_is_a_medium_error() {
     write(&disk, 0, &pattern(4096, 7));
     let file = std::fs::File::options().write(true).open(&path).unwrap();
     let length = file.metadata().unwrap().len();
-    file.set_len(length - geometry().bytes() + 2048).unwrap();
+    // Its slot is all that there is of data.
+    file.set_len(length - (1 << 20) + 2048).unwrap();
     let (outcome, back) = read(&disk, 0, 8);
     assert_eq!(sense(&outcome), (3, 0x11, 0));
     assert_eq!(
@@ -184,7 +185,7 @@ fn an_image_cut_below_its_zone_state_is_a_hardware_error_from_then_on() {
 
 #[test]
 fn an_image_cut_within_its_data_is_a_hardware_error_after_the_next_flush() {
-    let (dir, disk) = cut(|length| length - geometry().bytes());
+    let (dir, disk) = cut(|length| length - (1 << 20));
     assert!(!disk.is_lost());
     assert!(disk.sync().is_err());
     assert!(disk.is_lost());
@@ -194,4 +195,13 @@ fn an_image_cut_within_its_data_is_a_hardware_error_after_the_next_flush() {
     file.set_len(1 << 30).unwrap();
     assert_eq!(sense(&read(&disk, start(5), 8).0), LOST);
     assert!(disk.sync().is_err());
+}
+
+#[test]
+fn a_zone_that_is_written_first_does_not_hide_a_cut() {
+    let (_dir, disk) = cut(|length| length - (1 << 20));
+    let outcome = write(&disk, start(6), &pattern(4096, 6));
+    assert_eq!(sense(&outcome), (3, 0x0C, 0));
+    assert!(disk.sync().is_err());
+    assert!(disk.is_lost());
 }

@@ -15,6 +15,8 @@ const SECTOR: usize = 512;
 pub(super) enum Event {
     Write(u64, Vec<u8>),
     Stable(u64, Vec<u8>),
+    /// It is as long as this.
+    Grow(u64),
     Sync,
 }
 
@@ -99,21 +101,43 @@ impl Store for Recorder {
     fn length(&self) -> io::Result<u64> {
         Ok(self.state.lock().unwrap().0.len() as u64)
     }
+
+    fn grow(&self, length: u64) -> io::Result<()> {
+        let (bytes, events, _) = &mut *self.state.lock().unwrap();
+        if bytes.len() < length as usize {
+            bytes.resize(length as usize, 0);
+            events.push(Event::Grow(length));
+        }
+        Ok(())
+    }
 }
 
 /// A store's bytes at some point of its history, were the host to crash.
 #[derive(Clone)]
 pub(super) struct Crashing {
     pub stable: Vec<u8>,
-    pub pending: Vec<(u64, Vec<u8>)>,
+    pending: Vec<(u64, Vec<u8>)>,
+    /// How long it is, which is not stable yet.
+    length: u64,
 }
 
 impl Crashing {
+    /// With these bytes, which are stable.
+    pub fn new(stable: Vec<u8>) -> Self {
+        Self {
+            length: stable.len() as u64,
+            stable,
+            pending: Vec::new(),
+        }
+    }
+
     pub fn apply(&mut self, event: &Event) {
         match event {
             Event::Write(offset, data) => self.pending.push((*offset, data.clone())),
             Event::Stable(offset, data) => put(&mut self.stable, *offset, data),
+            Event::Grow(length) => self.length = *length,
             Event::Sync => {
+                self.stable.resize(self.length as usize, 0);
                 for (offset, data) in std::mem::take(&mut self.pending) {
                     put(&mut self.stable, offset, &data);
                 }
@@ -121,7 +145,8 @@ impl Crashing {
         }
     }
 
-    /// What is there after a crash while `next` is in flight: of each sector that is not stable, chance decides.
+    /// What is there after a crash while `next` is in flight: of each sector that is not stable, and of what the file grew by,
+    /// chance decides.
     pub fn crash(&self, next: Option<&Event>, chance: &mut Random) -> Vec<u8> {
         self.crash_with(next, chance, |_| None)
     }
@@ -135,6 +160,9 @@ impl Crashing {
     ) -> Vec<u8> {
         let mut bytes = self.stable.clone();
         let bias = chance.draw() % 5;
+        if chance.draw() % 2 == 0 {
+            bytes.resize(self.length as usize, 0);
+        }
         for (at, sector) in self.unstable(next) {
             if decided(at).unwrap_or_else(|| chance.draw() % 4 < bias) {
                 put(&mut bytes, at, sector);
@@ -158,17 +186,22 @@ impl Crashing {
         &'a self,
         next: Option<&'a Event>,
     ) -> impl Iterator<Item = (u64, &'a [u8])> + 'a {
-        let under_way = next.and_then(|event| match event {
+        let in_flight = next.and_then(|event| match event {
             Event::Stable(offset, data) => Some((*offset, data)),
-            Event::Write(..) | Event::Sync => None,
+            Event::Write(..) | Event::Grow(_) | Event::Sync => None,
         });
         let pending = self.pending.iter().map(|(offset, data)| (*offset, data));
         pending
-            .chain(under_way)
+            .chain(in_flight)
             .flat_map(|(offset, data)| (offset..).step_by(SECTOR).zip(data.chunks(SECTOR)))
     }
 }
 
-pub(super) fn put(bytes: &mut [u8], offset: u64, data: &[u8]) {
+/// Puts data where they belong, of which some may be behind the end.
+pub(super) fn put(bytes: &mut Vec<u8>, offset: u64, data: &[u8]) {
+    let end = offset as usize + data.len();
+    if bytes.len() < end {
+        bytes.resize(end, 0);
+    }
     bytes[offset as usize..offset as usize + data.len()].copy_from_slice(data);
 }

@@ -18,6 +18,7 @@ use zoned::{
 
 use super::{Cache, Disk, Inner};
 use crate::helpers::is_helper;
+use crate::slots::CUT;
 
 const MAKE_STABLE: &str = "make data stable in";
 
@@ -116,7 +117,7 @@ impl Inner {
     /// Carries out what need not wait, but for the end of a stable write.
     fn carry_out(self: &Arc<Self>, plan: Plan, data: &Scatter) -> Submitted<Completion> {
         let stable = is_stable(plan.op()) && self.cache != Cache::Lying;
-        let done = self.medium.perform(plan.op(), data);
+        let done = self.medium.perform(self.machine.table(), plan.op(), data);
         let (result, resumed) = self.machine.finish(plan, done.result);
         let completion = self.unless_lost(Completion {
             result,
@@ -163,7 +164,7 @@ impl Inner {
             self.causes.note(what, error);
             return self.end(plan, Err(Failed::NotStable), 0, completer);
         }
-        let done = self.medium.perform(plan.op(), &data);
+        let done = self.medium.perform(self.machine.table(), plan.op(), &data);
         self.end(plan, done.result, done.moved, completer);
     }
 
@@ -174,8 +175,13 @@ impl Inner {
         moved: u64,
         completer: Completer<Completion>,
     ) {
+        let extends = matches!(plan.op(), Op::Extension { .. });
         let (result, resumed) = self.machine.finish(plan, result);
-        completer.complete(self.unless_lost(Completion { result, moved }));
+        let mut completion = self.unless_lost(Completion { result, moved });
+        if extends && completion.result.is_ok() {
+            completion = self.made_stable(completion);
+        }
+        completer.complete(completion);
         self.leave();
         self.go_on(resumed);
     }
@@ -340,11 +346,13 @@ impl Inner {
     /// Whether the image is still all there. One that was cut may have grown again by a write, with holes for data: the
     /// next time this is asked it may look whole, so that the disk is lost from the first.
     pub(super) fn whole(&self) -> io::Result<()> {
-        if self.store.length()? < self.header.layout.file_length() {
+        // In this order: it may just be growing.
+        let needed = self.medium.length();
+        if self.store.length()? < needed {
             self.cut.store(true, Ordering::Relaxed);
         }
         if self.is_lost() {
-            return Err(io::Error::other("it was cut short while in use"));
+            return Err(io::Error::other(CUT));
         }
         Ok(())
     }
