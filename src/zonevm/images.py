@@ -130,7 +130,7 @@ def zones(path: str | os.PathLike[str]) -> list[Zone]:
 def check(path: _Path) -> list[Finding]:
     """Return all that is wrong with an image, which is not changed; nothing: it is whole.
 
-    Raises :class:`ImageError` for an image in use, and for a file that is no image or of an unknown version.
+    Raises :class:`ImageError` for an image in use, and for a file that is not an image or of an unknown version.
     """
     with _errors():
         return _core.check(path)
@@ -201,7 +201,7 @@ def set_zones(
     """
     if condition not in get_args(Settable):
         raise UsageError(
-            f"{condition!r} is no condition to set", f"Choose one of: {', '.join(get_args(Settable))}."
+            f"{condition!r} is not a condition to set", f"Choose one of: {', '.join(get_args(Settable))}."
         )
     size = None if written is None else parse_size(written)
     chosen = parse_zones(zones, info(path)["zone_count"])
@@ -222,7 +222,7 @@ def _silent(done: int, total: int) -> None:
 
 def _cache(name: str) -> Cache:
     if name not in get_args(Cache):
-        raise UsageError(f"{name!r} is no write cache", f"Choose one of: {', '.join(get_args(Cache))}.")
+        raise UsageError(f"{name!r} is not a write cache", f"Choose one of: {', '.join(get_args(Cache))}.")
     return cast(Cache, name)
 
 

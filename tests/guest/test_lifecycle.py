@@ -134,7 +134,7 @@ def test_an_init_that_fails_is_told(kernel: str) -> None:
 def test_no_kernel_is_told(tmp_path: Path) -> None:
     for choice, message in (
         (str(tmp_path / "missing"), "there is no kernel at"),
-        (__file__, "is no Linux x86 boot image"),
+        (__file__, "is not a Linux x86 boot image"),
         ("99.9", "no kernel of version '99.9' is here"),
         (str(tmp_path), "holds no kernel"),
     ):

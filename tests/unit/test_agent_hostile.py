@@ -60,7 +60,7 @@ WRONG = {
     "closed output": (frame(protocol.CLOSE, 1, STDOUT), "kind 7 for stream 1"),
     "no errno": (ended(1) + ended(2) + frame(protocol.FAILED, 1, payload=b"two exec"), "b'two exec'"),
     "a failure of nothing": (ended(1) + ended(2) + frame(protocol.FAILED, 1), "not an errno"),
-    "a greeting that is no text": (frame(protocol.HELLO, payload=b"1 \xff\xfe"), "a greeting"),
+    "a greeting that is not text": (frame(protocol.HELLO, payload=b"1 \xff\xfe"), "a greeting"),
     "a greeting of nothing": (frame(protocol.HELLO), "a greeting of b''"),
     "a long greeting": (frame(protocol.HELLO, payload=b"1 " + b"6" * 9999), "a greeting"),
     "another version": (frame(protocol.HELLO, payload=b"2 6.12"), "not of version 1"),

@@ -95,7 +95,7 @@ class TestTheBest:
     def test_of_another_zoned_device_is_virtio_blk(self, tree: Tree) -> None:
         disk = chosen(tree, "/dev/nullb0", qemu(8, 1))
         assert disk.via == "virtio-blk"
-        assert "it is no SCSI disk (null_blk)" in disk.notes[0]
+        assert "it is not a SCSI disk (null_blk)" in disk.notes[0]
 
     def test_of_an_iscsi_lun_is_scsi_generic(self, tree: Tree) -> None:
         disk = chosen(tree, ISCSI, qemu(7, 2, drivers=("iscsi",)))
@@ -119,7 +119,7 @@ class TestAsked:
 
     @pytest.mark.parametrize("via", ["scsi-block", "scsi-generic", "vhost-scsi"])
     def test_scsi_methods_are_for_scsi_disks(self, tree: Tree, via: str) -> None:
-        with pytest.raises(HostError, match=r"/dev/nullb0 is no SCSI disk \(null_blk\)") as caught:
+        with pytest.raises(HostError, match=r"/dev/nullb0 is not a SCSI disk \(null_blk\)") as caught:
             chosen(tree, f"/dev/nullb0,via={via}", qemu(8, 1))
         assert "virtio-blk" in caught.value.hint
 

@@ -176,7 +176,7 @@ def test_the_core_knows_every_kind(disk: Disk, kind: str) -> None:
         ("read-only,zone=0", "zone 0 is conventional, and it happens to sequential zones only"),
         ("offline,lba=0,blocks=8193", "zone 0 is conventional, and it happens to sequential zones only"),
         ("read-error,command=write", "it never happens at command write"),
-        ("busy,disk=1", "disk 1 is no emulated SMR disk that is served here"),
+        ("busy,disk=1", "disk 1 is not an emulated SMR disk that is served here"),
     ],
 )
 def test_a_fault_that_the_disk_cannot_have(disk: Disk, text: str, message: str) -> None:

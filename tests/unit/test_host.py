@@ -108,7 +108,7 @@ def test_an_accelerator_that_is_none_or_not_here(monkeypatch: pytest.MonkeyPatch
     assert accel.choose("auto", qemu, Path("/k"), Path("/i"), Path("/c")).name == "tcg"
     with pytest.raises(HostError, match="/dev/kvm is not there or not for this user"):
         accel.choose("kvm", qemu, Path("/k"), Path("/i"), Path("/c"))
-    with pytest.raises(Exception, match="'xen' is no accelerator"):
+    with pytest.raises(Exception, match="'xen' is not an accelerator"):
         accel.choose("xen", qemu, Path("/k"), Path("/i"), Path("/c"))
 
 

@@ -69,7 +69,7 @@ def test_formats(tmp_path: Path, start: bytes, name: str, capfd: pytest.CaptureF
         (["--verify"], "--verify"),
         (["--timeout", "3", "--", "true"], "is not for a system image"),
         (["--", "true"], "a command is not for a system image"),
-        (["--ssh-port", "70000"], "70000 is no port"),
+        (["--ssh-port", "70000"], "70000 is not a port"),
         (["--memory", "100"], "100 bytes of memory"),
     ],
 )

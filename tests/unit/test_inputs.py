@@ -1,4 +1,4 @@
-"""What users give as input: what is no regular file, and odd values. Words, not a hang or a traceback."""
+"""What users give as input: what is not a regular file, and odd values. Words, not a hang or a traceback."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def test_an_image_without_modules(cache: Path, tmp_path: Path) -> None:
 
 def test_what_is_no_kernel(cache: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(bytes(4096))
-    with pytest.raises(KernelError, match="is no Linux x86 boot image"):
+    with pytest.raises(KernelError, match="is not a Linux x86 boot image"):
         kernel.find(tmp_path / "file")
     with pytest.raises(KernelError, match="there is no kernel at"):
         kernel.find(tmp_path / "missing")

@@ -347,7 +347,7 @@ def test_without_root_it_is_said_at_once_with_the_command_to_run(
             "a zone of 3M is not possible",
         ),
         ("--backstore user:zbc --fabric iscsi --cfgstring /d", "'iscsi' is not one of"),
-        ("--backstore user:zbc --fabric vhost --cfgstring /none/d --size 1G", "/none is no directory"),
+        ("--backstore user:zbc --fabric vhost --cfgstring /none/d --size 1G", "/none is not a directory"),
     ],
 )
 def test_wrong_targets_are_refused_in_words(

@@ -97,7 +97,7 @@ def test_a_monitor_that_speaks_no_qmp_is_told(monitor: tuple[RunningMachine, lis
     machine, says = monitor
     says += [GREETING, b'{"return": {}}\n', NO_QMP[name]]
     machine.connect()
-    with pytest.raises(QemuError, match=r"answers with what is no QMP: .+"):
+    with pytest.raises(QemuError, match=r"answers with what is not QMP: .+"):
         machine.qmp("query-status")
     assert not machine.alive
 
@@ -105,7 +105,7 @@ def test_a_monitor_that_speaks_no_qmp_is_told(monitor: tuple[RunningMachine, lis
 def test_a_greeting_that_is_no_qmp_is_told_at_once(monitor: tuple[RunningMachine, list[bytes]]) -> None:
     machine, says = monitor
     says.append(b"220 mail.example.org ESMTP\n")
-    with pytest.raises(QemuError, match="answers with what is no QMP"):
+    with pytest.raises(QemuError, match="answers with what is not QMP"):
         machine.connect()
 
 

@@ -39,7 +39,7 @@ def test_the_last_error_outlives_the_server(tmp_path: Path, disk: Disk) -> None:
     path = tmp_path / "socket"
     with Server(path, [disk]) as server, socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))
-        client.sendall(b"this is no vhost-user message" * 10)
+        client.sendall(b"this is not a vhost-user message" * 10)
         with suppress(ConnectionResetError):
             assert client.recv(1) == b""
     assert server.last_error

@@ -195,7 +195,7 @@ def test_what_is_no_trace(
     words: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("text").write_text("this is no Parquet file")
+    Path("text").write_text("this is not a Parquet file")
     duckdb.sql("copy (select 1 as one) to 'other' (format parquet)")
     assert execute(["trace", *arguments]) == 2
     message = capsys.readouterr().err

@@ -1,6 +1,6 @@
 //! Sense data read back: sense key, additional sense code and qualifier (SPC-5, 4.4).
 
-/// `(key, ASC, ASCQ)`, of fixed or descriptor format; zeroes for what is no sense data.
+/// `(key, ASC, ASCQ)`, of fixed or descriptor format; zeroes for what is not sense data.
 pub(crate) fn code(sense: &[u8]) -> (u8, u8, u8) {
     let byte = |at: usize| sense.get(at).copied().unwrap_or(0);
     match byte(0) & 0x7F {

@@ -28,7 +28,7 @@ const HEAD: u64 = 16;
 const DESCRIPTOR: u64 = 16;
 /// Each ring's part begins at a multiple of this.
 const ALIGNMENT: u64 = 64;
-/// Two rings that are no request queues, and the request queues.
+/// Two rings that are not request queues, and the request queues.
 const MAX_RINGS: u16 = 256;
 
 /// A front end's region.

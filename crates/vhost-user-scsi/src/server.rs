@@ -23,7 +23,7 @@ use crate::event::{wait, Woken};
 
 /// The longest path that a Unix socket can have, in bytes (unix(7): 108 with the final NUL).
 const MAX_PATH: usize = 107;
-/// Rings are numbered with 8 bits in messages, and two of them are no request queues.
+/// Rings are numbered with 8 bits in messages, and two of them are not request queues.
 const MAX_REQUEST_QUEUES: u16 = 254;
 /// How long to wait after a connection could not be set up: descriptors, memory or threads may have run out.
 const RETRY: Duration = Duration::from_millis(100);

@@ -23,7 +23,7 @@ def size() -> tuple[int, int]:
 def lent(descriptor: int) -> Iterator[None]:
     """Keep terminal ``descriptor`` in raw mode while entered: every key goes to the guest, Ctrl-C too.
 
-    Does nothing where it is no terminal.
+    Does nothing where it is not a terminal.
     """
     if not os.isatty(descriptor):
         yield

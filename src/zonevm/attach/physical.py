@@ -79,7 +79,7 @@ def _require(via: str, device: Device, abilities: Abilities, root: Path) -> Path
     method = OF_HOST[via]
     if method.scsi and not device.scsi:
         raise HostError(
-            f"{device} is no SCSI disk ({device.transport}), which {via} needs",
+            f"{device} is not a SCSI disk ({device.transport}), which {via} needs",
             "Leave via out, or: via=virtio-blk",
         )
     _require_qemu(via, abilities)
@@ -107,7 +107,7 @@ def _require_qemu(via: str, abilities: Abilities) -> None:
 def _why(device: Device, node: Path | None, refusals: list[tuple[str, ZonevmError]]) -> str:
     if refusals:
         return "; ".join(f"not {via}, since {refusal.message}" for via, refusal in refusals)
-    what = "it is a SCSI disk" if device.scsi else f"it is no SCSI disk ({device.transport})"
+    what = "it is a SCSI disk" if device.scsi else f"it is not a SCSI disk ({device.transport})"
     if node == device.sg_node:
         what = "it is named by its SG node"
     return f"{what}, and {pwd.getpwuid(os.geteuid()).pw_name} may read and write {node}"

@@ -59,7 +59,7 @@ def _named() -> Iterator[None]:
 def named_output() -> TextIO:
     """Return a stream to standard output whose errors name :data:`OUTPUT`.
 
-    Names that are no text in this locale are printed as the bytes that they are.
+    Names that are not text in this locale are printed as the bytes that they are.
     """
     raw = io.FileIO(1, "w", closefd=False)
     return _Output(

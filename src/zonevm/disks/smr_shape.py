@@ -126,7 +126,7 @@ class SmrShape(Described):
             whole = format_size(-(-self.size // self.zone_size) * self.zone_size)
             raise self.wrong(
                 "zone-capacity",
-                f"size={size} is no multiple of zone-size={zone_size}, "
+                f"size={size} is not a multiple of zone-size={zone_size}, "
                 "and Linux refuses a disk with gap zones whose last zone is smaller",
                 f"Write size={whole}.",
             )

@@ -30,7 +30,7 @@ def parse(text: str) -> Fault:
 def load(path: str | os.PathLike[str]) -> list[Fault]:
     """Return the faults of a TOML file: each a table ``[[fault]]`` with ``kind`` and options.
 
-    Raises :class:`UsageError`, with the file's name, for one that cannot be read, is no TOML or has anything
+    Raises :class:`UsageError`, with the file's name, for one that cannot be read, is not TOML or has anything
     else in it.
     """
     try:

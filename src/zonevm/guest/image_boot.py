@@ -23,7 +23,7 @@ class Files:
 class ImageBoot(Boot):
     """An image of ``format`` on a disk of its own; ``write``: what the guest writes to it stays there.
 
-    ``uefi``: its firmware, if it is no BIOS. Without ``files`` console and monitor are the terminal that QEMU
+    ``uefi``: its firmware, if it is not a BIOS. Without ``files`` console and monitor are the terminal that QEMU
     is started on.
     """
 

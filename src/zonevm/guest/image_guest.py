@@ -68,7 +68,7 @@ class ImageGuest:
         progress: Callable[[str], None] | None = None,
     ) -> None:
         if firmware not in FIRMWARES:
-            raise UsageError(f"{firmware!r} is no firmware", f"Choose one of: {', '.join(FIRMWARES)}.")
+            raise UsageError(f"{firmware!r} is not a firmware", f"Choose one of: {', '.join(FIRMWARES)}.")
         self.image = image.absolute()
         self._boot = ImageBoot(
             self.image, _image_format(image), write, find_uefi() if firmware == "uefi" else None

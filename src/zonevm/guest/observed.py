@@ -59,7 +59,7 @@ class Observed:
         """
         if number not in self.live:
             raise UsageError(
-                f"disk {number} of this guest is no emulated SMR disk",
+                f"disk {number} of this guest is not an emulated SMR disk",
                 "Disks are counted from 0, in the order in which they were given.",
             )
         return self.live[number]

@@ -40,9 +40,9 @@ class Settings:
         if self.cpus is not None and self.cpus < 1:
             raise UsageError(f"a guest cannot have {self.cpus} processors", "Give it one or more.")
         if self.net not in NETS:
-            raise UsageError(f"{self.net!r} is no network", "Use `user`, or none.")
+            raise UsageError(f"{self.net!r} is not a network", "Use `user`, or none.")
         if self.ssh_port is not None and not 1 <= self.ssh_port <= _LAST_PORT:
-            raise UsageError(f"{self.ssh_port} is no port", f"A port is a number from 1 to {_LAST_PORT}.")
+            raise UsageError(f"{self.ssh_port} is not a port", f"A port is a number from 1 to {_LAST_PORT}.")
         check_disks(self.faults, self.disks)
 
 
@@ -62,7 +62,7 @@ class KernelSettings:
         for path in self.rwdirs:
             if not path.is_dir():
                 raise UsageError(
-                    f"{path} is no directory to share", "Share one that is there with --rwdir DIR."
+                    f"{path} is not a directory to share", "Share one that is there with --rwdir DIR."
                 )
             if path.resolve() in OWN:
                 raise UsageError(

@@ -94,5 +94,5 @@ def read_module(path: Path) -> bytes:
     except (lzma.LZMAError, zstandard.ZstdError) as error:
         raise KernelError(f"cannot read the module {path}: {error}") from error
     if not data.startswith(b"\x7fELF"):
-        raise KernelError(f"{path} is no kernel module: zonevm reads .ko, .ko.xz and .ko.zst")
+        raise KernelError(f"{path} is not a kernel module: zonevm reads .ko, .ko.xz and .ko.zst")
     return data

@@ -77,7 +77,7 @@ def _setup(image: Path) -> bytes:
             sector = read_exactly(file, 1024)
             if len(sector) < 1024 or sector[0x202:0x206] != b"HdrS":
                 raise KernelError(
-                    f"{image} is no Linux x86 boot image (bzImage)",
+                    f"{image} is not a Linux x86 boot image (bzImage)",
                     "Give --kernel a bzImage, a kernel build tree or a version.",
                 )
             file.seek(0)
@@ -111,7 +111,7 @@ def _decompressed(data: bytes) -> bytes | None:
         with zstandard.ZstdDecompressor().stream_reader(data) as reader:
             return reader.read(LARGEST + 1)
     if data.startswith(b"\xfd7zXZ\0"):
-        # The kernel's build appends the unpacked length, which is no part of the stream.
+        # The kernel's build appends the unpacked length, which is not part of the stream.
         return lzma.LZMADecompressor().decompress(data, LARGEST + 1)
     if data.startswith(b"\x1f\x8b"):
         return zlib.decompressobj(wbits=31).decompress(data, LARGEST + 1)

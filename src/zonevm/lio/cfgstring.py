@@ -132,7 +132,7 @@ class ZbcConfig:
         if self.model not in (None, "HM", "HA"):
             raise UsageError(f"cfgstring: model-{shown(self.model)} is not a model", "The model is HM or HA.")
         if self.block_size not in (None, 512, 4096):
-            raise UsageError(f"cfgstring: lba-{self.block_size} is no block size", "lba is 512 or 4096.")
+            raise UsageError(f"cfgstring: lba-{self.block_size} is not a block size", "lba is 512 or 4096.")
         most = (_UNSIGNED >> 1) * (self.block_size or DEFAULT_BLOCK)
         size = self.zone_size
         if size is not None and (size < MIB or size & (size - 1) or size > most):
@@ -156,7 +156,7 @@ def _parse_option(option: str) -> tuple[str, str | int]:
     field = {"lba": "block_size", "zsize": "zone_size", "conv": "conventional", "open": "max_open"}.get(name)
     if field is None:
         raise UsageError(
-            f"cfgstring: '{shown(option)}' is no option of the zbc handler", f"Options: {_OPTIONS}."
+            f"cfgstring: '{shown(option)}' is not an option of the zbc handler", f"Options: {_OPTIONS}."
         )
     if not re.fullmatch(r"[0-9]{1,20}", value):
         raise UsageError(

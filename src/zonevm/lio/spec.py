@@ -123,7 +123,7 @@ class UserZbc:
         if size is None:
             raise ImageError(f"{config.path} does not exist", "Give a size too, and it is created.")
         if not config.path.parent.is_dir():
-            raise ImageError(f"{config.path.parent} is no directory", "Create it, or give another path.")
+            raise ImageError(f"{config.path.parent} is not a directory", "Create it, or give another path.")
         config.check_size(size)
         return cls(config.explicit(), size)
 
@@ -175,7 +175,7 @@ class TargetSpec:
         # rtslib makes other names of NAA 6, and refuses NAA 3.
         if not re.fullmatch(r"naa\.5[0-9a-f]{15}", self.wwn):
             raise UsageError(
-                f"{self.wwn!r} is no world wide name for a target",
+                f"{self.wwn!r} is not a world wide name for a target",
                 f"It is naa.5 and 15 more hexadecimal digits in lower case, such as {_OUI}0a1b2c3d4.",
             )
 

@@ -122,6 +122,6 @@ def _check_zones(path: Path, table: Iterator[tuple[int, ...]], model: int, zone_
 
 def _foreign(path: Path, why: str) -> ImageError:
     return ImageError(
-        f"{path} is no image of tcmu-runner that can be opened as it is: {why}",
+        f"{path} is not an image of tcmu-runner that can be opened as it is: {why}",
         "tcmu-runner would format it and lose what it holds. Give another file, or remove this one.",
     )

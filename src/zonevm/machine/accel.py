@@ -52,7 +52,7 @@ def choose(choice: str, qemu: Qemu, kernel: Path, initramfs: Path, cache: Path) 
     :class:`HostError` for ``kvm`` where the user may not use it.
     """
     if choice not in CHOICES:
-        raise UsageError(f"{choice!r} is no accelerator", f"Choose one of: {', '.join(CHOICES)}.")
+        raise UsageError(f"{choice!r} is not an accelerator", f"Choose one of: {', '.join(CHOICES)}.")
     usable = os.access("/dev/kvm", os.R_OK | os.W_OK)
     if choice == "kvm" and not usable:
         raise HostError(

@@ -163,7 +163,7 @@ class RunningMachine:
         """Return the error that says why the machine is not alive, once it has ended or broken."""
         if self._garbled:
             return QemuError(
-                f"QEMU's monitor answers with what is no QMP: {self._garbled}", self.where("qemu.log")
+                f"QEMU's monitor answers with what is not QMP: {self._garbled}", self.where("qemu.log")
             )
         if not self._broken:
             self._await_end()
@@ -277,7 +277,7 @@ class RunningMachine:
             await self._client.disconnect()
         except (EOFError, OSError, StateError):
             return
-        except Exception as error:  # whatever qemu.qmp raises for bytes that are no QMP: ValueError for one
+        except Exception as error:  # whatever qemu.qmp raises for bytes that are not QMP: ValueError for one
             self._garbled = _first_line(error)
 
     def _call(self, coroutine: Coroutine[Any, Any, _Result], seconds: float, last: bool = False) -> _Result:

@@ -75,7 +75,7 @@ def convert(source: BinaryIO, target: BinaryIO) -> int:
 
 
 def read(file: Path, columns: Sequence[str]) -> pyarrow.Table:
-    """Read columns of a trace. Raises :class:`UsageError` for what is no trace or cannot be read."""
+    """Read columns of a trace. Raises :class:`UsageError` for what is not a trace or cannot be read."""
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 

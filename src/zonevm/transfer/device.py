@@ -124,7 +124,7 @@ def _report(descriptor: int, device: Device) -> Iterator[SourceZone]:
                     "SMR disks can be written up to a zone's end: a ZNS namespace like this has no image.",
                 )
             if kind not in (_CONVENTIONAL, _REQUIRED):
-                raise ImageError(f"{device} has a zone of type {kind}", "It is no host-managed disk.")
+                raise ImageError(f"{device} has a zone of type {kind}", "It is not a host-managed disk.")
             try:
                 zone = SourceZone.of(start * _SECTOR, length * _SECTOR, pointer * _SECTOR, condition)
             except ValueError as error:
