@@ -1,4 +1,4 @@
-"""Image files of emulated SMR disks: create, look at, open, mend, copy. A typed layer over ``zonevm._core``.
+"""Image files of emulated SMR disks: create, inspect, open, repair, copy. A typed layer over ``_core``.
 
 Every failure is an :class:`ImageError`.
 """
@@ -130,7 +130,8 @@ def zones(path: str | os.PathLike[str]) -> list[Zone]:
 def check(path: _Path) -> list[Finding]:
     """Return all that is wrong with an image, which is not changed; nothing: it is whole.
 
-    Raises :class:`ImageError` for an image in use, and for a file that is not an image or of an unknown version.
+    Raises :class:`ImageError` for an image in use, and for a file that is not an image or is of an unknown
+    version.
     """
     with _errors():
         return _core.check(path)
@@ -153,7 +154,7 @@ def snapshot(
 
     The copy is the same disk to a guest, unless ``new_identity`` draws it a serial number and a WWN. It has
     the image's mode, access control list and owner. Where the caller may not give it that owner the answer is
-    False: the copy is the caller's, and nobody may read it who may not read the image.
+    False: the copy is the caller's, and only users who may read the image may read it.
     """
     with _errors():
         return _core.snapshot(path, copy, new_identity, progress or _silent)
@@ -191,7 +192,7 @@ def resize(path: _Path, size: int | str, *, progress: Progress | None = None) ->
 def set_zones(
     path: _Path, zones: int | str, condition: Settable, *, written: int | str | None = None
 ) -> None:
-    """Bring zones (``5``, ``5-9``, ``all``) of an image that nobody uses into a condition.
+    """Bring zones (``5``, ``5-9``, ``all``) of an image that is not in use into a condition.
 
     ``written``: the bytes from the zone's start that hold data, whole physical blocks, or logical ones of a
     host-aware disk; by default what there is now, or nothing for ``empty``. What was not written before reads

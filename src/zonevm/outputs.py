@@ -179,7 +179,7 @@ class Draft:
     def _failed(self, error: OSError) -> HostError:
         return HostError(
             f"cannot write {self._path}: {error.strerror}",
-            "Give a file that you may write, in a directory that is there and has room.",
+            "Give a file that you may write, in an existing directory with room.",
         )
 
 

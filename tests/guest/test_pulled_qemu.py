@@ -36,4 +36,4 @@ def test_it_is_taken_by_itself_where_a_disk_needs_it(
     assert execute(["run", "--kernel", kernel, *disk, "--", "sh", "-c", TRY]) == 0
     said = capfd.readouterr()
     assert "wptr 0x002000" in said.out
-    assert f"zonevm: the QEMU that was pulled is used, since {own} is QEMU 7.1; " in said.err
+    assert f"zonevm: using the pulled QEMU, since {own} is QEMU 7.1; " in said.err

@@ -109,7 +109,7 @@ WRITES = """
         (
             "6.12",
             [
-                "zonevm: the emulated disks failed no command, routine questions at boot aside",
+                "zonevm: the emulated disks failed no command, apart from routine probes at boot",
                 f"zonevm: {KERNEL_REFUSES}",
                 "zonevm: disk 0 (smr,size=64M,zone-size=1M,conv=4): zones that are written:",
                 "  zone 4: the write pointer is at LBA 8448, byte 4325376",

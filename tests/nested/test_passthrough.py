@@ -103,7 +103,7 @@ def test_by_a_newer_qemu_that_was_pulled(host: Host, disks: Disks, unchanged: No
     said = done.stderr.decode()
     assert f"zonevm: {disks.other} by virtio-blk: it is not a SCSI disk (null_blk)" in said
     if find_qemu().version < (8, 1):
-        assert "zonevm: the QEMU that was pulled is used, since " in said
+        assert "zonevm: using the pulled QEMU, since " in said
     assert "zonevm: PASS /dev/vda: conventional zones 2\n" in said
 
 

@@ -51,7 +51,7 @@ def test_of_a_zone_table_in_ruins_not_every_zone_is_listed(tmp_path: Path) -> No
     found = images.check(image)
     assert len(found) == 1001
     assert (found[-1]["part"], found[-1]["zone"]) == ("live table", None)
-    assert found[-1]["problem"] == "3096 more zones, in a like way"
+    assert found[-1]["problem"] == "3096 more zones, likewise"
     images.repair(image)
     assert images.check(image) == []
 
@@ -100,7 +100,7 @@ def bzimage(file: Path, payload: bytes, length: int) -> Path:
 @pytest.mark.parametrize(
     ("payload", "length", "told"),
     [
-        (zstandard.compress(bytes(600 << 20)), 1 << 20, "has more than 512 MiB unpacked"),
+        (zstandard.compress(bytes(600 << 20)), 1 << 20, "is larger than 512 MiB unpacked"),
         (zstandard.compress(bytes(1000))[:12], 1 << 20, None),
         (b"nothing that is known", 0xFFFFFFFF, None),
     ],

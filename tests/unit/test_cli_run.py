@@ -142,9 +142,9 @@ def test_failed_commands_are_explained_at_the_end_of_a_run_that_fails_too(
         (
             "smr,size=1G",
             {0: []},
-            "zonevm: the emulated disks failed no command, routine questions at boot aside\n",
+            "zonevm: the emulated disks failed no command, apart from routine probes at boot\n",
         ),
-        ("zns,size=1G", {}, "zonevm: no disk is emulated by zonevm, and it sees no commands of others\n"),
+        ("zns,size=1G", {}, "zonevm: no disk is emulated by zonevm, which sees the commands of no other\n"),
         ("smr,size=1G", {}, ""),
     ],
 )
@@ -175,7 +175,7 @@ def test_zones_are_told_where_a_command_failed_and_no_disk_did(
     assert execute(["run", "--explain", "--disk", text, "--disk", text, "true"]) == ends
     told = [f"zonevm: disk {number} ({text}): no zone is written" for number in (0, 1)]
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "zonevm: the emulated disks failed no command, routine questions at boot aside"
+    assert lines[0] == "zonevm: the emulated disks failed no command, apart from routine probes at boot"
     assert lines[2:] == (told if failed else [])
 
 

@@ -99,11 +99,11 @@ def test_text_and_fault_are_the_same(
         ("busy,command=writ", "command=writ: no command of the disk. Did you mean write?", "command is one "),
         ("busy,command=0x888", "command=0x888: not 0x and two digits", "command is one of read, write, "),
         ("busy,milliseconds=3", "milliseconds=3: busy takes no time", "They are for delay."),
-        ("delay", "delay: it is not said how long", "Write delay,milliseconds=500."),
+        ("delay", "delay: how long is missing", "Write delay,milliseconds=500."),
         ("busy,asc=0x29", "asc=0x29: busy has its own", "It is for unit-attention."),
         ("unit-attention,asc=29", "asc=29: not 0x and two digits", "asc is a byte in hexadecimal"),
         ("unit-attention,ascq=0x01", "ascq=0x01: there is no asc that it qualifies", "Add asc="),
-        ("offline", "offline happens to a zone, and none is given", "Add zone=N."),
+        ("offline", "offline needs a zone, and none is given", "Add zone=N."),
     ],
 )
 def test_a_fault_that_cannot_be(text: str, message: str, hint: str) -> None:
@@ -135,8 +135,8 @@ def test_a_file_of_faults(tmp_path: Path) -> None:
     [
         ("[[fault]\n", "{} is not TOML that can be read: "),
         ("\xff", "{} is not TOML that can be read: "),
-        ('[[faults]]\nkind = "busy"\n', "{}: 'faults' is not what a file with faults has"),
-        ("fault = 5\n", "{}: 'fault' is not what a file with faults has"),
+        ('[[faults]]\nkind = "busy"\n', "{}: 'faults' is not an entry of a file of faults"),
+        ("fault = 5\n", "{}: 'fault' is not an entry of a file of faults"),
         ("[[fault]]\nzone = 5\n", "{}: fault 1: there is no kind"),
         ('[[fault]]\nkind = "busy"\n[[fault]]\nkind = "buzy"\n', "{}: fault 2: unknown kind of fault 'buzy'"),
         ('[[fault]]\nkind = "busy"\nzone = true\n', "{}: fault 1: zone=True: not a whole number"),

@@ -46,7 +46,7 @@ def test_qemu_tells_its_version(bare: Path) -> None:
     ("text", "error", "message"),
     [
         (None, HostError, "qemu-system-x86_64 is not installed"),
-        ("echo something else", QemuError, "does not tell its version as QEMU does: 'something else'"),
+        ("echo something else", QemuError, "does not report its version as QEMU does: 'something else'"),
         ("echo QEMU emulator version 5.2.0", QemuError, r"is QEMU 5\.2; zonevm needs 6\.0 or later"),
     ],
 )

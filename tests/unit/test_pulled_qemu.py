@@ -132,7 +132,7 @@ def test_a_pulled_qemu_is_taken_where_a_disk_needs_it(mirror: str) -> None:
     chosen, qemu = settled([needy])
     assert qemu == str(find_qemu("pulled").path)
     (note,) = chosen[0].notes
-    assert note.startswith("the QEMU that was pulled is used, since ")
+    assert note.startswith("using the pulled QEMU, since ")
     assert note.endswith("is QEMU 7.1; a disk of this guest needs 7.2 or later")
     assert settled([needy], "qemu-system-x86_64") == ((needy,), "qemu-system-x86_64")
 

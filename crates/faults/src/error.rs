@@ -52,7 +52,7 @@ impl fmt::Display for RuleError {
                 blocks.start,
                 capacity - 1
             ),
-            RuleError::NoPlace => write!(f, "it happens to a zone, and none is given"),
+            RuleError::NoPlace => write!(f, "it needs a zone, and none is given"),
             RuleError::Conventional(zone) => {
                 write!(
                     f,

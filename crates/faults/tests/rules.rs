@@ -74,7 +74,7 @@ fn rules_that_cannot_be() {
         ),
         (
             Rule::new(Kind::Offline),
-            "it happens to a zone, and none is given",
+            "it needs a zone, and none is given",
         ),
         (
             with("write", Kind::ReadError),

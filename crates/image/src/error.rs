@@ -162,7 +162,7 @@ pub(crate) fn corrupt(path: &Path, what: &str) -> Error {
     Error::new(
         ErrorKind::Corrupt,
         format!("the image '{}' is damaged: {what}", path.display()),
-        "the file was left as it is; `zonevm disk check` says more, and `zonevm disk repair` mends what can be mended",
+        "the file was left as it is; `zonevm disk check` says more, and `zonevm disk repair` repairs what it can",
     )
 }
 

@@ -53,7 +53,7 @@ fn take(file: &File, path: &Path, how: FlockOperation) -> Result<(), Error> {
             Err(Error::new(
                 ErrorKind::InUse,
                 format!("the image '{}' is in use by {who}", path.display()),
-                "wait for it to end, or stop it; one image serves one guest at a time",
+                "wait for it to end, or stop it: an image has one user at a time",
             ))
         }
         Err(e) => Err(Error::io("lock", path, e.into())),

@@ -149,7 +149,7 @@ impl Geometry {
         if let (Some(open), Some(active)) = (self.max_open, self.max_active) {
             if open > active {
                 return fail(format!(
-                    "max open is {open}; it must be at most max active, {active}: an open zone is an active one"
+                    "max open is {open}; it must be at most max active, {active}: open zones are active ones"
                 ));
             }
         }

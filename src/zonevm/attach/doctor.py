@@ -1,4 +1,4 @@
-"""Examines a host, method by method: what can be done here, what is missing, what mends it."""
+"""Examines a host, method by method: what can be done here, what is missing, what fixes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a method is and needs, in one record that all who ask read; and a disk with its method.
+"""What a method is and needs, in one record that is read wherever that matters; and a disk with its method.
 
 Each file of a method has its record, :mod:`zonevm.attach.methods` has them all. Attaches nothing and
 knows no method.
@@ -48,16 +48,16 @@ class HostNode:
 class Method:
     """One way for a disk to reach QEMU.
 
-    ``summary`` says, for people, what disks it is for. ``attach`` makes the attachment of ``(members, number
-    in the guest, runtime directory)``; None: no guest has part in it. ``models`` are what it needs of QEMU;
-    ``since_of`` returns the first QEMU for a member, where that depends on its options. ``front`` is the
-    QEMU device that the guest has a driver for, ``drivers`` are the modules of its kernel that drive it,
-    ``min_kernel`` is the first Linux in which they do. ``checks`` are what the doctor looks at besides.
-    ``check`` raises what attaching a member would for a request that cannot work, and creates nothing.
-    ``host``: it is for devices of this host. ``zoned``: it is for zoned disks. ``scsi``: the guest sees a
-    SCSI disk, which one of the host has to be. ``crowd``: so many disks share an attachment where there are
-    many. ``served``: this process serves the disks; only those fail on purpose, are traced and explained,
-    lose power.
+    ``summary`` says, for people, what disks it is for. ``attach`` makes the attachment of ``(members,
+    number in the guest, runtime directory)``; None: it has nothing to do with a guest. ``models`` are
+    what it needs of QEMU; ``since_of`` returns the first QEMU for a member, where that depends on its
+    options. ``front`` is the QEMU device that the guest has a driver for, ``drivers`` are the modules of
+    its kernel that drive it, ``min_kernel`` is the first Linux in which they do. ``checks`` are what the
+    doctor looks at besides. ``check`` raises what attaching a member would for a request that cannot
+    work, and creates nothing. ``host``: it is for devices of this host. ``zoned``: it is for zoned disks.
+    ``scsi``: the guest sees a SCSI disk, which one of the host has to be. ``crowd``: so many disks share
+    an attachment where there are many. ``served``: this process serves the disks; only those fail on
+    purpose, are traced and explained, lose power.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""All methods: who asks for one, or for what they need together, asks here. Attaches nothing.
+"""All methods, and what they need together. Attaches nothing.
 
 A new method is a new file and its row in :data:`METHODS`.
 """

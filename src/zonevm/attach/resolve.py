@@ -55,7 +55,7 @@ def resolve(disks: Iterable[Disk], qemu: str | None = None, *, pulled: bool = Tr
     except ZonevmError:
         raise refusal from None
     for disk in chosen[:1]:
-        disk.note(f"the QEMU that was pulled is used, since {refusal.message}")
+        disk.note(f"using the pulled QEMU, since {refusal.message}")
     return chosen
 
 

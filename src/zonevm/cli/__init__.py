@@ -66,9 +66,9 @@ def _host_failed(error: OSError) -> int:
         drop(sys.stdout)
         if isinstance(error, BrokenPipeError):
             return _PIPE_CLOSED  # our reader is done, as with `| head -1`
-        say(f"{OUTPUT}: {error.strerror}", "What was to be printed is lost.")
+        say(f"{OUTPUT}: {error.strerror}", "The output is lost.")
     elif error.filename is None and _is_nowhere():
-        say("the current directory has been removed", "Go to one that is there: cd /")
+        say("the current directory has been removed", "Change to one that exists: cd /")
     else:
         where = "" if error.filename is None else f"{shown(os.fsdecode(error.filename))}: "
         say(f"{where}{error.strerror or error}")

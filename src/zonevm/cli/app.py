@@ -19,21 +19,21 @@ class Verb(NamedTuple):
 
 VERBS = {
     "run": Verb("zonevm.cli.verbs.run", "run", "Run a command, or a shell, in a guest with zoned disks."),
-    "list": Verb("zonevm.cli.verbs.list", "list_", "List the guests that you run."),
-    "power-cut": Verb("zonevm.cli.verbs.power_cut", "power_cut", "Cut the power of a guest that runs."),
-    "disk": Verb("zonevm.cli.verbs.disk", "disk", "Create, import, look at, mend and copy disks."),
-    "serve": Verb("zonevm.cli.verbs.serve", "serve", "Serve disks to a QEMU that you start."),
-    "trace": Verb("zonevm.cli.verbs.trace", "trace", "Sum up traces of disks' commands."),
+    "list": Verb("zonevm.cli.verbs.list", "list_", "List your running guests."),
+    "power-cut": Verb("zonevm.cli.verbs.power_cut", "power_cut", "Cut the power of a running guest."),
+    "disk": Verb("zonevm.cli.verbs.disk", "disk", "Create, import, inspect, repair and copy disks."),
+    "serve": Verb("zonevm.cli.verbs.serve", "serve", "Serve disks to a QEMU that you start yourself."),
+    "trace": Verb("zonevm.cli.verbs.trace", "trace", "Summarize command traces."),
     "target": Verb("zonevm.cli.verbs.target", "target", "Make and remove kernel targets (LIO)."),
     "kernel": Verb("zonevm.cli.verbs.kernel", "kernel", "Get, list and remove kernels for guests."),
-    "qemu": Verb("zonevm.cli.verbs.qemu", "qemu", "Get, list and remove QEMUs beside the host's."),
+    "qemu": Verb("zonevm.cli.verbs.qemu", "qemu", "Get, list and remove QEMUs other than the host's."),
     "devices": Verb(
-        "zonevm.cli.verbs.devices", "devices", "List the zoned devices of this host, and who uses them."
+        "zonevm.cli.verbs.devices", "devices", "List this host's zoned devices and what uses them."
     ),
     "doctor": Verb(
-        "zonevm.cli.verbs.doctor", "doctor", "Say what this host can do, what it lacks, and what mends it."
+        "zonevm.cli.verbs.doctor", "doctor", "Say what this host can do, what it lacks, and how to fix that."
     ),
-    "completion": Verb("zonevm.cli.verbs.completion", "completion", "Print a shell's completion script."),
+    "completion": Verb("zonevm.cli.verbs.completion", "completion", "Print a shell completion script."),
 }
 
 

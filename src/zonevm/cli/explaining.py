@@ -53,10 +53,10 @@ class Explanation:
                     count = len(list(same))
                     click.echo(f"  {text}" + (f", {count} times" if count > 1 else ""), err=True)
         if found and nothing:
-            say("the emulated disks failed no command, routine questions at boot aside")
+            say("the emulated disks failed no command, apart from routine probes at boot")
             self._print_zones()
         elif not self._disks.served:
-            say("no disk is emulated by zonevm, and it sees no commands of others")
+            say("no disk is emulated by zonevm, which sees the commands of no other")
 
     def _print_zones(self) -> None:
         if self._zones is None:

@@ -1,4 +1,4 @@
-"""The options by which verbs that serve smr disks have them fail on purpose, and tell of their commands."""
+"""The options by which verbs that serve smr disks have them fail on purpose, and report on their commands."""
 
 from __future__ import annotations
 
@@ -20,16 +20,19 @@ class Observation:
         "--fault",
         multiple=True,
         metavar="FAULT",
-        help="Have an smr disk fail on purpose: read-error,zone=5,count=1, ...",
+        help="Make an smr disk fail on purpose: read-error,zone=5,count=1, ...",
     )
     fault_files: tuple[Path, ...] = option(
-        "--faults", multiple=True, type=PATH, metavar="FILE", help="Faults from a TOML file."
+        "--faults", multiple=True, type=PATH, metavar="FILE", help="Read faults from a TOML file."
     )
     explain: bool = option(
-        "--explain", is_flag=True, help="Tell at the end which commands failed at the smr disks, and why."
+        "--explain", is_flag=True, help="Say at the end which commands failed on the smr disks, and why."
     )
     trace: Path | None = option(
-        "--trace", type=PATH, metavar="FILE", help="Record all commands of the smr disks (Parquet)."
+        "--trace",
+        type=PATH,
+        metavar="FILE",
+        help="Record all commands of the smr disks here (Parquet).",
     )
 
     def all_faults(self) -> list[Fault]:

@@ -91,7 +91,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
 def _unknown_kind(name: str) -> DiskError:
     if "=" in name or not name:
         return DiskError(
-            f"{name!r} is not a kind of disk, with which a description starts",
+            f"{name!r} is not a kind of disk, which a description has to start with",
             f"Kinds: {_list(KINDS)}. Write smr,size=20G, for example.",
         )
     return DiskError(f"unknown kind of disk {name!r}", f"{nearest(name, KINDS)}Kinds: {_list(KINDS)}.")

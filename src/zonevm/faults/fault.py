@@ -93,10 +93,10 @@ class Fault(Described):
         if self.blocks is not None and self.lba is None:
             raise self.wrong("blocks", "there is no lba that they start at", "Add lba=N.")
         if self.kind in _OF_ZONES and self.zone is None and self.lba is None:
-            raise UsageError(f"{self.kind} happens to a zone, and none is given", "Add zone=N.")
+            raise UsageError(f"{self.kind} needs a zone, and none is given", "Add zone=N.")
         if (self.kind == "delay") != (self.milliseconds is not None):
             if self.kind == "delay":
-                raise UsageError("delay: it is not said how long", "Write delay,milliseconds=500.")
+                raise UsageError("delay: how long is missing", "Write delay,milliseconds=500.")
             raise self.wrong("milliseconds", f"{self.kind} takes no time", "They are for delay.")
         if self.asc is not None and self.kind != "unit-attention":
             raise self.wrong("asc", f"{self.kind} has its own", "It is for unit-attention.")

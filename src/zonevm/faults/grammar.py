@@ -44,7 +44,7 @@ def load(path: str | os.PathLike[str]) -> list[Fault]:
     tables = content.pop("fault", [])
     if content or not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         wrong = next(iter(content), "fault")
-        raise UsageError(f"{path}: {wrong!r} is not what a file with faults has", f"It has {_TABLES} alone.")
+        raise UsageError(f"{path}: {wrong!r} is not an entry of a file of faults", f"It has {_TABLES} alone.")
     faults = []
     for number, table in enumerate(tables, 1):
         try:

@@ -23,8 +23,8 @@ class Files:
 class ImageBoot(Boot):
     """An image of ``format`` on a disk of its own; ``write``: what the guest writes to it stays there.
 
-    ``uefi``: its firmware, if it is not a BIOS. Without ``files`` console and monitor are the terminal that QEMU
-    is started on.
+    ``uefi``: its firmware, unless that is a BIOS. Without ``files`` console and monitor are the terminal that
+    QEMU is started on.
     """
 
     image: Path

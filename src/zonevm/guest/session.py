@@ -1,4 +1,4 @@
-"""A QEMU with what a run of it has: directories, logs, disks, control socket. Knows not what it boots."""
+"""A QEMU with what a run of it has: directories, logs, disks, control socket. Does not know what it boots."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class KernelSettings:
         for path in self.rwdirs:
             if not path.is_dir():
                 raise UsageError(
-                    f"{path} is not a directory to share", "Share one that is there with --rwdir DIR."
+                    f"{path} is not a directory to share", "Share an existing one with --rwdir DIR."
                 )
             if path.resolve() in OWN:
                 raise UsageError(

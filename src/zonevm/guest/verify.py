@@ -79,7 +79,7 @@ def _told(answer: bytes, places: Sequence[str]) -> dict[str, list[Facts]]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         sound = False
     if not sound:
-        raise GuestError(f"the guest does not tell what its disks are, but {answer[:200]!r}")
+        raise GuestError(f"the guest was asked about its disks, and answered {answer[:200]!r}")
     return told
 
 

@@ -95,7 +95,7 @@ class Abilities:
             lacking = [name for name in properties if name not in self.properties.get(device, ())]
             what = f"property {lacking[0]} of the device {device}" if device in self.properties else device
             raise QemuError(
-                f"{self.qemu.path} has no {what}: it was built without, or is too old",
+                f"{self.qemu.path} has no {what}: it was built without it, or is too old",
                 f"Install a QEMU that has it, on Debian and Ubuntu with: apt-get install {_MACHINE_PACKAGE}; "
                 "get a newer one with `zonevm qemu pull`, or name another one with --qemu PATH.",
             )

@@ -1,4 +1,4 @@
-"""What a check of the host is: a question with an answer, what was seen, and the command that mends it."""
+"""What a check of the host is: a question with an answer, what was seen, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Status(StrEnum):
 class Finding:
     """The answer to one check.
 
-    ``mend``: the command (or, where there is none, the words) that mends it; "" where nothing does or need
+    ``mend``: the command (or, where there is none, the words) that fixes it; "" where nothing does or need
     be. ``required``: whether the method fails without it; otherwise it only does less.
     """
 
@@ -86,7 +86,7 @@ Check = Callable[[Host], Finding]
 
 
 def attempt(name: str, look: Callable[[], str], *, required: bool = True) -> Finding:
-    """Return what ``look`` saw as a finding; an error is what is missing, its hint what mends it."""
+    """Return what ``look`` saw as a finding; an error is what is missing, its hint how to fix it."""
     try:
         return Finding(name, Status.OK, look(), required=required)
     except ZonevmError as error:

@@ -42,11 +42,11 @@ def zoned_block_layer(host: Host) -> Finding:
     if host.features.lacks(option):
         seen = f"{State.NOT_BUILT.value} (CONFIG_{option}); Linux {host.release}"
         return Finding(name, Status.CANNOT, seen)
-    return Finding(name, Status.OK, f"nothing speaks against it (CONFIG_{option})")
+    return Finding(name, Status.OK, f"nothing rules it out (CONFIG_{option})")
 
 
 def root(host: Host) -> Finding:
-    """Check for root, who alone can make targets."""
+    """Check for root: only root can make targets."""
     if host.user == 0:
         return Finding("root", Status.OK, "this user is root")
     return Finding("root", Status.MISSING, "only root can make LIO targets", "sudo zonevm ...")

@@ -97,7 +97,7 @@ def find_device(path: Path, root: Path = Path("/")) -> Device:
     try:
         mode = place.stat().st_mode
     except OSError as error:
-        raise HostError(f"{path}: {error.strerror}", "`zonevm devices --all` lists what is there.") from error
+        raise HostError(f"{path}: {error.strerror}", "`zonevm devices --all` lists all devices.") from error
     node = named_node(path, root)
     for device in block_devices(root):
         if node in (device.node, device.sg_node):

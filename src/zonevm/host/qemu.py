@@ -55,7 +55,7 @@ def find_qemu(explicit: str | None = None) -> Qemu:
     if match is None:
         first = text.strip().partition("\n")[0]
         raise QemuError(
-            f"{path} does not tell its version as QEMU does: {first!r}",
+            f"{path} does not report its version as QEMU does: {first!r}",
             "Name a working qemu-system-x86_64 with --qemu PATH.",
         )
     qemu = Qemu(path, (int(match[1]), int(match[2])))

@@ -58,7 +58,7 @@ def require_usable(
     if device.node and _claimed(_below(root, device.node)):
         raise HostError(
             f"{device} is in use: a part of the kernel, or a program, has claimed it exclusively",
-            f"See who with: lsblk {device}; sudo fuser -v {device}",
+            f"Find out what uses it: lsblk {device}; sudo fuser -v {device}",
         )
 
 

@@ -1,4 +1,4 @@
-"""Finds who uses the host's block devices: mounts, swap, stacked devices, LIO targets, processes.
+"""Finds what uses the host's block devices: mounts, swap, stacked devices, LIO targets, processes.
 
 All of it from sysfs, procfs and configfs, without root; what this user cannot see is not listed.
 """
@@ -53,7 +53,7 @@ class Use:
 
 
 class Usage:
-    """Who uses what, at one moment."""
+    """What uses what, at one moment."""
 
     def __init__(self, root: Path = Path("/")) -> None:
         """Look below ``root``, the root of a file system with dev, proc and sys."""

@@ -38,7 +38,7 @@ def image_version(image: Path) -> str:
     text = header[pointer + 0x200 :].partition(b"\0")[0].decode("ascii", "replace")
     version = re.match(r"[\w.+~-]+", text, re.ASCII)
     if not pointer or version is None:
-        raise KernelError(f"{image} does not tell its kernel version")
+        raise KernelError(f"{image} does not say which kernel version it is")
     return version[0]
 
 
@@ -101,7 +101,7 @@ def _payload(image: Path) -> bytes | None:
     except (zstandard.ZstdError, lzma.LZMAError, zlib.error) as error:
         raise KernelError(f"the kernel {image} is damaged: {error}") from error
     if kernel is not None and len(kernel) > LARGEST:
-        raise KernelError(f"the kernel {image} has more than {LARGEST >> 20} MiB unpacked")
+        raise KernelError(f"the kernel {image} is larger than {LARGEST >> 20} MiB unpacked")
     return kernel
 
 

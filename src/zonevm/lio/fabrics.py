@@ -96,7 +96,7 @@ def _wait_until_unused(fabric: str, wwn: str) -> None:
 
 
 def _user(fabric: str, wwn: str) -> str:
-    """Return who keeps the target from being removed, or ''."""
+    """Return what keeps the target from being removed, or ''."""
     if fabric == "loopback":
         node = device(wwn)
         try:

@@ -1,6 +1,6 @@
 """Keeps the logs of a run small, whatever a guest writes to its console or has QEMU say.
 
-Who writes a log has to append to it (O_APPEND), since it is cut in its middle meanwhile.
+Whatever writes a log has to append to it (O_APPEND), since it is cut in its middle meanwhile.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def need() -> None:
         import pyarrow.parquet  # noqa: F401, PLC0415
     except ImportError as error:
         raise HostError(
-            f"traces need the Python package pyarrow, which is not here ({error})",
+            f"traces need the Python package pyarrow, which is not installed ({error})",
             "Install it: pip install 'zonevm[trace]'.",
         ) from error
 
@@ -99,7 +99,7 @@ def read(file: Path, columns: Sequence[str]) -> pyarrow.Table:
     except (pa.ArrowException, MemoryError, OverflowError) as error:
         raise UsageError(
             f"{file} is not a Parquet file that can be read: {error}",
-            "Give what zonevm run --trace wrote; what a killed run left becomes it by: zonevm trace recover.",
+            "Give what zonevm run --trace wrote; `zonevm trace recover` makes it of what a killed run left.",
         ) from error
 
 

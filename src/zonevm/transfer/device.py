@@ -128,6 +128,6 @@ def _report(descriptor: int, device: Device) -> Iterator[SourceZone]:
             try:
                 zone = SourceZone.of(start * _SECTOR, length * _SECTOR, pointer * _SECTOR, condition)
             except ValueError as error:
-                raise ImageError(f"{device} reports a zone that cannot be: {error}") from error
+                raise ImageError(f"{device} reports an impossible zone: {error}") from error
             yield zone
             at = zone.start + zone.length

@@ -66,7 +66,7 @@ def _open(source: Path) -> Source:
     try:
         mode = source.stat().st_mode
     except OSError as error:
-        raise ImageError(f"{source}: {error.strerror}", "Give an image or a device that is there.") from error
+        raise ImageError(f"{source}: {error.strerror}", "Give an existing image or device.") from error
     return TcmuImage(source) if stat.S_ISREG(mode) else ZonedDevice(source)
 
 

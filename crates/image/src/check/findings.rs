@@ -64,7 +64,7 @@ impl Findings {
             self.add(
                 part,
                 None,
-                format!("{count} more zones, in a like way"),
+                format!("{count} more zones, likewise"),
                 cure.as_deref(),
             );
         }

@@ -31,7 +31,7 @@ _COLUMNS = (
 @click.option("--all", "everything", is_flag=True, help="List all block devices, not only the zoned ones.")
 @json_option
 def devices(everything: bool, as_json: bool) -> None:
-    """List the zoned devices of this host, and who uses them. Needs no root."""
+    """List this host's zoned devices and what uses them. Does not need root."""
     shown = [
         device for device in block_devices() if device.zoned != "none" or (everything and device.capacity)
     ]

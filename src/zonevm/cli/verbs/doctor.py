@@ -1,4 +1,4 @@
-"""``zonevm doctor``: what this host can do, what it lacks, and the command that mends it."""
+"""``zonevm doctor``: what this host can do, what it lacks, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COLOURS = {Status.OK: "green", Status.MISSING: "yellow", Status.CANNOT: "red"}
 @click.option("--qemu", **qemu_attributes("Examine this QEMU instead of the host's own"))
 @json_option
 def doctor(method: str | None, qemu: str | None, as_json: bool) -> int:
-    """Say what this host can do, what it lacks, and the command that mends it.
+    """Say what this host can do, what it lacks, and the command that fixes it.
 
     METHOD is one way of attaching a disk; all are examined without it. The exit code is 0 where METHOD
     works (vhost-user-scsi without it), else 1. Whether KVM works is tried with a real guest, once a boot of

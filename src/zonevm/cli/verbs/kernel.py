@@ -21,14 +21,16 @@ def kernel() -> None:
 
 @kernel.command()
 @click.argument("version", required=False)
-@click.option("--suite", metavar="NAME", help="From this suite of the archive: trixie-backports, sid.")
-@click.option("--newest", is_flag=True, help="From whichever suite has the newest; experimental aside.")
+@click.option("--suite", metavar="NAME", help="Take it from this suite, such as trixie-backports or sid.")
+@click.option(
+    "--newest", is_flag=True, help="Take it from the suite that has the newest, except experimental."
+)
 @mirror_option
 def pull(version: str | None, suite: str | None, newest: bool, mirror: str | None) -> None:
-    """Put a kernel of the distribution into the cache, the newest or the newest of VERSION (6.1, 7).
+    """Download a kernel of the distribution into the cache: the newest, or the newest of VERSION (6.1, 7).
 
-    Without --suite or --newest it is one that the host's apt knows. It is downloaded by apt but not
-    installed; no root is needed, and nothing of the host's is changed. Prints its version.
+    Without --suite or --newest it is one that the host's apt knows. apt downloads it, but it is not
+    installed: this needs no root and changes nothing on the host. Prints its version.
     """
     with progress("downloading", "downloaded") as tell:
         pulled = pull_kernel(version, tell, suite=suite, newest=newest, mirror=mirror, note=say)
@@ -43,7 +45,7 @@ def _cached(context: click.Context, parameter: click.Parameter, incomplete: str)
 @kernel.command()
 @click.argument("versions", metavar="VERSION...", nargs=-1, required=True, shell_complete=_cached)
 def remove(versions: tuple[str, ...]) -> None:
-    """Remove kernels from the cache, each by its full version. The host's own stay."""
+    """Remove kernels from the cache, by their full versions. The host's own kernels stay."""
     for version in versions:
         remove_kernel(version)
 
@@ -67,6 +69,6 @@ def list_(as_json: bool) -> None:
         )
         return
     if not kernels:
-        say("no kernel is here", "Get one with: zonevm kernel pull")
+        say("there is no kernel", "Get one with: zonevm kernel pull")
     for each in kernels:
         click.echo(f"{each.version:<32} {each.origin:<6} {each.image}")

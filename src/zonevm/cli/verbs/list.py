@@ -15,7 +15,7 @@ _COLUMNS = ("RUN", "DISKS", "COMMAND")
 @click.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """List the guests that you run, and the disks that you serve."""
+    """List your running guests and the disks that you serve."""
     found = runs()
     for run in found:
         if run.command is None:

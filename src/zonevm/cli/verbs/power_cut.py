@@ -1,4 +1,4 @@
-"""``zonevm power-cut``: a guest that runs, or disks that are served, lose their power."""
+"""``zonevm power-cut``: a running guest, or disks that are served, lose their power."""
 
 from __future__ import annotations
 
@@ -21,15 +21,21 @@ from zonevm.service.runs import Run, ask, runs
     type=click.Choice(["random", "all", "none"]),
     default="random",
     show_default=True,
-    help="How much of what was not flushed is lost.",
+    help="How much of the unflushed data is lost.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides what, at random.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Seed for what is lost.",
+)
 @json_option
 def power_cut(run: int | None, loss: str, seed: int, as_json: bool) -> None:
-    """Cut the power of a guest that runs, and of its disks with cache=volatile.
+    """Cut the power of a running guest, and of its disks with cache=volatile.
 
     The run of a command ends; a system image boots again. Disks of zonevm serve lose their cache once no QEMU
-    uses them, and are served on. RUN is the number in `zonevm list`; it may be left out where there is one.
+    uses them, and stay served. RUN is the number in `zonevm list`; leave it out if there is only one.
     """
     chosen = _chosen(run)
     answer = ask(chosen, "power-cut", loss=loss, seed=seed)
@@ -37,7 +43,8 @@ def power_cut(run: int | None, loss: str, seed: int, as_json: bool) -> None:
         lines = [line for number, cut in answer.items() for line in _cut_lines(number, cut)]
     except (AttributeError, LookupError, TypeError) as error:
         raise HostError(
-            f"run {chosen.number} answered as no zonevm of this version does", "See: zonevm list"
+            f"run {chosen.number} gave an answer that this zonevm does not know",
+            "See: zonevm list",
         ) from error
     if as_json:
         print_json(answer)

@@ -1,4 +1,4 @@
-"""``zonevm qemu``: get, list and remove QEMUs beside the host's."""
+"""``zonevm qemu``: get, list and remove QEMUs other than the host's."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from zonevm.packages.qemu import remove as remove_qemu
 
 @click.group()
 def qemu() -> None:
-    """Get, list and remove QEMUs beside the host's; --qemu pulled takes the newest."""
+    """Get, list and remove QEMUs other than the host's; --qemu pulled uses the newest."""
 
 
 @qemu.command()
-@click.option("--suite", metavar="NAME", help="Of this suite of the archive; else of stable's backports.")
+@click.option("--suite", metavar="NAME", help="Take it from this suite. [stable's backports]")
 @mirror_option
 def pull(suite: str | None, mirror: str | None) -> None:
-    """Put a newer QEMU of the distribution into the cache, with its own libraries, firmware and modules.
+    """Download a newer QEMU of the distribution into the cache, with its own libraries, firmware and modules.
 
-    It is downloaded by apt but not installed; no root is needed, and nothing of the host's is changed. Guests
-    use it with --qemu pulled, and by themselves where a disk needs it. Prints its path.
+    apt downloads it, but it is not installed: this needs no root and changes nothing on the host. Guests use
+    it with --qemu pulled, and without being told where a disk needs it. Prints its path.
     """
     with progress("downloading", "downloaded") as tell:
         pulled = pull_qemu(suite, mirror, tell, say)
@@ -44,7 +44,7 @@ def _pulled(context: click.Context, parameter: click.Parameter, incomplete: str)
 @qemu.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """List the QEMUs that were pulled, newest first."""
+    """List the pulled QEMUs, newest first."""
     rows = [{"version": path.parents[1].name, "path": str(path)} for path in pulled_qemus()]
     if as_json:
         print_json(rows)
@@ -58,6 +58,6 @@ def list_(as_json: bool) -> None:
 @qemu.command()
 @click.argument("versions", metavar="VERSION...", nargs=-1, required=True, shell_complete=_pulled)
 def remove(versions: tuple[str, ...]) -> None:
-    """Remove QEMUs that were pulled, each by its version as `qemu list` tells it."""
+    """Remove pulled QEMUs, by their versions as `qemu list` shows them."""
     for version in versions:
         remove_qemu(version)

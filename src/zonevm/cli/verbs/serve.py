@@ -29,18 +29,18 @@ from zonevm.units import format_size, parse_size
     "--socket",
     type=PATH,
     metavar="PATH",
-    help="Serve the smr disks there, as LUNs of one controller.  [a new private directory]",
+    help="Serve the smr disks at this socket, as LUNs of one controller.  [a new private directory]",
 )
-@click.option("--once", is_flag=True, help="End when the first QEMU has come and gone.")
+@click.option("--once", is_flag=True, help="Exit once the first QEMU has disconnected.")
 @click.option(
     "--memory",
     default="1G",
     metavar="SIZE",
     show_default=True,
-    help="Memory of the guest: it has to be shared, and its size is part of what is printed.",
+    help="Memory of the guest. It has to be shared, so the printed arguments include its size.",
 )
 @takes(observation=Observation)
-@click.option("--export", type=click.Choice(["libvirt"]), help="Print XML for a domain instead.")
+@click.option("--export", type=click.Choice(["libvirt"]), help="Print XML for a libvirt domain instead.")
 def serve(
     *,
     disks: tuple[str, ...],
@@ -50,9 +50,9 @@ def serve(
     observation: Observation,
     export: str | None,
 ) -> None:
-    """Serve disks to a QEMU that you start, until Ctrl-C or SIGTERM; then nothing is left.
+    """Serve disks to a QEMU that you start yourself, until Ctrl-C or SIGTERM. Nothing is left behind.
 
-    Prints the arguments to add to QEMU's command line, ready to paste, when the disks are there.
+    Once the disks are ready, prints the arguments to add to QEMU's command line, ready to paste.
 
     \b
     zonevm serve --disk smr,file=disk.img
@@ -62,7 +62,7 @@ def serve(
     if size == 0 or size % 2**20:
         raise UsageError(f"--memory {memory} is not whole MiB", "Write --memory 4G, for example.")
     if once and not described.served:
-        raise UsageError("--once needs an smr disk: only there a QEMU is seen", "Leave --once out.")
+        raise UsageError("--once needs an smr disk: only there can zonevm see a QEMU", "Leave --once out.")
     for note in (note for disk in described for note in disk.notes):
         say(note)
     refuse_overwriting(described, {}, observation)
@@ -76,7 +76,7 @@ def serve(
         else:
             click.echo(libvirt.parts(ready.devices), nl=False)
         sys.stdout.flush()
-        say("serving; Ctrl-C ends it")
+        say("serving; press Ctrl-C to end")
         if any(device.shared_memory for device in ready.devices) and export is None:
             say(f"the guest gets {format_size(size)} of shared memory by these arguments; see --memory")
         ready.wait(once, say)

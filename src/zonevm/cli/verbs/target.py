@@ -26,21 +26,21 @@ def target() -> None:
 
 @target.command()
 @click.option(
-    "--backstore", type=click.Choice(["pscsi", "user:zbc"]), required=True, help="What is behind it."
+    "--backstore", type=click.Choice(["pscsi", "user:zbc"]), required=True, help="What the target exports."
 )
 @click.option("--dev", type=PATH, metavar="NODE", help="pscsi: the SCSI disk's node.")
 @click.option("--cfgstring", metavar="TEXT", help="user:zbc: [option/option...@]/path of the image.")
 @click.option("--size", metavar="SIZE", help="user:zbc: capacity of a new image.")
-@click.option("--reinitialise", is_flag=True, help="user:zbc: empty all zones of an image that exists.")
+@click.option("--reinitialise", is_flag=True, help="user:zbc: empty all zones of an existing image.")
 @click.option(
     "--fabric",
     type=click.Choice(["vhost", "loopback"]),
     required=True,
-    help="Who gets the disk: a guest, or this host.",
+    help="Where the disk goes: to a guest (vhost) or to this host (loopback).",
 )
 @click.option("--wwn", metavar="WWN", help="World wide name, naa.5...  [a random one]")
 @click.option("--name", metavar="NAME", help="Name for the other verbs.  [a random one]")
-@click.option("--dry-run", is_flag=True, help="Print the commands that do the same by hand, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the commands that do the same by hand, and run nothing.")
 def create(
     *,
     backstore: str,
@@ -53,17 +53,17 @@ def create(
     name: str | None,
     dry_run: bool,
 ) -> None:
-    """Make a target that stays until it is removed, or the host restarts.
+    """Make a target that stays until it is removed or the host restarts.
 
-    Prints its name, its WWN, and how to get at its disk: the QEMU argument, or the disk's node on this host.
+    Prints its name, its WWN and how to reach its disk: the QEMU argument, or the disk's node on this host.
 
     \b
     zonevm target create --backstore pscsi --dev /dev/sdf --fabric vhost
     zonevm target create --backstore user:zbc --size 20G \\
         --cfgstring model-HM/zsize-256/conv-10@/var/local/zbc0.raw --fabric loopback
 
-    An image that exists is opened by its path alone, --cfgstring /var/local/zbc0.raw, and its zones keep
-    their state. With options in the string it would be emptied, and needs --reinitialise.
+    To open an existing image, give its path alone, --cfgstring /var/local/zbc0.raw: its zones keep their
+    state. With options in the string it would be emptied, which needs --reinitialise.
     """
     if backstore == "pscsi":
         _check_pscsi(dev, cfgstring=cfgstring, size=size, reinitialise=reinitialise)
@@ -88,14 +88,14 @@ def create(
 @target.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """List the targets that zonevm made. Needs no root."""
+    """List the targets that zonevm made. Does not need root."""
     records = lio.records()
     if as_json:
         print_json([_as_dict(record) for record in records])
     elif records:
         print_table([_COLUMNS, *(_row(record) for record in records)])
     else:
-        say("zonevm made no target on this host")
+        say("there is no target that zonevm made on this host")
 
 
 @target.command()
@@ -125,12 +125,12 @@ def _check_pscsi(dev: Path | None, **others: object) -> None:
         raise UsageError("--backstore pscsi needs --dev", "Give the disk's node, such as --dev /dev/sdf.")
     for option, value in others.items():
         if value:
-            raise UsageError(f"--{option} is of no use to --backstore pscsi", f"Leave out --{option}.")
+            raise UsageError(f"--{option} does not apply to --backstore pscsi", f"Leave out --{option}.")
 
 
 def _user_zbc(dev: Path | None, cfgstring: str | None, size: str | None, reinitialise: bool) -> lio.UserZbc:
     if dev is not None:
-        raise UsageError("--dev is of no use to --backstore user:zbc", "Its disk is a file: see --cfgstring.")
+        raise UsageError("--dev does not apply to --backstore user:zbc", "Its disk is a file: --cfgstring.")
     if cfgstring is None:
         raise UsageError("--backstore user:zbc needs --cfgstring", "Give at least /path/of/the/image.")
     config = lio.ZbcConfig.parse(cfgstring)

@@ -1,4 +1,4 @@
-"""``zonevm trace``: what a trace comes to, and traces of runs that were killed."""
+"""``zonevm trace``: summaries of traces, and traces of runs that were killed."""
 
 from __future__ import annotations
 
@@ -18,17 +18,21 @@ _FILE = click.argument("file", type=PATH)
 
 @click.group()
 def trace() -> None:
-    """Sum up what run --trace has recorded."""
+    """Summarize what run --trace recorded."""
 
 
 @trace.command()
 @_FILE
 @click.option(
-    "--zones", type=click.IntRange(0), default=10, show_default=True, help="So many of the busiest zones."
+    "--zones",
+    type=click.IntRange(0),
+    default=10,
+    show_default=True,
+    help="How many busy zones to show.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, latencies in nanoseconds.")
 def summary(file: Path, zones: int, as_json: bool) -> None:
-    """Sum up FILE: commands, failures, bytes and latencies of each disk, and its busiest zones.
+    """Summarize FILE: commands, failures, bytes and latencies of each disk, and its busiest zones.
 
     \b
     zonevm trace summary fio.parquet
@@ -43,5 +47,5 @@ def summary(file: Path, zones: int, as_json: bool) -> None:
 @trace.command()
 @_FILE
 def recover(file: Path) -> None:
-    """Make FILE of FILE.raw, which a killed run --trace FILE has left."""
+    """Make FILE from FILE.raw, which a run --trace FILE leaves when it is killed."""
     click.echo(f"{file}: {make_whole(file)} commands")

@@ -16,7 +16,7 @@ from zonevm.cli.verbs.disk.zones import zones
 
 @click.group()
 def disk() -> None:
-    """Create, import, look at, mend and copy disks."""
+    """Create, import, inspect, repair and copy disks."""
 
 
 for _verb in (

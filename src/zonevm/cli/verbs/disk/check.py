@@ -1,4 +1,4 @@
-"""``zonevm disk check`` and ``repair``: what is wrong with an image, and mending it."""
+"""``zonevm disk check`` and ``repair``: what is wrong with an image, and its repair."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _DAMAGED = 1
 @image_argument
 @json_option
 def check(file: Path, as_json: bool) -> int:
-    """Look for what is wrong with image FILE, which nobody uses; change nothing.
+    """Check image FILE for damage, without changing it. FILE must not be in use.
 
-    The exit code is 0 for an image that is whole, 1 for one that is not.
+    The exit code is 0 for a sound image, 1 for a damaged one.
     """
     findings = images.check(file)
     if as_json:
         print_json(findings)
         return _DAMAGED if findings else 0
     for finding in findings:
-        mended = f"can be {finding['repair']}" if finding["repair"] else "cannot be repaired"
-        click.echo(f"{_place(finding)}: {finding['problem']}; {mended}")
+        outcome = f"can be {finding['repair']}" if finding["repair"] else "cannot be repaired"
+        click.echo(f"{_place(finding)}: {finding['problem']}; {outcome}")
     if not findings:
         click.echo(f"{file}: whole")
         return 0
@@ -47,9 +47,9 @@ def check(file: Path, as_json: bool) -> int:
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
 @json_option
 def repair(file: Path, dry_run: bool, as_json: bool) -> None:
-    """Mend image FILE, which nobody uses, and say what was done. Data that can be read stay so.
+    """Repair image FILE and say what was done. FILE must not be in use. Data that can be read stay readable.
 
-    All is mended, or nothing is changed. The exit code is 125 where something cannot be mended.
+    Either everything is repaired or nothing is changed: then the exit code is 125.
     """
     findings = images.repair(file, dry_run=dry_run)
     if as_json:

@@ -18,11 +18,12 @@ from zonevm.units import about_size, parse_size
 @click.argument("copy", type=PATH)
 @click.option("--new-identity", is_flag=True, help="Draw a serial number and a WWN for the copy.")
 def snapshot(file: Path, copy: Path, new_identity: bool) -> None:
-    """Copy image FILE, which nobody uses, to COPY, which must not exist.
+    """Copy image FILE to COPY. FILE must not be in use, COPY must not exist.
 
-    At once where the file system shares blocks between files (btrfs, XFS); elsewhere holes stay holes. To a
-    guest the copy is the same disk; one that has both needs --new-identity. COPY has FILE's owner and
-    mode; where you may not give it that owner it is yours, and only those who may read FILE may read it.
+    Instant where the file system can share blocks between files (btrfs, XFS); elsewhere the data are copied
+    and holes stay holes. To a guest the copy is the same disk: one that is given both needs --new-identity.
+    COPY gets the owner and mode of FILE. If you may not give it that owner it is yours, and only users who
+    may read FILE may read it.
     """
     with progress("copying", "copied") as tell:
         same_owner = images.snapshot(file, copy, new_identity=new_identity, progress=tell)
@@ -34,9 +35,9 @@ def snapshot(file: Path, copy: Path, new_identity: bool) -> None:
 @click.argument("snapshot", type=PATH)
 @image_argument
 def restore(snapshot: Path, file: Path) -> None:
-    """Make image FILE, which nobody uses, what SNAPSHOT is.
+    """Replace image FILE with a copy of SNAPSHOT. Neither may be in use.
 
-    FILE is replaced when the copy is complete, also where it is damaged. It keeps its owner and mode.
+    FILE may be damaged; it is replaced once the copy is complete, and keeps its owner and mode.
     """
     with progress("copying", "copied") as tell:
         same_owner = images.restore(snapshot, file, progress=tell)
@@ -48,9 +49,9 @@ def restore(snapshot: Path, file: Path) -> None:
 @image_argument
 @click.argument("raw", type=PATH)
 def export(file: Path, raw: Path) -> None:
-    """Write what a guest would read from image FILE, which nobody uses, to the sparse file RAW.
+    """Write what a guest would read from image FILE to the sparse file RAW. FILE must not be in use.
 
-    What is above a write pointer, and all of an offline zone, is zeroes.
+    What lies above a write pointer, and all of an offline zone, is zeroes.
     """
     with progress("exporting", "exported") as tell:
         images.export(file, raw, progress=tell)
@@ -61,10 +62,10 @@ def export(file: Path, raw: Path) -> None:
 @image_argument
 @click.argument("size")
 def resize(file: Path, size: str) -> None:
-    """Make the disk in image FILE, which nobody uses, SIZE long: empty zones come or go at its end.
+    """Grow or shrink the disk in image FILE to SIZE, by empty zones at its end. FILE must not be in use.
 
-    A zone that holds data does not go. A new file takes FILE's place when it is complete, with its owner and
-    mode.
+    Zones that hold data are never removed. A new file replaces FILE once it is complete, with the same owner
+    and mode.
     """
     with progress("copying", "copied") as tell:
         images.resize(file, size, progress=tell)

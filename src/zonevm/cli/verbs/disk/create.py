@@ -1,4 +1,4 @@
-"""``zonevm disk create``: an image, with an option for each of its shape's."""
+"""``zonevm disk create``: an image, with an option for everything in its shape."""
 
 from __future__ import annotations
 

@@ -20,9 +20,9 @@ from zonevm.units import about_size, format_size
 @json_option
 @click.argument("paths", nargs=-1, required=True, type=PATH, metavar="[IMAGE] FILE")
 def import_(device: Path | None, as_json: bool, paths: tuple[Path, ...]) -> None:
-    """Make FILE, an image of an emulated SMR disk, from another disk, with the state of its zones.
+    """Make FILE, the image of an emulated SMR disk, from another disk and the state of its zones.
 
-    IMAGE is one of tcmu-runner's. Only what is below the write pointers is copied. FILE appears when it is
+    IMAGE is an image of tcmu-runner. Only data below the write pointers are copied. FILE appears once it is
     complete; an import that was stopped can be started again.
 
     \b

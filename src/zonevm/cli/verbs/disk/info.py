@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @image_argument
 @json_option
 def info(file: Path, as_json: bool) -> None:
-    """Print what the disk in image FILE is, and who uses it."""
+    """Describe the disk in image FILE, and say what uses it."""
     image = images.info(file)
     if as_json:
         print_json(

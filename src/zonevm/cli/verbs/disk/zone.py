@@ -20,12 +20,12 @@ def zone() -> None:
 @image_argument
 @click.argument("zones")
 @click.argument("condition", type=click.Choice(get_args(images.Settable)))
-@click.option("--written", metavar="SIZE", help="Bytes that hold data [what the zone holds now].")
+@click.option("--written", metavar="SIZE", help="How much of each zone holds data. [as much as now]")
 def set_(file: Path, zones: str, condition: images.Settable, written: str | None) -> None:
-    """Bring ZONES of image FILE, which nobody uses, into CONDITION.
+    """Set ZONES of image FILE to CONDITION. FILE must not be in use.
 
-    ZONES is one (5), a range (5-9), or all. What was not written before reads as zeroes. A conventional zone
-    can only be not-write-pointer.
+    ZONES is one zone (5), a range (5-9) or all. What was not written before reads as zeroes. A conventional
+    zone can only be not-write-pointer.
     """
     images.set_zones(file, zones, condition, written=written)
     named = "all zones" if zones == "all" else f"zone{'s' if '-' in zones else ''} {zones}"

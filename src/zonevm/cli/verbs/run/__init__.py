@@ -60,9 +60,10 @@ def run(
 ) -> int:
     """Run COMMAND in a guest with the given disks; without COMMAND, a shell.
 
-    The guest sees the host's files and may change them below --rwdir only; what it writes elsewhere is gone
-    with it. COMMAND starts in the same directory, and its exit code is zonevm's. Other exit codes: 125 zonevm
-    or the guest failed, 124 timed out, 126 and 127 COMMAND cannot be executed or found, 130 interrupted.
+    The guest sees the host's files, and can change them only below --rwdir; whatever else it writes is gone
+    when it ends. COMMAND starts in the current directory, and zonevm exits with its exit code. Other exit
+    codes: 125 zonevm or the guest failed, 124 timed out, 126 and 127 COMMAND cannot be executed or found,
+    130 interrupted.
 
     \b
     zonevm run --disk smr,size=20G,zone-size=256M,conv=10 -- lsscsi -g

@@ -44,10 +44,12 @@ class Hardware:
         type=click.IntRange(1),
         help="Processors of the guest. [KVM: the host's, at most 4; TCG: 1]",
     )
-    net: str | None = option("--net", type=click.Choice(["user"]), help="A network, through the host.")
+    net: str | None = option(
+        "--net", type=click.Choice(["user"]), help="A network for the guest, through the host."
+    )
     qemu: str | None = option("--qemu", **qemu_attributes("Another QEMU"))
     qemu_args: tuple[str, ...] = option(
-        "--qemu-arg", multiple=True, metavar="ARG", help="One more argument for QEMU."
+        "--qemu-arg", multiple=True, metavar="ARG", help="Pass one more argument to QEMU."
     )
     accel: str = option(
         "--accel", type=click.Choice(["auto", "kvm", "tcg"]), default="auto", show_default=True
@@ -65,20 +67,22 @@ class Boot:
         metavar="KERNEL",
         help="A bzImage, a build tree or a version. [the host's, else pulled]",
     )
-    append: str = option("--append", default="", metavar="TEXT", help="More for the kernel's command line.")
+    append: str = option(
+        "--append", default="", metavar="TEXT", help="Add this to the kernel's command line."
+    )
     rwdirs: tuple[Path, ...] = option(
-        "--rwdir", multiple=True, type=_DIRECTORY, help="A directory the guest may write to."
+        "--rwdir", multiple=True, type=_DIRECTORY, help="A directory that the guest may write to."
     )
     udev: bool = option("--udev", is_flag=True, help="Start the host's udevd in the guest.")
     qmp: Path | None = option(
-        "--qmp", type=PATH, metavar="PATH", help="A QMP socket for you: disks can be added by it."
+        "--qmp", type=PATH, metavar="PATH", help="Make a QMP socket here, by which you can add disks."
     )
     boot_timeout: float | None = option(
         "--boot-timeout",
         type=_SECONDS,
         metavar="SECONDS",
-        help="Give up on the guest when it is not up then; exit code 124. "
-        "[once its console is still for long]",
+        help="Give up on a guest that is not up by then; exit code 124. "
+        "[once its console has been silent for long]",
     )
 
 
@@ -89,10 +93,10 @@ class Execution:
     title: ClassVar[str] = "Command"
 
     timeout: float | None = option(
-        "--timeout", type=_SECONDS, metavar="SECONDS", help="Kill the command then; exit code 124."
+        "--timeout", type=_SECONDS, metavar="SECONDS", help="Kill the command after this long; exit code 124."
     )
     verify: bool = option(
-        "--verify", is_flag=True, help="Check first that the guest has the disks as asked for."
+        "--verify", is_flag=True, help="First check that the guest sees the disks as you asked for them."
     )
 
 
@@ -103,14 +107,20 @@ class SystemImage:
     title: ClassVar[str] = "System image"
 
     image: Path | None = option(
-        "--image", type=PATH, metavar="FILE", help="Boot this system image, its console here."
+        "--image",
+        type=PATH,
+        metavar="FILE",
+        help="Boot this system image, with its console here.",
     )
     image_write: bool = option("--image-write", is_flag=True, help="Keep what the guest writes to the image.")
     firmware: str = option(
         "--firmware", type=click.Choice(FIRMWARES), default="bios", help="What boots the image. [bios]"
     )
     ssh_port: int | None = option(
-        "--ssh-port", type=int, metavar="PORT", help="A port here that leads to the image's ssh."
+        "--ssh-port",
+        type=int,
+        metavar="PORT",
+        help="Forward this port of the host to the guest's SSH.",
     )
 
 
@@ -120,13 +130,15 @@ class Output:
 
     title: ClassVar[str] = "Output"
 
-    record: Path | None = option("--json", type=PATH, help="Write how the run ended to this file.")
-    verbose: bool = option("-v", "--verbose", is_flag=True, help="Tell what is being done.")
+    record: Path | None = option("--json", type=PATH, help="Write the outcome of the run to this file.")
+    verbose: bool = option("-v", "--verbose", is_flag=True, help="Say what is being done.")
     dry_run: bool = option(
-        "--dry-run", is_flag=True, help="Print the commands that do it by hand, and run nothing."
+        "--dry-run", is_flag=True, help="Print the commands that do the same by hand, and run nothing."
     )
     export: str | None = option(
-        "--export", type=click.Choice(["libvirt"]), help="Print XML of a domain with the disks instead."
+        "--export",
+        type=click.Choice(["libvirt"]),
+        help="Print the XML of a libvirt domain instead.",
     )
 
 
@@ -143,7 +155,7 @@ def refuse_misplaced(context: click.Context) -> None:
             context,
             _OWN,
             "is not for a system image (--image)",
-            "Boot it without, and do that on its console.",
+            "Leave it out, and do that on the image's console.",
         )
     else:
         _refuse(context, _IMAGES, "is for a system image only", "Add the image: --image FILE.")
