@@ -138,6 +138,11 @@ impl Geometry {
                 "{conventional} conventional zones; the disk has {zones} zones, and at least one must be sequential"
             ));
         }
+        if self.kind == Kind::Zns && conventional > 0 {
+            return fail(format!(
+                "{conventional} conventional zones; a ZNS namespace has sequential zones only"
+            ));
+        }
         for (name, limit) in [("open", self.max_open), ("active", self.max_active)] {
             if let Some(limit @ (0 | u32::MAX)) = limit {
                 return fail(format!(

@@ -109,6 +109,10 @@ impl<Z: ZoneTable, W: Waits> Machine<Z, W> {
                 self.recommended.add(self.zones_of(target)?);
                 Ok(Step::Done(Answer::default()))
             }
+            Operation::Append { zone, count: 0, .. } if self.geometry.appends() => {
+                self.sequential(zone, 1)?;
+                Ok(Step::Done(Answer::default()))
+            }
             Operation::Write { blocks, .. } | Operation::Fill { blocks, .. }
                 if self.is_conventional(blocks) =>
             {
@@ -186,7 +190,7 @@ impl<Z: ZoneTable, W: Waits> Machine<Z, W> {
                             Degraded::ReadOnly => Condition::ReadOnly,
                             Degraded::Offline => Condition::Offline,
                         };
-                        self.set(state, zone, word.with(condition));
+                        self.set(state, zone, failed(word, condition));
                     }
                 }
                 let zones = zones.clone();
@@ -352,6 +356,14 @@ impl Plan {
             answer: Answer::default(),
             hold: Hold::Nothing,
         }
+    }
+}
+
+/// What a zone is that fails. An offline one has no descriptor extension (ZNS 1.1, 5.3).
+fn failed(word: Word, condition: Condition) -> Word {
+    Word {
+        extension: word.extension && condition != Condition::Offline,
+        ..word.with(condition)
     }
 }
 

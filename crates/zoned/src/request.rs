@@ -67,7 +67,7 @@ pub enum Operation {
     Compare { blocks: Blocks },
     /// The data become the blocks. `stable`: they are on stable storage before the answer.
     Write { blocks: Blocks, stable: bool },
-    /// The data become `count` blocks at the write pointer of `zone`.
+    /// The data become `count` blocks at the write pointer of `zone`; without blocks nothing is done.
     Append { zone: u32, count: u64, stable: bool },
     /// The data, a block, become each of the blocks; no data: they become zeroes.
     Fill { blocks: Blocks, stable: bool },
@@ -111,7 +111,7 @@ impl From<Operation> for Request {
 /// What came of a request that was carried out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
-    /// The first LBA that an append wrote.
+    /// The first LBA that an append wrote, if it wrote any.
     pub lba: Option<u64>,
 }
 

@@ -67,6 +67,8 @@ fn appends_tell_where_they_wrote_in_the_order_in_which_they_came() {
     assert_eq!(disk.read(start(2) + 5, 2), Ok(filled(2, 11)));
     let boundary = Refusal::WriteBoundary { zone: 2 };
     assert_eq!(disk.append(2, CAPACITY, 1), Err(boundary));
+    let nothing = disk.ask(append(3, 0), Vec::new()).map(|answer| answer.lba);
+    assert_eq!((nothing, disk.condition(3)), (Ok(None), Condition::Empty));
     let smr = Disk::new(Geometry {
         kind: Kind::HostManaged,
         max_active: None,
@@ -102,6 +104,28 @@ fn an_implicit_open_closes_another_and_active_zones_have_a_limit_of_their_own() 
     assert_eq!(disk.write(1, 1, 1), Err(limit));
     disk.act(Action::Finish, 1).unwrap();
     assert_eq!(disk.write(start(3), 1, 1), Ok(()));
+}
+
+#[test]
+fn where_the_limits_are_equal_it_is_active_zones_that_are_too_many() {
+    let disk = Disk::new(Geometry {
+        max_open: Some(2),
+        max_active: Some(2),
+        ..zns()
+    });
+    let target = Target::Zones { first: 0, count: 3 };
+    let three = Operation::Manage {
+        action: Action::Open,
+        target,
+    };
+    let limit = Refusal::TooManyActive { limit: 2 };
+    assert_eq!(disk.ask(three, Vec::new()).map(drop), Err(limit));
+    disk.act(Action::Open, 0).unwrap();
+    disk.act(Action::Open, 1).unwrap();
+    assert_eq!(disk.act(Action::Open, 2), Err(limit));
+    assert_eq!(disk.write(start(2), 1, 1), Err(limit));
+    assert_eq!(disk.append(2, 1, 1), Err(limit));
+    assert_eq!(disk.write(start(1), 1, 1), Ok(()));
 }
 
 #[test]
@@ -199,6 +223,31 @@ fn a_descriptor_extension_makes_an_empty_zone_a_closed_one() {
     }
     let limit = Refusal::TooManyActive { limit: 3 };
     assert_eq!(disk.ask(set(), vec![1; 64]), Err(limit));
+}
+
+#[test]
+fn an_offline_zone_has_no_descriptor_extension() {
+    let disk = Disk::new(zns());
+    for zone in 0..2 {
+        disk.ask(manage(Action::SetExtension, zone), vec![1; 64])
+            .unwrap();
+    }
+    disk.degrade(0, Degraded::Offline);
+    disk.degrade(1, Degraded::ReadOnly);
+    let valid = |zone| disk.0.zone(zone).extension_valid;
+    assert_eq!([valid(0), valid(1)], [false, true]);
+    disk.act(Action::Offline, 1).unwrap();
+    assert!(!valid(1));
+}
+
+#[test]
+fn a_namespace_has_sequential_zones_only() {
+    assert_eq!(zns().validate(), Ok(()));
+    let geometry = Geometry {
+        conventional_zones: 1,
+        ..zns()
+    };
+    assert!(geometry.validate().is_err());
 }
 
 #[test]

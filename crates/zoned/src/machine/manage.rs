@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{writable, Hold, Machine, Plan, Step, Turn, Waits};
+use super::{failed, writable, Hold, Machine, Plan, Step, Turn, Waits};
 use crate::machine::state::State;
 use crate::word::Word;
 use crate::{Action, Answer, Condition, Op, Refusal, Target, ZoneTable};
@@ -54,7 +54,7 @@ impl<Z: ZoneTable, W: Waits> Machine<Z, W> {
             Action::Offline if concerned.is_empty() => done(),
             Action::Offline => {
                 for zone in concerned {
-                    self.set(state, zone, self.word(zone).with(Condition::Offline));
+                    self.set(state, zone, failed(self.word(zone), Condition::Offline));
                 }
                 plan(Op::Degrade {
                     zones: zones.clone(),
@@ -90,20 +90,15 @@ impl<Z: ZoneTable, W: Waits> Machine<Z, W> {
 
     /// Opens all of `zones`, or none.
     fn open(&self, state: &mut State<W>, zones: &[u32]) -> Result<Turn<()>, Refusal> {
+        let new = |&&zone: &&u32| !self.word(zone).condition.is_active();
+        let active = self.room_for_active(state, zones.iter().filter(new).count() as u32)?;
         if let Some(limit) = self.geometry.open_limit() {
             if state.explicit as usize + zones.len() > limit as usize {
                 return Err(Refusal::TooManyOpen { limit });
             }
         }
-        if self.geometry.active_limit().is_some() {
-            let new = |&&zone: &&u32| !self.word(zone).condition.is_active();
-            let new = zones.iter().filter(new).count() as u32;
-            if new > 0 {
-                match self.room_for_active(state, new)? {
-                    Turn::Done(()) => {}
-                    turn => return Ok(turn),
-                }
-            }
+        if !matches!(active, Turn::Done(())) {
+            return Ok(active);
         }
         for &zone in zones {
             // Making room for a zone before may have closed this one.

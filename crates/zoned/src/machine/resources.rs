@@ -7,22 +7,21 @@ use crate::{Condition, Refusal, ZoneTable};
 
 impl<Z: ZoneTable, W: Waits> Machine<Z, W> {
     /// Sees to it that one more zone may be open, which is in `condition` now: closes the lowest implicitly open zone that
-    /// is not busy if it must.
+    /// is not busy if it must. What lacks is told of active zones first: always so where the limits are equal (ZNS 1.1,
+    /// 2.1.1.4.1).
     pub(super) fn make_room(
         &self,
         state: &mut State<W>,
         condition: Condition,
     ) -> Result<Turn<()>, Refusal> {
+        let active = self.room_for_active(state, u32::from(!condition.is_active()))?;
         if let (Some(limit), false) = (self.geometry.open_limit(), condition.is_open()) {
             if state.explicit >= limit {
                 return Err(Refusal::TooManyOpen { limit });
             }
         }
-        if !condition.is_active() {
-            match self.room_for_active(state, 1)? {
-                Turn::Done(()) => {}
-                turn => return Ok(turn),
-            }
+        if !matches!(active, Turn::Done(())) {
+            return Ok(active);
         }
         if condition.is_open() {
             return Ok(Turn::Done(()));
@@ -44,7 +43,7 @@ impl<Z: ZoneTable, W: Waits> Machine<Z, W> {
     /// Whether `more` zones may be active. Zones that are full count for as long as they might be active after a loss
     /// of power: see [`Machine::stable`].
     pub(super) fn room_for_active(&self, state: &State<W>, more: u32) -> Result<Turn<()>, Refusal> {
-        let Some(limit) = self.geometry.active_limit() else {
+        let Some(limit) = self.geometry.active_limit().filter(|_| more > 0) else {
             return Ok(Turn::Done(()));
         };
         let active = state.explicit + state.implicit.len() as u32 + state.closed + more;
