@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Literal, Self, TypedDict, final, type_check_only
+from typing import Literal, Protocol, Self, TypedDict, final, type_check_only
 
 from zonevm.disks import SmrShape
 
@@ -12,6 +12,8 @@ __all__ = [
     "Disk",
     "FailedCommand",
     "Faults",
+    "Medium",
+    "RefusalError",
     "Response",
     "Server",
     "Trace",
@@ -214,6 +216,96 @@ class Zone:
 
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
+
+@type_check_only
+class Geometry(Protocol):
+    """What a :class:`Medium` looks like, in logical blocks. Only for annotations."""
+
+    @property
+    def kind(self) -> Literal["host-managed", "host-aware", "zns", "conventional"]:
+        """Whose rules it has: those of ZBC-2, of NVMe ZNS 1.1, or of no zones."""
+
+    @property
+    def block_size(self) -> int:
+        """Bytes: 512 or 4096."""
+
+    @property
+    def blocks(self) -> int: ...
+    @property
+    def zone_blocks(self) -> int: ...
+    @property
+    def zone_capacity(self) -> int | None:
+        """Blocks of a sequential zone that can be written; ``None``: all."""
+
+    @property
+    def conventional_zones(self) -> int: ...
+    @property
+    def max_open(self) -> int | None: ...
+    @property
+    def max_active(self) -> int | None: ...
+    @property
+    def unrestricted_reads(self) -> bool:
+        """Whether reads may cross zones, of a ZBC medium also write pointers."""
+
+    @property
+    def extension_bytes(self) -> int:
+        """Bytes of a zone descriptor extension; 0: there are none."""
+
+class RefusalError(Exception):
+    """Why a :class:`Medium` did not do what was asked, and is as it was.
+
+    ``reason`` and its ``facts``: ``out-of-range`` (lba), ``gap-zone`` (zone), ``not-zone-start`` (lba, zone),
+    ``too-many-zones`` (count), ``read-boundary`` (zone), ``read-unwritten`` (zone, write_pointer),
+    ``unaligned`` (zone, write_pointer), ``write-boundary`` (zone), ``full`` (zone), ``read-only`` (zone),
+    ``offline`` (zone), ``too-many-open`` (limit), ``too-many-active`` (limit), ``transition`` (zone,
+    condition), ``not-supported``, ``differs`` (lba). The others are of media that fail.
+    """
+
+    reason: str
+    facts: dict[str, int | str]
+
+@final
+class Medium:
+    """A zoned medium in memory: the rules that every disk goes by, without protocol and image. For tests.
+
+    Zones are called by their numbers. Each method is one request, and raises RefusalError where the medium
+    refuses it; CoreError ``invalid``: no medium has such a request.
+    """
+
+    def __new__(cls, geometry: Geometry) -> Self:
+        """Return a new medium, all of it empty. CoreError ``invalid``: there can be none like this."""
+
+    def read(self, lba: int, count: int) -> bytes: ...
+    def verify(self, lba: int, count: int) -> None: ...
+    def compare(self, lba: int, data: bytes) -> None: ...
+    def write(self, lba: int, data: bytes) -> None: ...
+    def append(self, zone: int, data: bytes) -> int | None:
+        """Write at the zone's write pointer; return the first LBA, or ``None`` of no data."""
+
+    def fill(self, lba: int, count: int, block: bytes = b"") -> None:
+        """Write ``block`` again and again; without one, zeroes."""
+
+    def flush(self) -> None: ...
+    def manage(
+        self,
+        action: Literal["open", "close", "finish", "reset", "offline", "set-extension"],
+        first: int | None = None,
+        count: int = 1,
+        extension: bytes = b"",
+    ) -> None:
+        """Act on ``count`` zones, at least 1, from ``first`` on, or on all. ``extension``: what is set."""
+
+    def report(self, lba: int) -> list[Zone]:
+        """Return the zones from the one of ``lba`` on."""
+
+    def extension(self, zone: int) -> bytes | None:
+        """Return the zone's descriptor extension, if it is valid."""
+
+    def degrade(self, to: Literal["read-only", "offline"], first: int | None = None, count: int = 1) -> None:
+        """Have zones fail."""
+
+    def power_cycle(self) -> None:
+        """Take power away, and nothing of what was written, and give it back."""
 
 @final
 class Response:

@@ -58,7 +58,8 @@ impl From<zoned::Zone> for Zone {
     }
 }
 
-fn name(condition: Condition) -> &'static str {
+/// What Python calls a condition.
+pub fn name(condition: Condition) -> &'static str {
     match condition {
         Condition::NotWritePointer => "not write pointer",
         Condition::Empty => "empty",

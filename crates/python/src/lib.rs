@@ -5,6 +5,7 @@ mod error;
 mod facts;
 mod faults;
 mod logging;
+mod medium;
 mod record;
 mod server;
 mod shape;
@@ -24,6 +25,8 @@ mod _core {
     use crate::facts::{inspect, Zone, Zones};
     #[pymodule_export]
     use crate::faults::{command_names, Faults};
+    #[pymodule_export]
+    use crate::medium::{Medium, RefusalError};
     #[pymodule_export]
     use crate::record::{command_field, command_name, FailedCommand, Trace};
     #[pymodule_export]
