@@ -70,6 +70,8 @@ class Keeper:
                     elif isinstance(key.fileobj, socket.socket):
                         self._selector.unregister(key.fileobj)
                         _kill(self._children[key.fileobj])
+        except ConnectionResetError:
+            return  # zonevm was killed, and had not read all that it was told
         finally:
             for child in self._children.values():
                 _kill(child)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import random
+import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.waiting import until
+from zonevm import keeper
 from zonevm.errors import HostError
 from zonevm.machine.machine import RunningMachine
 from zonevm.processes import Keeper, Kept
@@ -110,6 +113,24 @@ def test_a_kill_at_any_moment_leaves_nothing(base: Path, order: str) -> None:
                 kill(victims.get(name, run.pid))
                 time.sleep(moments.choice([0, 0.02]))
         until(lambda: not processes(base) and not list(base.iterdir()))
+
+
+def test_a_keeper_alone_removes_the_directory_that_zonevm_never_knew_of(base: Path) -> None:
+    """Killed before it has read that the directory is made, zonevm leaves a connection that is reset."""
+    directory = base / "made"
+    ours, theirs = socket.socketpair()
+    end, ends = os.pipe()
+    command = [sys.executable, "-I", "-S", keeper.__file__, str(end), str(directory)]
+    with theirs, subprocess.Popen(command, stdin=theirs.fileno(), pass_fds=[end]) as above:
+        os.close(end)
+        ready = select.poll()
+        ready.register(ours, select.POLLIN)
+        assert ready.poll()
+        assert directory.is_dir()
+        above.kill()
+    ours.close()
+    os.close(ends)
+    until(lambda: not directory.exists())
 
 
 def kill(pid: int) -> None:
