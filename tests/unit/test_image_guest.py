@@ -93,7 +93,7 @@ def test_an_image_that_cannot_be_read(tmp_path: Path) -> None:
         ImageGuest(tmp_path / "missing")
     with pytest.raises(ImageError, match="is a directory"):
         ImageGuest(tmp_path)
-    with pytest.raises(UsageError, match="no firmware"):
+    with pytest.raises(UsageError, match="not a firmware"):
         ImageGuest(tmp_path, firmware="coreboot")
 
 

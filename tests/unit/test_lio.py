@@ -339,9 +339,9 @@ def test_without_root_it_is_said_at_once_with_the_command_to_run(
     ("arguments", "said"),
     [
         ("--backstore pscsi --fabric vhost", "needs --dev"),
-        ("--backstore pscsi --dev /dev/sdz --size 1G --fabric vhost", "--size is of no use"),
+        ("--backstore pscsi --dev /dev/sdz --size 1G --fabric vhost", "--size does not apply"),
         ("--backstore user:zbc --fabric vhost --size 1G", "needs --cfgstring"),
-        ("--backstore user:zbc --fabric vhost --cfgstring /d --dev /dev/sdz", "--dev is of no use"),
+        ("--backstore user:zbc --fabric vhost --cfgstring /d --dev /dev/sdz", "--dev does not apply"),
         (
             "--backstore user:zbc --fabric vhost --cfgstring zsize-3@/d --size 1G",
             "a zone of 3M is not possible",

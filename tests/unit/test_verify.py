@@ -168,5 +168,5 @@ def test_a_guest_that_makes_up_its_answer_is_told(answer: bytes) -> None:
     (device,) = (attachment.describe() for attachment in disks.attachments(Path("/run")))
     (front,) = (words for words in device.args if words.startswith("virtio-blk"))
     name = front.partition("id=")[2].partition(",")[0]
-    with pytest.raises(GuestError, match="does not tell what its disks are"):
+    with pytest.raises(GuestError, match="was asked about its disks"):
         verify(disks, [device], {name: place}, lambda _: answer.replace(b"?", place.encode()))
