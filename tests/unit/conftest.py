@@ -1,12 +1,22 @@
-"""What tests of kernels have in common."""
+"""What tests without a guest have in common."""
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from zonevm.kernel import kernel
+
+
+@pytest.fixture(scope="session", autouse=True)
+def runs() -> Iterator[None]:
+    """No run of this user is seen: `power-cut` would be of the only one."""
+    with tempfile.TemporaryDirectory(prefix="runs") as directory, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", directory)
+        yield
 
 
 @pytest.fixture
