@@ -9,6 +9,7 @@ mod common;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -60,10 +61,9 @@ fn main() {
     };
     Disk::create(&path, &geometry, &identity).expect("an image");
     let disk = Disk::open(&path, Cache::Host).expect("the image");
-    let file = File::options().read(true).write(true).open(&path).unwrap();
-    // The medium is the end of the image.
-    let medium = file.metadata().unwrap().len() - ZONES * ZONE_BLOCKS * BLOCK;
-    let plain = Plain { file, medium };
+    // Beside the image, with data where it is read.
+    let plain = Plain(file_beside(&path));
+    plain.write(|n| n);
 
     let unit = LogicalUnit::new(Arc::new(disk), identity);
     let luns: Vec<Arc<dyn Unit<Scatter>>> = vec![Arc::new(unit)];
@@ -148,9 +148,13 @@ fn print(rows: &[Row], json: bool) {
 }
 
 /// pread and pwrite, one after another.
-struct Plain {
-    file: File,
-    medium: u64,
+struct Plain(File);
+
+fn file_beside(image: &Path) -> File {
+    let beside = image.with_extension("plain");
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(true);
+    options.open(beside).unwrap()
 }
 
 impl Plain {
@@ -158,8 +162,7 @@ impl Plain {
         let buffer = [0x5a; BLOCK as usize];
         let start = Instant::now();
         for n in 0..COMMANDS {
-            let at = self.medium + block(n) * BLOCK;
-            self.file.write_all_at(&buffer, at).unwrap();
+            self.0.write_all_at(&buffer, block(n) * BLOCK).unwrap();
         }
         start.elapsed()
     }
@@ -168,8 +171,7 @@ impl Plain {
         let mut buffer = [0; BLOCK as usize];
         let start = Instant::now();
         for n in 0..COMMANDS {
-            let at = self.medium + block(n) * BLOCK;
-            self.file.read_exact_at(&mut buffer, at).unwrap();
+            self.0.read_exact_at(&mut buffer, block(n) * BLOCK).unwrap();
         }
         start.elapsed()
     }
