@@ -88,16 +88,24 @@ impl Scatter {
         let Owner::Guest(guest) = &self.owner else {
             return false;
         };
-        for slice in guest.map().get_slices(address, len) {
-            let Ok(slice) = slice else {
-                return false;
-            };
+        let mut add = |slice: VolatileSlice<'_>| {
             self.pieces.push(Piece {
                 // The guard is only a pointer without vm-memory's Xen support, which we do not use.
                 address: slice.ptr_guard_mut().as_ptr() as usize,
                 len: slice.len(),
             });
             self.len += slice.len() as u64;
+        };
+        // Nearly always it is all in one region.
+        if let Ok(slice) = guest.map().get_slice(address, len) {
+            add(slice);
+            return true;
+        }
+        for slice in guest.map().get_slices(address, len) {
+            match slice {
+                Ok(slice) => add(slice),
+                Err(_) => return false,
+            }
         }
         true
     }
