@@ -10,11 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from zonevm._core import FailedCommand
 
-READS = frozenset({0x08, 0x28, 0x88, 0xA8, 0x2F, 0x8F, 0xAF})
-"""READ and VERIFY."""
-WRITES = frozenset({0x0A, 0x2A, 0x2E, 0x41, 0x8A, 0x8E, 0x93, 0xAA, 0xAE})
-"""WRITE, WRITE AND VERIFY and WRITE SAME."""
-ZBC_OUT, ZBC_IN = 0x94, 0x95
+_ZBC_OUT = 0x94
 _INQUIRY = 0x12
 _MODE_SENSE = (0x1A, 0x5A)
 _LOG_SENSE = 0x4D
@@ -35,7 +31,7 @@ def describe(command: FailedCommand) -> str:
     cdb = command.cdb.ljust(16, b"\0")
     name = code(command.cdb, command.name)
     where = "" if command.zone_number is None else f" in zone {command.zone_number}"
-    if cdb[0] == ZBC_OUT:
+    if cdb[0] == _ZBC_OUT:
         if command.lba is None:
             return f"{name} of all zones"
         if command.zone is not None and command.lba == command.zone.start:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zonevm.explain.commands import READS, WRITES, blocks
+from zonevm.explain.commands import blocks
 
 if TYPE_CHECKING:
     from zonevm._core import FailedCommand
@@ -67,7 +67,7 @@ def other(command: FailedCommand, sense: Sense) -> str:
         return "the unit is not ready; try again later, or start it (START STOP UNIT with START)"
     if sense.key == _RECOVERED:
         return "the command was carried out, after a recovery"
-    if command.cdb and command.cdb[0] in READS | WRITES and command.blocks is not None:
+    if command.blocks is not None:
         return f"the disk did not move the {blocks(command.blocks)}"
     return UNKNOWN
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zonevm._core import command_field
-from zonevm.explain.commands import WRITES, ZBC_OUT, blocks, code
+from zonevm.explain.commands import blocks, code
 from zonevm.explain.zones import full
 from zonevm.units import format_size
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _MOST_BYTES = 32 << 20
 """What a command may move: MAXIMUM TRANSFER LENGTH of the Block Limits VPD page, in bytes."""
-_BYTE_OF_ZONE, _BYTE_OF_COUNT = 2, 12
 
 
 def _opcode(command: FailedCommand, _: Sense) -> str:
@@ -37,19 +36,18 @@ def _out_of_range(command: FailedCommand, _: Sense) -> str:
 
 
 def _field(command: FailedCommand, sense: Sense) -> str:
-    field, opcode = sense.field, command.cdb[0] if command.cdb else 0
+    field = sense.field
     if field is None or not field.in_cdb:
         return "a field of the CDB has a value that is not supported"
     if field.byte >= len(command.cdb):
         return f"the CDB has {len(command.cdb)} bytes, too few for this command"
     name = command_field(command.cdb, field.byte)
-    if opcode in WRITES and field.byte == _BYTE_OF_ZONE and field.bit is None:
+    if name == "LOGICAL BLOCK ADDRESS" and field.bit is None and (command.name or "").startswith("WRITE"):
         return full(command)
-    if opcode == ZBC_OUT and command.zone is not None:
-        if field.byte == _BYTE_OF_ZONE:
-            return _zone_id(command)
-        if field.byte == _BYTE_OF_COUNT:
-            return "ZONE COUNT goes past the last zone; use a smaller one"
+    if name == "ZONE ID" and command.zone is not None:
+        return _zone_id(command)
+    if name == "ZONE COUNT" and command.zone is not None:
+        return "ZONE COUNT goes past the last zone; use a smaller one"
     if name == "TRANSFER LENGTH" and (command.blocks or 0) * command.block_size > _MOST_BYTES:
         most = _MOST_BYTES // command.block_size
         return f"a command may move {format_size(_MOST_BYTES)} ({blocks(most)}) at most; split it"
