@@ -572,9 +572,9 @@ def check(path: _Path) -> list[Finding]:
     """Look for all that is wrong with an image; changes nothing. Nobody can open the image meanwhile."""
 
 def repair(path: _Path, dry_run: bool = False) -> list[Finding]:
-    """Mend all that :func:`check` finds, or only say what would be done.
+    """Repair all that :func:`check` finds, or only say what would be done.
 
-    CoreError ``corrupt``: some of it cannot be mended, and nothing was changed.
+    CoreError ``corrupt``: some of it cannot be repaired, and nothing was changed.
     """
 
 def snapshot(path: _Path, copy: _Path, new_identity: bool, progress: _Progress) -> bool:

@@ -138,10 +138,10 @@ def check(path: _Path) -> list[Finding]:
 
 
 def repair(path: _Path, *, dry_run: bool = False) -> list[Finding]:
-    """Mend an image; return what was wrong, with what was done, or, with ``dry_run``, what would be.
+    """Repair an image; return what was wrong, with what was done, or, with ``dry_run``, what would be.
 
     Data that can be read stay so. Raises :class:`ImageError`, and changes nothing, where something cannot be
-    mended.
+    repaired.
     """
     with _errors():
         return _core.repair(path, dry_run)

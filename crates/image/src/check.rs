@@ -1,4 +1,4 @@
-//! What is wrong with an image, and for each thing what would mend it. Changes nothing.
+//! What is wrong with an image, and for each thing what would repair it. Changes nothing.
 //!
 //! A zone's state is the live table's where that can be trusted, or else the stable one. Only where there is no
 //! stable one that can be read is a live table taken at its word: it is right unless the host crashed.

@@ -168,7 +168,7 @@ fn units(
 
 /// The word of `zone` in `condition`, with `left` write units written.
 ///
-/// A conventional zone that failed is a possible state, and can be mended, but not made: Linux refuses a disk with one
+/// A conventional zone that failed is a possible state, and can be repaired, but not made: Linux refuses a disk with one
 /// (since 6.19; block/blk-zoned.c, "Invalid zone condition").
 fn word(geometry: &Geometry, zone: u32, condition: Condition, left: u32) -> Result<u64, Error> {
     let word = zoned::word_of(geometry, zone, condition, left).map_err(|e| e.reason());

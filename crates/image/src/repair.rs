@@ -1,4 +1,4 @@
-//! Mends what can be mended in an image. What is to be done is decided before anything is written.
+//! Repairs what can be repaired of an image. What is to be done is decided before anything is written.
 
 use std::io;
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::{table, Error, ErrorKind};
 /// read stay so.
 ///
 /// # Errors
-/// `Corrupt`: some of it cannot be mended, and the file was not changed. `InUse`, `NotAnImage`, `Version`,
+/// `Corrupt`: some of it cannot be repaired, and the file was not changed. `InUse`, `NotAnImage`, `Version`,
 /// `NotFound`, `Permission`, `NoSpace`, `Io`.
 pub fn repair(path: &Path, dry_run: bool) -> Result<Vec<Finding>, Error> {
     let file = open_regular(path, OFlags::RDWR)?;
