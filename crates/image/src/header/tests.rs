@@ -78,7 +78,8 @@ fn restricted_reads_are_an_incompatible_feature() {
 #[test]
 fn a_kind_is_a_number_with_its_write_unit() {
     for (kind, number) in [(Kind::HostAware, 1), (Kind::Zns, 2)] {
-        let plain = header();
+        let mut plain = header();
+        plain.geometry.conventional_zones = 0;
         let mut other = plain.clone();
         other.geometry.kind = kind;
         assert_eq!(differing(&plain, &other), [at::KIND]);
@@ -94,6 +95,7 @@ fn a_kind_is_a_number_with_its_write_unit() {
 fn a_namespace_has_a_limit_of_active_zones_and_extensions() {
     let mut namespace = header();
     namespace.geometry.kind = Kind::Zns;
+    namespace.geometry.conventional_zones = 0;
     namespace.geometry.max_active = Some(14);
     namespace.geometry.extension_bytes = 64;
     namespace.layout = Layout::new(&namespace.geometry).unwrap();
