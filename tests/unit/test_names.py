@@ -11,6 +11,8 @@ import pytest
 
 from zonevm.cli import execute
 
+from .kernels import bzimage
+
 NAMES = (
     *(
         "trailing ",
@@ -35,6 +37,8 @@ NAMES = (
 
 def test_every_name_works_with_every_verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    kernel = bzimage(tmp_path / "kernel" / "bzImage", "6.12.1")
+    dry_run = ["run", "--dry-run", "--accel", "tcg", "--kernel", str(kernel)]
     for name in NAMES:
         made = [f"{name}{number}" for number in range(4)]
         Path("dir").mkdir(exist_ok=True)
@@ -50,7 +54,7 @@ def test_every_name_works_with_every_verb(tmp_path: Path, monkeypatch: pytest.Mo
             ["disk", "restore", "--", made[1], name],
             ["disk", "resize", "--", name, "16M"],
             ["disk", "export", "--", name, made[2]],
-            ["run", "--dry-run", "--disk", f"smr,file=./{name.replace(',', ',,')}", "--json", f"./{made[3]}"],
+            [*dry_run, "--disk", f"smr,file=./{name.replace(',', ',,')}", "--json", f"./{made[3]}"],
         ]
         for step in steps:
             assert execute(step) == 0, step

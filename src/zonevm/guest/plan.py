@@ -69,6 +69,7 @@ class Plan:
         settings.check()
         asked.check()
         disks = resolve(settings.disks, settings.qemu)
+        disks.check()
         qemu = find_qemu(disks.qemu)
         chosen = kernel.find(asked.kernel)
         virtiofsd = find_virtiofsd()
@@ -77,7 +78,6 @@ class Plan:
         shown = _needed_of_run(asked.cwd, chosen)
         progress("preparing the kernel and the initramfs")
         image = unpacked(chosen.image, cache_dir() / "unpacked")
-        disks.check()
         root = "virtiofs" if virtiofsd else "9p"
         modules = _modules(_wanted(settings, asked, disks, shares, root), chosen, image)
         contents = Contents(
