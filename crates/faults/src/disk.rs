@@ -88,6 +88,10 @@ impl<D: Data> ZonedDisk<D> for FaultyDisk<D> {
         self.0.disk().zone(number)
     }
 
+    fn saved(&self, kind: u32) -> Vec<u8> {
+        self.0.disk().saved(kind)
+    }
+
     fn listen(&self, listener: Listener) {
         self.0.disk().listen(listener);
     }

@@ -12,6 +12,7 @@ pub(crate) fn describe(geometry: &Geometry, request: &Request) -> Description {
         Operation::Append { zone, .. } => (Group::Write, zones(geometry, zone, 1)),
         Operation::Flush => (Group::Flush, rest(geometry, 0)),
         Operation::Manage { target, .. } => (Group::Zone, targeted(geometry, target)),
+        Operation::Save { .. } => (Group::Other, Blocks::default()),
         Operation::Report { from } => (Group::Report, rest(geometry, from)),
         Operation::Degrade { target, .. } | Operation::RecommendReset { target } => {
             (Group::Other, targeted(geometry, target))

@@ -16,9 +16,10 @@ use rustix::fs::OFlags;
 
 use crate::file::open_regular;
 use crate::header::{Access, Header, Page};
-use crate::layout::{COPY, PAGE};
+use crate::layout::{Area, COPY, PAGE};
 use crate::live::Boot;
 use crate::lock::lock_shared;
+use crate::saved;
 use crate::state::with_places;
 use crate::store::FileStore;
 use crate::Error;
@@ -34,6 +35,8 @@ pub(crate) struct Diagnosis {
     pub header: Option<Header>,
     /// The zone words to write, where any of the state has to be written anew.
     pub words: Option<Vec<u64>>,
+    /// Halves of what is saved that do not check.
+    pub saved: Vec<Area>,
     /// How long the file has to be.
     pub length: u64,
 }
@@ -96,6 +99,11 @@ impl Diagnosis {
         } else if size < self.length {
             let problem = format!("the file has {size} bytes of {} or more", self.length);
             found.add("length", None, problem, None);
+        }
+        self.saved = saved::broken(&store, header.layout.saved).map_err(failed)?;
+        for _ in &self.saved {
+            let problem = "a half does not check: damaged, or torn by a crash of the host";
+            found.add("saved", None, problem, Some("emptied"));
         }
         self.header = Some(header);
         Ok(())

@@ -1,6 +1,8 @@
 //! An emulated disk: the zone state machine on top of an image.
 
 mod requests;
+mod saving;
+mod waist;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -23,6 +25,7 @@ use crate::live::{self, Boot};
 use crate::lock::lock;
 use crate::medium::Medium;
 use crate::power::{self, Cut, Loss};
+use crate::saved::Saved;
 use crate::slots::Slots;
 use crate::state::{allocate, fill, recover};
 use crate::store::{FileStore, Store};
@@ -52,6 +55,7 @@ struct Inner {
     machine: Machine<Table, Waiter>,
     medium: Medium,
     durability: Durability,
+    saved: Saved,
     store: Arc<dyn Store>,
     helpers: Helpers,
     /// Requests in flight; a power cut waits for them, and they for it. `None` where there can be none.
@@ -165,6 +169,8 @@ impl Disk {
         );
         let machine =
             Machine::new(geometry.clone(), table).map_err(|e| corrupt(path, &e.to_string()))?;
+        let saved = Saved::load(Arc::clone(&store), header.layout.saved)
+            .map_err(|e| Error::io("read", path, e))?;
         let undo = (cache != Cache::Host).then(|| Arc::new(Undo::default()));
         let causes = Arc::new(Causes::new(path));
         Ok(Self(Arc::new(Inner {
@@ -177,6 +183,7 @@ impl Disk {
                 undo.clone(),
                 Arc::clone(&causes),
             ),
+            saved,
             durability: Durability::new(Arc::clone(&store), journal, undo.clone()),
             store,
             helpers: Helpers::default(),

@@ -39,6 +39,7 @@ mod power;
 mod random;
 mod repair;
 mod resize;
+mod saved;
 mod slots;
 mod snapshot;
 mod state;

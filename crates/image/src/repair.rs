@@ -13,7 +13,7 @@ use crate::live::{self, Boot};
 use crate::lock::lock;
 use crate::state::write_header;
 use crate::store::{FileStore, Store};
-use crate::{table, Error, ErrorKind};
+use crate::{slots, table, Error, ErrorKind};
 
 /// Mends all that is wrong with the image at `path`, or, with `dry_run`, says what it would do.
 ///
@@ -59,6 +59,9 @@ pub fn repair(path: &Path, dry_run: bool) -> Result<Vec<Finding>, Error> {
     };
     if let Some(words) = diagnosis.words {
         write_state(&store, &header, words).map_err(failed)?;
+    }
+    for half in diagnosis.saved {
+        slots::zero(&store, half.offset, half.size).map_err(failed)?;
     }
     write_header(&store, &header).map_err(failed)?;
     store.sync().map_err(failed)?;

@@ -186,6 +186,10 @@ impl Default for Scatter {
 }
 
 impl Data for Scatter {
+    fn of(bytes: Vec<u8>) -> Scatter {
+        Scatter::from_bytes(bytes)
+    }
+
     fn len(&self) -> u64 {
         self.len
     }

@@ -5,6 +5,9 @@
 /// They may be a guest's memory, which the guest may change at any moment: two reads of the same byte may differ.
 /// A clone is the same bytes again, kept from going away for as long as it lives. The default is no byte.
 pub trait Data: Clone + Default + Send + Sync + 'static {
+    /// These bytes.
+    fn of(bytes: Vec<u8>) -> Self;
+
     /// Length in bytes.
     fn len(&self) -> u64;
 

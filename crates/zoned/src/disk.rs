@@ -2,6 +2,9 @@
 
 use crate::{Completion, Data, Geometry, Listener, Request, Submitted, Zone};
 
+/// The most bytes that can be saved under one number.
+pub const MOST_SAVED: usize = 2048;
+
 /// A zoned disk, used from any number of threads at a time.
 pub trait ZonedDisk<D: Data>: Send + Sync {
     /// What the medium looks like.
@@ -17,6 +20,9 @@ pub trait ZonedDisk<D: Data>: Send + Sync {
 
     /// Zone `number`, one of the disk's, as it is now.
     fn zone(&self, number: u32) -> Zone;
+
+    /// What was saved last under `kind` ([`crate::Operation::Save`]); nothing where nothing was.
+    fn saved(&self, kind: u32) -> Vec<u8>;
 
     /// Has `listener` told of every event from now on. It must not wait, nor submit.
     fn listen(&self, listener: Listener);

@@ -22,7 +22,7 @@ mod word;
 mod zone;
 
 pub use data::Data;
-pub use disk::ZonedDisk;
+pub use disk::{ZonedDisk, MOST_SAVED};
 pub use event::{Event, Listener};
 pub use geometry::{Geometry, GeometryError, Kind, PHYSICAL_BLOCK};
 pub use identity::{Identity, IdentityError};

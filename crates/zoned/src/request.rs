@@ -77,6 +77,9 @@ pub enum Operation {
     Manage { action: Action, target: Target },
     /// The zones from the one of LBA `from` on are about to be asked for, one by one ([`crate::ZonedDisk::zone`]).
     Report { from: u64 },
+    /// The data, at most [`crate::MOST_SAVED`] bytes, are what a protocol keeps over power cycles under its number
+    /// `kind`, in place of what it kept before; they are stable before the answer.
+    Save { kind: u32 },
     /// Zones fail, for good: never back from offline. The condition is stable at once, the data no more than before.
     Degrade { target: Target, to: Degraded },
     /// The disk would have the zones reset, until they are, or power is lost.

@@ -1,65 +1,18 @@
 //! A zoned disk in memory, for tests of what is above the waist. Nothing of it is fast.
 
+mod bytes;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{
     fresh_word, pending, Answer, Completer, Completion, Data, Event, Extent, Extents, Failed,
-    Geometry, Listener, Machine, Op, Plan, Request, Resumed, Step, Submitted, Waits, Zone,
-    ZonedDisk,
+    Geometry, Listener, Machine, Op, Operation, Plan, Request, Resumed, Step, Submitted, Waits,
+    Zone, ZonedDisk,
 };
 
-/// Bytes of its own.
-#[derive(Clone, Default)]
-pub struct Bytes {
-    bytes: Arc<Mutex<Vec<u8>>>,
-    /// How many of them count, from the first.
-    len: usize,
-}
-
-impl Bytes {
-    /// These bytes.
-    pub fn new(bytes: Vec<u8>) -> Bytes {
-        let len = bytes.len();
-        let bytes = Arc::new(Mutex::new(bytes));
-        Bytes { bytes, len }
-    }
-
-    /// A copy.
-    pub fn to_vec(&self) -> Vec<u8> {
-        locked(&self.bytes)[..self.len].to_vec()
-    }
-}
-
-impl Data for Bytes {
-    fn len(&self) -> u64 {
-        self.len as u64
-    }
-
-    fn read(&self, at: u64, into: &mut [u8]) -> usize {
-        let bytes = locked(&self.bytes);
-        let from = &bytes[(at as usize).min(self.len)..self.len];
-        let count = from.len().min(into.len());
-        into[..count].copy_from_slice(&from[..count]);
-        count
-    }
-
-    fn write(&self, at: u64, from: &[u8]) -> usize {
-        let mut bytes = locked(&self.bytes);
-        let into = &mut bytes[(at as usize).min(self.len)..self.len];
-        let count = into.len().min(from.len());
-        into[..count].copy_from_slice(&from[..count]);
-        count
-    }
-
-    fn first(&self, len: u64) -> Bytes {
-        Bytes {
-            bytes: Arc::clone(&self.bytes),
-            len: self.len.min(len as usize),
-        }
-    }
-}
+pub use bytes::Bytes;
 
 /// A request that waits, or whose I/O does.
 struct Waiter<D> {
@@ -116,6 +69,7 @@ pub struct RamDisk<D> {
     machine: Machine<Vec<AtomicU64>, Waiter<D>>,
     medium: Mutex<Medium>,
     extensions: Mutex<Vec<Vec<u8>>>,
+    saved: Mutex<HashMap<u32, Vec<u8>>>,
     holding: AtomicBool,
     held: Mutex<BTreeMap<u64, (Plan, Waiter<D>)>>,
     next: AtomicU64,
@@ -143,6 +97,7 @@ impl<D: Data> RamDisk<D> {
         RamDisk {
             medium: Mutex::default(),
             extensions: Mutex::new(vec![Vec::new(); geometry.zones() as usize]),
+            saved: Mutex::default(),
             machine: Machine::new(geometry, words).expect("what a disk can be"),
             holding: AtomicBool::new(false),
             held: Mutex::default(),
@@ -313,9 +268,7 @@ impl<D: Data> RamDisk<D> {
                 (0, Ok(()))
             }
             Op::Extension { zone } => {
-                let mut extension = vec![0; data.len() as usize];
-                data.read(0, &mut extension);
-                locked(&self.extensions)[*zone as usize] = extension;
+                locked(&self.extensions)[*zone as usize] = bytes(data);
                 (data.len(), Ok(()))
             }
         }
@@ -328,6 +281,10 @@ impl<D: Data> ZonedDisk<D> for RamDisk<D> {
     }
 
     fn submit(&self, request: Request, data: &D) -> Submitted<Completion> {
+        if let Operation::Save { kind } = request.operation {
+            locked(&self.saved).insert(kind, bytes(data));
+            return Submitted::Completed(Completion::done(data.len()));
+        }
         let (completer, later) = pending();
         let mut waiter = Some(Waiter {
             data: data.clone(),
@@ -350,9 +307,20 @@ impl<D: Data> ZonedDisk<D> for RamDisk<D> {
         self.machine.zone(number)
     }
 
+    fn saved(&self, kind: u32) -> Vec<u8> {
+        locked(&self.saved).get(&kind).cloned().unwrap_or_default()
+    }
+
     fn listen(&self, listener: Listener) {
         locked(&self.listeners).push(listener);
     }
+}
+
+/// A copy of all of `data`.
+fn bytes(data: &impl Data) -> Vec<u8> {
+    let mut bytes = vec![0; data.len() as usize];
+    data.read(0, &mut bytes);
+    bytes
 }
 
 fn answered(answer: Answer) -> Completion {

@@ -7,7 +7,7 @@ const MOST: usize = 1000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// The part of the file: `header`, `header copy`, `length`, `checkpoint A`, `checkpoint B`, `journal`,
-    /// `live table`, `stamp`, `slots`.
+    /// `live table`, `stamp`, `slots`, `saved`.
     pub part: &'static str,
     /// The zone that it concerns, if it is one.
     pub zone: Option<u32>,

@@ -12,11 +12,11 @@ use std::sync::{Arc, PoisonError};
 
 use memory::Scatter;
 use zoned::{
-    pending, Answer, Completer, Completion, Decided, Event, Failed, Geometry, Listener, Op, Plan,
-    Refusal, Request, Resumed, Step, Submitted, Waits, Zone, ZonedDisk,
+    pending, Answer, Completer, Completion, Decided, Event, Failed, Op, Operation, Plan, Refusal,
+    Request, Resumed, Step, Submitted, Waits,
 };
 
-use super::{Cache, Disk, Inner};
+use super::{Cache, Inner};
 use crate::helpers::is_helper;
 use crate::slots::CUT;
 
@@ -46,44 +46,19 @@ impl Waits for Waiter {
 }
 
 /// A request that came while the power was off.
-pub(super) struct Held(Request, Waiter);
-
-impl ZonedDisk<Scatter> for Disk {
-    fn geometry(&self) -> &Geometry {
-        Disk::geometry(self)
-    }
-
-    fn submit(&self, request: Request, data: &Scatter) -> Submitted<Completion> {
-        let Some(gate) = &self.0.gate else {
-            return self.0.begin(request, data);
-        };
-        let mut held = None;
-        if !gate.enter(|| Held(request, waiter(data, &mut held))) {
-            return held.map_or(refused(Refusal::Lost), Submitted::Pending);
-        }
-        let submitted = self.0.begin(request, data);
-        if let Submitted::Completed(_) = submitted {
-            gate.leave();
-        }
-        submitted
-    }
-
-    fn zone(&self, number: u32) -> Zone {
-        Disk::zone(self, number)
-    }
-
-    fn listen(&self, listener: Listener) {
-        let listeners = self.0.listeners.lock();
-        listeners
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(listener);
-    }
-}
+pub(super) struct Held(pub Request, pub Waiter);
 
 impl Inner {
-    fn begin(self: &Arc<Self>, request: Request, data: &Scatter) -> Submitted<Completion> {
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        request: Request,
+        data: &Scatter,
+    ) -> Submitted<Completion> {
         if self.is_lost() {
             return Submitted::Completed(self.lost());
+        }
+        if let Operation::Save { kind } = request.operation {
+            return self.save(kind, data);
         }
         let mut later = None;
         match self.machine.begin(request, || waiter(data, &mut later)) {
@@ -273,7 +248,7 @@ impl Inner {
     }
 
     /// A request has ended.
-    fn leave(&self) {
+    pub(super) fn leave(&self) {
         self.gate.iter().for_each(super::Gate::leave);
     }
 
@@ -309,7 +284,7 @@ impl Inner {
         }
     }
 
-    fn unless_lost(&self, completion: Completion) -> Completion {
+    pub(super) fn unless_lost(&self, completion: Completion) -> Completion {
         if self.is_lost() {
             return self.lost();
         }
@@ -368,7 +343,7 @@ impl Inner {
     }
 }
 
-fn waiter(data: &Scatter, later: &mut Option<zoned::Pending<Completion>>) -> Waiter {
+pub(super) fn waiter(data: &Scatter, later: &mut Option<zoned::Pending<Completion>>) -> Waiter {
     let (completer, pending) = pending();
     *later = Some(pending);
     Waiter {
@@ -391,6 +366,6 @@ fn answered(answer: Answer) -> Completion {
     }
 }
 
-fn refused(refusal: Refusal) -> Submitted<Completion> {
+pub(super) fn refused(refusal: Refusal) -> Submitted<Completion> {
     Submitted::Completed(refusal.into())
 }
