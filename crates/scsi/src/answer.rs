@@ -55,18 +55,22 @@ pub(crate) enum Reply {
     Data(Vec<u8>),
     /// What the disk makes of this, and of the command's buffers.
     Medium(Operation, Buffer),
+    /// What the disk makes of these, each once the one before was carried out.
+    Series(Vec<(Operation, Buffer)>),
     /// A report of zones.
     Report(Report),
     /// The initiator's buffer is too small.
     Overrun,
 }
 
-/// Which of a command's buffers an operation uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The data of an operation: which of a command's buffers, if any.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Buffer {
     None,
     Out,
     In,
+    /// These bytes.
+    Own(Vec<u8>),
 }
 
 impl Reply {

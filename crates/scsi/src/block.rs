@@ -64,6 +64,30 @@ pub(crate) fn verify(context: &Context<'_>) -> Answer {
     Ok(Reply::Medium(Operation::Compare { blocks }, Buffer::Out))
 }
 
+/// WRITE AND VERIFY(10), (12), (16): as WRITE with FUA, then as VERIFY.
+pub(crate) fn write_and_verify(context: &Context<'_>) -> Answer {
+    let blocks = limited_transfer(context)?;
+    if context.out.length() < context.geometry.to_bytes(blocks.count) {
+        return Ok(Reply::Overrun);
+    }
+    let stable = true;
+    let verify = match context.cdb.bit(1, 1) {
+        true => (Operation::Compare { blocks }, Buffer::Out),
+        false => (Operation::Verify { blocks }, Buffer::None),
+    };
+    Ok(Reply::Series(vec![
+        (Operation::Write { blocks, stable }, Buffer::Out),
+        verify,
+    ]))
+}
+
+/// PRE-FETCH(10), (16): there is no cache of the disk's own that the blocks would fit into, hence GOOD and not
+/// CONDITION MET (SBC-4, 5.11).
+pub(crate) fn pre_fetch(context: &Context<'_>) -> Answer {
+    in_range(context, context.cdb.transfer())?;
+    Reply::GOOD
+}
+
 /// SYNCHRONIZE CACHE(10), (16): the whole cache, whatever the range; IMMED does not make it answer earlier.
 pub(crate) fn synchronize_cache(context: &Context<'_>) -> Answer {
     in_range(context, context.cdb.transfer())?;

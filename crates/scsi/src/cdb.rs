@@ -23,6 +23,10 @@ impl Cdb<'_> {
         u16::from_be_bytes([self.0[at], self.0[at + 1]])
     }
 
+    pub fn be24(&self, at: usize) -> u32 {
+        u32::from(self.byte(at)) << 16 | u32::from(self.be16(at + 1))
+    }
+
     pub fn be32(&self, at: usize) -> u32 {
         u32::from(self.be16(at)) << 16 | u32::from(self.be16(at + 2))
     }
@@ -58,9 +62,9 @@ impl Cdb<'_> {
         }
     }
 
-    /// FUA. The 6-byte commands have none, and LBA bits in its place.
+    /// FUA, which WRITE AND VERIFY does without the bit. The 6-byte commands have none, and LBA bits in its place.
     pub fn forces_unit_access(&self) -> bool {
-        self.len() > 6 && self.bit(1, 3)
+        self.len() > 6 && (self.bit(1, 3) || matches!(self.byte(0), 0x2E | 0x8E | 0xAE))
     }
 }
 

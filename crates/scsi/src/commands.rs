@@ -1,37 +1,13 @@
 //! The command set: one entry a command.
 //!
-//! A new command is one entry here and its function. An entry's usage data (SPC-5, 6.35.3) is both what
-//! REPORT SUPPORTED OPERATION CODES tells and what is enforced: a CDB with any other bit set is refused.
+//! A new command is one entry here, its function, and in `fields.rs` the names of its fields.
 
 use command::Group;
 
-use crate::answer::{Answer, Context};
-use crate::{block, inquiry, management, mode, opcodes, target, unit};
-
-/// What has to be so before a command is carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Needs {
-    /// Nothing: answered even with a unit attention pending (SPC-5, 5.14).
-    Nothing,
-    /// No unit attention.
-    Unit,
-    /// Moreover a started medium.
-    Medium,
-}
-
-/// A command of the command set.
-pub(crate) struct Command {
-    pub name: &'static str,
-    /// Whether the low bits of byte 1 choose the command, as a service action.
-    pub has_service_action: bool,
-    pub needs: Needs,
-    pub group: Group,
-    /// As long as the CDB: the operation code, the service action, and ones where the CDB has fields.
-    pub usage: &'static [u8],
-    pub run: Run,
-}
-
-pub(crate) const SERVICE_ACTION: u8 = 0x1F;
+use crate::entry::{action, cdb16, plain, zone_out, Command, Needs};
+use crate::{
+    block, defects, echo, inquiry, management, mode, opcodes, power, target, timestamp, unit,
+};
 
 /// All commands, by operation code and service action.
 pub(crate) static COMMANDS: &[Command] = &[
@@ -70,7 +46,7 @@ pub(crate) static COMMANDS: &[Command] = &[
     plain(
         "MODE SELECT(6)",
         Needs::Unit,
-        &[0x15, 0x10, 0, 0, 0xFF, 0],
+        &[0x15, 0x11, 0, 0, 0xFF, 0],
         mode::select,
     ),
     plain(
@@ -82,8 +58,8 @@ pub(crate) static COMMANDS: &[Command] = &[
     plain(
         "START STOP UNIT",
         Needs::Unit,
-        &[0x1B, 0x01, 0, 0, 0x05, 0],
-        unit::start_stop,
+        &[0x1B, 0x01, 0, 0x0F, 0xF5, 0],
+        power::start_stop,
     ),
     plain(
         "READ CAPACITY(10)",
@@ -106,10 +82,24 @@ pub(crate) static COMMANDS: &[Command] = &[
     )
     .of(Group::Write),
     plain(
+        "WRITE AND VERIFY(10)",
+        Needs::Medium,
+        &[0x2E, 0x12, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0xFF, 0xFF, 0],
+        block::write_and_verify,
+    )
+    .of(Group::Write),
+    plain(
         "VERIFY(10)",
         Needs::Medium,
         &[0x2F, 0x12, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0xFF, 0xFF, 0],
         block::verify,
+    )
+    .of(Group::Verify),
+    plain(
+        "PRE-FETCH(10)",
+        Needs::Medium,
+        &[0x34, 0x02, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0xFF, 0xFF, 0],
+        block::pre_fetch,
     )
     .of(Group::Verify),
     plain(
@@ -120,6 +110,24 @@ pub(crate) static COMMANDS: &[Command] = &[
     )
     .of(Group::Flush),
     plain(
+        "READ DEFECT DATA(10)",
+        Needs::Unit,
+        &[0x37, 0, 0x1F, 0, 0, 0, 0, 0xFF, 0xFF, 0],
+        defects::read_10,
+    ),
+    plain(
+        "WRITE BUFFER",
+        Needs::Unit,
+        &[0x3B, 0x1F, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0],
+        echo::write,
+    ),
+    plain(
+        "READ BUFFER(10)",
+        Needs::Unit,
+        &[0x3C, 0x1F, 0xFF, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0],
+        echo::read,
+    ),
+    plain(
         "WRITE SAME(10)",
         Needs::Medium,
         &[0x41, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0xFF, 0xFF, 0],
@@ -129,7 +137,7 @@ pub(crate) static COMMANDS: &[Command] = &[
     plain(
         "MODE SELECT(10)",
         Needs::Unit,
-        &[0x55, 0x10, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0],
+        &[0x55, 0x11, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0],
         mode::select,
     ),
     plain(
@@ -141,10 +149,24 @@ pub(crate) static COMMANDS: &[Command] = &[
     plain("READ(16)", Needs::Medium, &cdb16(0x88, 0x18), block::read).of(Group::Read),
     plain("WRITE(16)", Needs::Medium, &cdb16(0x8A, 0x18), block::write).of(Group::Write),
     plain(
+        "WRITE AND VERIFY(16)",
+        Needs::Medium,
+        &cdb16(0x8E, 0x12),
+        block::write_and_verify,
+    )
+    .of(Group::Write),
+    plain(
         "VERIFY(16)",
         Needs::Medium,
         &cdb16(0x8F, 0x12),
         block::verify,
+    )
+    .of(Group::Verify),
+    plain(
+        "PRE-FETCH(16)",
+        Needs::Medium,
+        &cdb16(0x90, 0x02),
+        block::pre_fetch,
     )
     .of(Group::Verify),
     plain(
@@ -221,6 +243,24 @@ pub(crate) static COMMANDS: &[Command] = &[
         ],
         opcodes::report,
     ),
+    action(
+        "REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS",
+        Needs::Unit,
+        &[0xA3, 0x0D, 0x80, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0],
+        unit::report_task_management,
+    ),
+    action(
+        "REPORT TIMESTAMP",
+        Needs::Unit,
+        &[0xA3, 0x0F, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0],
+        timestamp::report,
+    ),
+    action(
+        "SET TIMESTAMP",
+        Needs::Unit,
+        &[0xA4, 0x0F, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0],
+        timestamp::set,
+    ),
     plain(
         "READ(12)",
         Needs::Medium,
@@ -239,73 +279,19 @@ pub(crate) static COMMANDS: &[Command] = &[
         block::write,
     )
     .of(Group::Write),
+    plain(
+        "WRITE AND VERIFY(12)",
+        Needs::Medium,
+        &[
+            0xAE, 0x12, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0,
+        ],
+        block::write_and_verify,
+    )
+    .of(Group::Write),
+    plain(
+        "READ DEFECT DATA(12)",
+        Needs::Unit,
+        &[0xB7, 0x1F, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0],
+        defects::read_12,
+    ),
 ];
-
-type Run = fn(&Context<'_>) -> Answer;
-
-const fn plain(name: &'static str, needs: Needs, usage: &'static [u8], run: Run) -> Command {
-    Command {
-        name,
-        has_service_action: false,
-        needs,
-        group: Group::Other,
-        usage,
-        run,
-    }
-}
-
-const fn action(name: &'static str, needs: Needs, usage: &'static [u8], run: Run) -> Command {
-    Command {
-        has_service_action: true,
-        ..plain(name, needs, usage, run)
-    }
-}
-
-/// A 64-bit LBA and a 32-bit length.
-const fn cdb16(opcode: u8, byte_1: u8) -> [u8; 16] {
-    [
-        opcode, byte_1, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0,
-        0,
-    ]
-}
-
-/// ZONE ID, ZONE COUNT and ALL.
-const fn zone_out(service_action: u8) -> [u8; 16] {
-    [
-        0x94,
-        service_action,
-        0xFF,
-        0xFF,
-        0xFF,
-        0xFF,
-        0xFF,
-        0xFF,
-        0xFF,
-        0xFF,
-        0,
-        0,
-        0xFF,
-        0xFF,
-        0x01,
-        0,
-    ]
-}
-
-impl Command {
-    const fn of(self, group: Group) -> Command {
-        Command { group, ..self }
-    }
-
-    pub fn opcode(&self) -> u8 {
-        self.usage[0]
-    }
-
-    /// The service action, or 0.
-    pub fn service_action(&self) -> u8 {
-        if self.has_service_action {
-            self.usage[1] & SERVICE_ACTION
-        } else {
-            0
-        }
-    }
-}

@@ -5,7 +5,8 @@ use zoned::{Blocks, Geometry};
 
 use crate::answer::{unknown, Context, Reply};
 use crate::cdb::Cdb;
-use crate::commands::{Command, Needs, COMMANDS, SERVICE_ACTION};
+use crate::commands::COMMANDS;
+use crate::entry::{Command, Needs, SERVICE_ACTION};
 use crate::fields;
 use crate::sense::Sense;
 
@@ -173,8 +174,16 @@ pub(crate) fn run(context: &Context<'_>) -> Result<(&'static Command, Reply), Se
     }
     let command = command?;
     command.check(cdb)?;
-    if needs == Needs::Medium && context.state.is_stopped() {
-        return Err(Sense::STOPPED);
+    if needs == Needs::Medium {
+        match command.group {
+            Group::Other => context.state.power.is_ready()?,
+            _ => context.state.power.wake()?,
+        }
+    }
+    if matches!(command.group, Group::Write | Group::Zone)
+        && context.state.modes.is_write_protected()
+    {
+        return Err(Sense::WRITE_PROTECTED);
     }
     let cdb = Cdb(&cdb[..command.usage.len()]);
     (command.run)(&Context { cdb, ..*context }).map(|reply| (command, reply))
@@ -184,5 +193,6 @@ pub(crate) fn run(context: &Context<'_>) -> Result<(&'static Command, Reply), Se
 /// that is not one of this command set.
 pub fn field_name(cdb: &[u8], byte: usize) -> Option<&'static str> {
     let first = FIRST[usize::from(*cdb.first()?)];
-    fields::name(COMMANDS.get(usize::from(first))?, byte)
+    let found = Command::find(cdb).ok();
+    fields::name(found.or(COMMANDS.get(usize::from(first)))?, byte)
 }

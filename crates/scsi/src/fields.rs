@@ -2,7 +2,7 @@
 
 use command::Group;
 
-use crate::commands::Command;
+use crate::entry::Command;
 
 /// A field: its first byte and its name.
 type Field = (usize, &'static str);
@@ -12,6 +12,8 @@ const LBA: &str = "LOGICAL BLOCK ADDRESS";
 const TRANSFER_LENGTH: &str = "TRANSFER LENGTH";
 const GROUP_NUMBER: &str = "GROUP NUMBER";
 const ALLOCATION_LENGTH: &str = "ALLOCATION LENGTH";
+const PARAMETER_LIST_LENGTH: &str = "PARAMETER LIST LENGTH";
+const DEFECT_LIST_FORMAT: &str = "DEFECT LIST FORMAT";
 const REPORTING_OPTIONS: &str = "REPORTING OPTIONS";
 
 /// What the field at `byte` of the command's CDB is called.
@@ -22,7 +24,9 @@ pub(crate) fn name(command: &Command, byte: usize) -> Option<&'static str> {
     }
     let fields = match command.group {
         Group::Read | Group::Write | Group::Verify | Group::Flush => transfer(len),
-        Group::Zone | Group::Report | Group::Other => by_opcode(command.opcode()),
+        Group::Zone | Group::Report | Group::Other => {
+            of_others(command.opcode(), command.service_action())
+        }
     };
     let field = fields.iter().find(|(first, _)| *first == byte);
     field.map(|(_, name)| *name)
@@ -37,7 +41,7 @@ fn transfer(len: usize) -> &'static [Field] {
     }
 }
 
-fn by_opcode(opcode: u8) -> &'static [Field] {
+fn of_others(opcode: u8, action: u8) -> &'static [Field] {
     match opcode {
         0x12 => &[(1, "EVPD"), (2, "PAGE CODE"), (3, ALLOCATION_LENGTH)],
         0x1A => &[
@@ -45,6 +49,22 @@ fn by_opcode(opcode: u8) -> &'static [Field] {
             (3, "SUBPAGE CODE"),
             (4, ALLOCATION_LENGTH),
         ],
+        0x1B => &[(3, "POWER CONDITION MODIFIER"), (4, "POWER CONDITION")],
+        0x15 => &[(4, PARAMETER_LIST_LENGTH)],
+        0x37 => &[(2, DEFECT_LIST_FORMAT), (7, ALLOCATION_LENGTH)],
+        0x3B => &[
+            (1, "MODE"),
+            (2, "BUFFER ID"),
+            (3, "BUFFER OFFSET"),
+            (6, PARAMETER_LIST_LENGTH),
+        ],
+        0x3C => &[
+            (1, "MODE"),
+            (2, "BUFFER ID"),
+            (3, "BUFFER OFFSET"),
+            (6, ALLOCATION_LENGTH),
+        ],
+        0x55 => &[(7, PARAMETER_LIST_LENGTH)],
         0x5A => &[
             (2, "PAGE CODE"),
             (3, "SUBPAGE CODE"),
@@ -59,6 +79,9 @@ fn by_opcode(opcode: u8) -> &'static [Field] {
         ],
         0x9E => &[ACTION],
         0xA0 => &[(2, "SELECT REPORT"), (6, ALLOCATION_LENGTH)],
+        0xA3 if action != 0x0C => &[ACTION, (6, ALLOCATION_LENGTH)],
+        0xA4 => &[ACTION, (6, PARAMETER_LIST_LENGTH)],
+        0xB7 => &[(1, DEFECT_LIST_FORMAT), (6, ALLOCATION_LENGTH)],
         0xA3 => &[
             ACTION,
             (2, REPORTING_OPTIONS),

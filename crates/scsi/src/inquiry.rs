@@ -25,6 +25,8 @@ const PAGES: &[Page] = &[
     (0x00, supported_pages),
     (0x80, unit_serial_number),
     (0x83, device_identification),
+    (0x86, extended_inquiry),
+    (0x87, mode_page_policy),
     (0xB0, block_limits),
     (0xB1, block_device_characteristics),
     (0xB6, zoned_block_device_characteristics),
@@ -120,6 +122,24 @@ fn device_identification(context: &Context<'_>) -> Vec<u8> {
     designator(ASCII, T10_VENDOR, &vendor);
     designator(UTF_8, SCSI_NAME, &name);
     data
+}
+
+/// SPC-5, 7.7.7: simple tasks, and a volatile write cache.
+fn extended_inquiry(_: &Context<'_>) -> Vec<u8> {
+    const SIMPSUP: u8 = 0x01;
+    const V_SUP: u8 = 0x01;
+    let mut page = vec![0; 0x3C];
+    page[1] = SIMPSUP;
+    page[2] = V_SUP;
+    page
+}
+
+/// SPC-5, 7.7.11: all mode pages are shared by all who use the logical unit.
+fn mode_page_policy(_: &Context<'_>) -> Vec<u8> {
+    const ALL_PAGES: u8 = 0x3F;
+    const ALL_SUBPAGES: u8 = 0xFF;
+    const SHARED: u8 = 0b00;
+    vec![ALL_PAGES, ALL_SUBPAGES, SHARED, 0]
 }
 
 /// SBC-4, 6.6.4.

@@ -1,5 +1,6 @@
 //! A logical unit: CDBs in, requests to a zoned disk, status and sense data out.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use command::{Command, Description, Failure, Outcome, Protocol, Unit};
@@ -33,7 +34,7 @@ impl<D: Data> LogicalUnit<D> {
         let shared = Arc::new(Shared {
             geometry: disk.geometry().clone(),
             identity,
-            state: UnitState::new(),
+            state: UnitState::new(|kind| disk.saved(kind)),
         });
         let told = Arc::clone(&shared);
         disk.listen(Arc::new(move |event| match event {
@@ -53,20 +54,44 @@ impl<D: Data> LogicalUnit<D> {
         origin: Origin,
     ) -> Submitted<Outcome> {
         let request = Request { operation, origin };
-        let submitted = match buffer {
+        let submitted = match &buffer {
             Buffer::In => self.disk.submit(request, &command.into),
             Buffer::Out => self.disk.submit(request, &command.out),
+            Buffer::Own(bytes) => self.disk.submit(request, &D::of(bytes.clone())),
             Buffer::None => self.disk.submit(request, &D::default()),
         };
         match submitted {
             Submitted::Completed(completion) => {
-                Submitted::Completed(self.shared.outcome(completion, buffer))
+                Submitted::Completed(self.shared.outcome(completion, &buffer))
             }
             Submitted::Pending(pending) => {
                 let shared = Arc::clone(&self.shared);
-                Submitted::Pending(pending.map(move |done| shared.outcome(done, buffer)))
+                Submitted::Pending(pending.map(move |done| shared.outcome(done, &buffer)))
             }
         }
+    }
+
+    fn series(
+        &self,
+        command: &Command<D>,
+        steps: Vec<(Operation, Buffer)>,
+        origin: Origin,
+    ) -> Submitted<Outcome> {
+        let data = |buffer| match buffer {
+            Buffer::In => command.into.clone(),
+            Buffer::Out => command.out.clone(),
+            Buffer::Own(bytes) => D::of(bytes),
+            Buffer::None => D::default(),
+        };
+        let steps = steps
+            .into_iter()
+            .map(|(operation, buffer)| (Request { operation, origin }, data(buffer)))
+            .collect();
+        let (shared, consumed) = (Arc::clone(&self.shared), command.out.len());
+        one_by_one(Arc::clone(&self.disk), steps).map(move |completion| Outcome {
+            consumed,
+            ..shared.outcome(completion, &Buffer::None)
+        })
     }
 
     fn report(&self, command: &Command<D>, report: Report, origin: Origin) -> Submitted<Outcome> {
@@ -78,7 +103,7 @@ impl<D: Data> LogicalUnit<D> {
             .submit(Request { operation, origin }, &D::default());
         asked.map(move |asked| {
             if asked.result.is_err() {
-                return shared.outcome(asked, Buffer::None);
+                return shared.outcome(asked, &Buffer::None);
             }
             let data = report.data(&shared.geometry, |number| disk.zone(number));
             data_in(&into, &data)
@@ -87,8 +112,8 @@ impl<D: Data> LogicalUnit<D> {
 }
 
 impl Shared {
-    fn outcome(&self, completion: Completion, buffer: Buffer) -> Outcome {
-        let moved = |of| if buffer == of { completion.moved } else { 0 };
+    fn outcome(&self, completion: Completion, buffer: &Buffer) -> Outcome {
+        let moved = |of| if *buffer == of { completion.moved } else { 0 };
         let ended = match completion.result {
             Ok(_) => Outcome::default(),
             Err(refusal) => self.failed(refused::sense(refusal)),
@@ -101,7 +126,7 @@ impl Shared {
     }
 
     fn failed(&self, sense: Sense) -> Outcome {
-        sense.outcome(self.state.has_descriptor_sense())
+        sense.outcome(self.state.modes.has_descriptor_sense())
     }
 }
 
@@ -130,6 +155,7 @@ impl<D: Data> Unit<D> for LogicalUnit<D> {
         };
         match reply {
             Reply::Medium(operation, buffer) => self.submit(command, operation, buffer, origin),
+            Reply::Series(steps) => self.series(command, steps, origin),
             Reply::Report(report) => self.report(command, report, origin),
             Reply::Data(data) => Submitted::Completed(Outcome {
                 consumed: command.out.len(),
@@ -184,4 +210,19 @@ fn data_in(into: &impl Data, data: &[u8]) -> Outcome {
         written: into.write(0, data) as u64,
         ..Outcome::default()
     }
+}
+
+/// Submits requests, each once the one before was carried out; ends as the last one that was submitted.
+fn one_by_one<D: Data>(
+    disk: Arc<dyn ZonedDisk<D>>,
+    mut requests: VecDeque<(Request, D)>,
+) -> Submitted<Completion> {
+    let Some((request, data)) = requests.pop_front() else {
+        return Submitted::Completed(Completion::done(0));
+    };
+    disk.submit(request, &data)
+        .and_then(move |completion| match completion.result {
+            Ok(_) if !requests.is_empty() => one_by_one(disk, requests),
+            _ => Submitted::Completed(completion),
+        })
 }

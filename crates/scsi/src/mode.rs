@@ -1,99 +1,44 @@
-//! MODE SENSE and MODE SELECT (SPC-5, 6.13 to 6.16) and the mode pages.
-//!
-//! Nothing is saved: a changed page lasts until power on or reset.
-
-use std::sync::atomic::{AtomicBool, Ordering};
+//! MODE SENSE and MODE SELECT (SPC-5, 6.13 to 6.16).
 
 use zoned::Operation;
 
 use crate::answer::{Answer, Buffer, Context, Reply};
+use crate::mode_pages::{next, Control, PAGES, PARAMETERS_SAVEABLE};
 use crate::sense::Sense;
-use crate::unit::UnitState;
+use crate::unit::saved;
 
-/// A mode page. The pages here have at most one thing that MODE SELECT may change, each a bit at the
-/// same place: bit 2 of byte 2.
-struct Page {
-    defaults: &'static [u8],
-    setting: Option<fn(&UnitState) -> &AtomicBool>,
-}
-
-const SETTING_BYTE: usize = 2;
-const SETTING: u8 = 0x04;
 const ALL_PAGES: u8 = 0x3F;
 const ALL_SUBPAGES: u8 = 0xFF;
-
-/// All pages, by code, which is their first byte.
-const PAGES: &[Page] = &[
-    // Read-write error recovery: AWRE, ARRE.
-    Page {
-        defaults: &[0x01, 0x0A, 0xC0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-        setting: None,
-    },
-    // Caching: WCE.
-    Page {
-        defaults: &[
-            0x08, 0x12, SETTING, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        ],
-        setting: Some(|state| &state.write_cache),
-    },
-    // Control: D_SENSE; commands may be reordered without restriction; no limit on the busy time.
-    Page {
-        defaults: &[0x0A, 0x0A, 0, 0x10, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0],
-        setting: Some(|state| &state.descriptor_sense),
-    },
-];
-
-impl Page {
-    fn code(&self) -> u8 {
-        self.defaults[0]
-    }
-
-    fn current(&self, state: &UnitState) -> Vec<u8> {
-        let mut page = self.defaults.to_vec();
-        if let Some(setting) = self.setting {
-            page[SETTING_BYTE] &= !SETTING;
-            if setting(state).load(Ordering::Relaxed) {
-                page[SETTING_BYTE] |= SETTING;
-            }
-        }
-        page
-    }
-
-    fn changeable(&self) -> Vec<u8> {
-        let mut page = vec![0; self.defaults.len()];
-        page[..2].copy_from_slice(&self.defaults[..2]);
-        if self.setting.is_some() {
-            page[SETTING_BYTE] = SETTING;
-        }
-        page
-    }
-}
 
 /// MODE SENSE(6), (10).
 pub(crate) fn sense(context: &Context<'_>) -> Answer {
     let long_cdb = context.cdb.len() == 10;
-    let (page_control, code, subpage) = (
-        context.cdb.byte(2) >> 6,
-        context.cdb.byte(2) & 0x3F,
-        context.cdb.byte(3),
-    );
-    if !matches!(subpage, 0 | ALL_SUBPAGES) {
-        return Err(Sense::cdb_field(3));
-    }
+    let (code, subpage) = (context.cdb.byte(2) & 0x3F, context.cdb.byte(3));
+    let control = match context.cdb.byte(2) >> 6 {
+        0 => Control::Current,
+        1 => Control::Changeable,
+        2 => Control::Default,
+        _ => Control::Saved,
+    };
     let mut pages = Vec::new();
-    for page in PAGES
-        .iter()
-        .filter(|page| code == ALL_PAGES || code == page.code())
-    {
-        pages.extend(match page_control {
-            0 => page.current(context.state),
-            1 => page.changeable(),
-            2 => page.defaults.to_vec(),
-            _ => return Err(Sense::SAVING_NOT_SUPPORTED),
-        });
+    let mut code_is_known = false;
+    for (index, page) in PAGES.iter().enumerate() {
+        let (of, sub) = page.code();
+        if code != ALL_PAGES && code != of {
+            continue;
+        }
+        code_is_known = true;
+        if subpage == ALL_SUBPAGES || subpage == sub {
+            let mut page = context.state.modes.page(index, control);
+            page[0] |= PARAMETERS_SAVEABLE;
+            pages.extend(page);
+        }
     }
     if pages.is_empty() {
-        return Err(Sense::cdb_bit(2, 5));
+        return Err(match code_is_known {
+            true => Sense::cdb_field(3),
+            false => Sense::cdb_bit(2, 5),
+        });
     }
     let no_block_descriptor = context.cdb.bit(1, 3);
     let long_lba = long_cdb && context.cdb.bit(1, 4);
@@ -102,7 +47,7 @@ pub(crate) fn sense(context: &Context<'_>) -> Answer {
         (false, false) => short_block_descriptor(context),
         (false, true) => long_block_descriptor(context),
     };
-    let mut data = header(long_cdb, long_lba, descriptor.len(), pages.len());
+    let mut data = header(context, long_lba, descriptor.len(), pages.len());
     data.extend(descriptor);
     data.extend(pages);
     if long_cdb {
@@ -113,18 +58,17 @@ pub(crate) fn sense(context: &Context<'_>) -> Answer {
 }
 
 /// The mode parameter header, of 4 bytes for the 6-byte commands and of 8 for the 10-byte ones.
-fn header(long_cdb: bool, long_lba: bool, descriptors: usize, pages: usize) -> Vec<u8> {
+fn header(context: &Context<'_>, long_lba: bool, descriptors: usize, pages: usize) -> Vec<u8> {
     const DPOFUA: u8 = 0x10;
-    if !long_cdb {
-        return vec![
-            (3 + descriptors + pages) as u8,
-            0,
-            DPOFUA,
-            descriptors as u8,
-        ];
+    const WRITE_PROTECTED: u8 = 0x80;
+    let protected = context.state.modes.is_write_protected();
+    let parameter = DPOFUA | if protected { WRITE_PROTECTED } else { 0 };
+    if context.cdb.len() == 6 {
+        let len = (3 + descriptors + pages) as u8;
+        return vec![len, 0, parameter, descriptors as u8];
     }
     let mut header = ((6 + descriptors + pages) as u16).to_be_bytes().to_vec();
-    header.extend([0, DPOFUA, u8::from(long_lba), 0]);
+    header.extend([0, parameter, u8::from(long_lba), 0]);
     header.extend((descriptors as u16).to_be_bytes());
     header
 }
@@ -145,9 +89,10 @@ fn long_block_descriptor(context: &Context<'_>) -> Vec<u8> {
     descriptor
 }
 
-/// MODE SELECT(6), (10): all of the parameter list is changed, or nothing.
+/// MODE SELECT(6), (10): all of the parameter list is changed, or nothing; with SP what is saved, too.
 pub(crate) fn select(context: &Context<'_>) -> Answer {
     let page_format = context.cdb.bit(1, 4);
+    let save = context.cdb.bit(1, 0);
     if !page_format {
         return Err(Sense::cdb_bit(1, 4));
     }
@@ -167,14 +112,18 @@ pub(crate) fn select(context: &Context<'_>) -> Answer {
     let pages_at = check_descriptors(context, &list, long_cdb)?;
     let changes = parse_pages(context, &list, pages_at)?;
 
-    let cached = context.state.write_cache.load(Ordering::Relaxed);
-    for (setting, value) in changes {
-        setting.store(value, Ordering::Relaxed);
+    let modes = &context.state.modes;
+    let cached = modes.has_write_cache();
+    let to_keep = modes.change(changes, save);
+    let mut steps = Vec::new();
+    if cached && !modes.has_write_cache() {
+        steps.push((Operation::Flush, Buffer::None));
     }
-    if cached && context.state.writes_through() {
-        return Ok(Reply::Medium(Operation::Flush, Buffer::None));
+    if let Some(kept) = to_keep {
+        let kind = saved::MODE_PAGES;
+        steps.push((Operation::Save { kind }, Buffer::Own(kept)));
     }
-    Reply::GOOD
+    Ok(Reply::Series(steps))
 }
 
 /// Checks the header and the block descriptor, which may only say what is so; where the pages start.
@@ -214,34 +163,23 @@ fn check_descriptors(context: &Context<'_>, list: &[u8], long_cdb: bool) -> Resu
     Ok(header_len + len)
 }
 
-/// The settings that the pages from byte `at` on change, and to what.
-fn parse_pages<'a>(
-    context: &Context<'a>,
+/// The pages from byte `at` on, by their indices.
+fn parse_pages(
+    context: &Context<'_>,
     list: &[u8],
     mut at: usize,
-) -> Result<Vec<(&'a AtomicBool, bool)>, Sense> {
-    const PARAMETERS_SAVEABLE: u8 = 0x80;
+) -> Result<Vec<(usize, Vec<u8>)>, Sense> {
     let mut changes = Vec::new();
     while at < list.len() {
-        let code = list[at] & !PARAMETERS_SAVEABLE;
-        let page = PAGES.iter().find(|page| page.code() == code);
-        let page = page.ok_or(Sense::parameter_field(at as u16))?;
-        let len = page.defaults.len();
-        let stated = *list.get(at + 1).ok_or(Sense::PARAMETER_LIST_LENGTH)?;
-        if stated != page.defaults[1] {
-            return Err(Sense::parameter_field(at as u16 + 1));
-        }
-        let found = list.get(at..at + len).ok_or(Sense::PARAMETER_LIST_LENGTH)?;
-        let (current, changeable) = (page.current(context.state), page.changeable());
-        for byte in 2..len {
-            if (found[byte] ^ current[byte]) & !changeable[byte] != 0 {
-                return Err(Sense::parameter_field((at + byte) as u16));
-            }
-        }
-        if let Some(setting) = page.setting {
-            changes.push((setting(context.state), found[SETTING_BYTE] & SETTING != 0));
-        }
-        at += len;
+        let page = next(list, at).ok_or(Sense::PARAMETER_LIST_LENGTH)?;
+        let (index, found) = page.map_err(Sense::parameter_field)?;
+        let current = context.state.modes.page(index, Control::Current);
+        let wrong = |byte| Sense::parameter_field(at as u16 + byte);
+        PAGES[index].accepts(found, &current).map_err(wrong)?;
+        let mut page = found.to_vec();
+        page[0] &= !PARAMETERS_SAVEABLE;
+        changes.push((index, page));
+        at += found.len();
     }
     Ok(changes)
 }

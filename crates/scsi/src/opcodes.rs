@@ -1,7 +1,8 @@
 //! REPORT SUPPORTED OPERATION CODES (SPC-5, 6.35): the command table, told to the initiator.
 
 use crate::answer::{Answer, Context, Reply};
-use crate::commands::{Command, COMMANDS};
+use crate::commands::COMMANDS;
+use crate::entry::Command;
 use crate::sense::Sense;
 
 /// A command timeouts descriptor that indicates no timeouts.

@@ -47,6 +47,8 @@ impl Sense {
     pub const MISCOMPARE: Sense = Sense::new(MISCOMPARE, 0x1D00);
     /// INTERNAL TARGET FAILURE.
     pub const TARGET_FAILURE: Sense = Sense::new(HARDWARE_ERROR, 0x4400);
+    /// FAILURE PREDICTION THRESHOLD EXCEEDED (FALSE).
+    pub const FAILURE_PREDICTION_FALSE: Sense = Sense::new(NO_SENSE, 0x5DFF);
     pub const ABORTED: Sense = Sense::new(ABORTED_COMMAND, 0x0000);
     pub const NO_LOGICAL_UNIT: Sense = Sense::new(ILLEGAL_REQUEST, 0x2500);
     pub const PARAMETER_LIST_LENGTH: Sense = Sense::new(ILLEGAL_REQUEST, 0x1A00);
@@ -59,10 +61,12 @@ impl Sense {
     pub const READ_BOUNDARY: Sense = Sense::new(ILLEGAL_REQUEST, 0x2107);
     /// ATTEMPT TO ACCESS GAP ZONE.
     pub const GAP_ZONE: Sense = Sense::new(ILLEGAL_REQUEST, 0x2109);
-    pub const SAVING_NOT_SUPPORTED: Sense = Sense::new(ILLEGAL_REQUEST, 0x3900);
+    pub const COMMAND_SEQUENCE_ERROR: Sense = Sense::new(ILLEGAL_REQUEST, 0x2C00);
     pub const POWER_ON: Sense = Sense::new(UNIT_ATTENTION, 0x2900);
     /// BUS DEVICE RESET FUNCTION OCCURRED.
     pub const RESET: Sense = Sense::new(UNIT_ATTENTION, 0x2903);
+    /// LOGICAL UNIT SOFTWARE WRITE PROTECTED.
+    pub const WRITE_PROTECTED: Sense = Sense::new(DATA_PROTECT, 0x2702);
     pub const ZONE_READ_ONLY: Sense = Sense::new(DATA_PROTECT, 0x2708);
     pub const ZONE_OFFLINE: Sense = Sense::new(DATA_PROTECT, 0x2C0E);
     pub const INSUFFICIENT_ZONE_RESOURCES: Sense = Sense::new(DATA_PROTECT, 0x550E);
@@ -78,6 +82,11 @@ impl Sense {
     /// What an initiator has to know, by additional sense code and qualifier.
     pub const fn attention(code: u16) -> Sense {
         Sense::new(UNIT_ATTENTION, code)
+    }
+
+    /// A low power condition, by its additional sense code qualifier.
+    pub const fn low_power(qualifier: u8) -> Sense {
+        Sense::new(NO_SENSE, 0x5E00 | qualifier as u16)
     }
 
     /// INVALID FIELD IN CDB: the field that starts at `byte`, as a whole.

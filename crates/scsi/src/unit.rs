@@ -2,18 +2,25 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use zoned::Operation;
-
-use crate::answer::{Answer, Buffer, Context, Reply};
+use crate::answer::{Answer, Context, Reply};
+use crate::echo::Echo;
+use crate::mode_pages::Modes;
+use crate::power::{Condition, Power};
 use crate::sense::Sense;
+use crate::timestamp::Timestamp;
 
-/// What power on and reset set back. Each part is independent of the others, hence no lock.
+/// Numbers under which a disk keeps what is saved here, for good (docs/image-format.md).
+pub(crate) mod saved {
+    /// Mode pages, one after the other.
+    pub const MODE_PAGES: u32 = 1;
+}
+
+/// The state of a logical unit apart from its disk's. Each part is independent of the others, hence no lock.
 pub(crate) struct UnitState {
-    /// The write cache: on, a write is acknowledged before it is on stable storage.
-    pub write_cache: AtomicBool,
-    /// D_SENSE: descriptor format sense data.
-    pub descriptor_sense: AtomicBool,
-    stopped: AtomicBool,
+    pub modes: Modes,
+    pub power: Power,
+    pub timestamp: Timestamp,
+    pub echo: Echo,
     attention: AtomicU8,
     /// What keeps the disk is gone, for good.
     lost: AtomicBool,
@@ -24,12 +31,13 @@ const POWER_ON: u8 = 1;
 const RESET: u8 = 2;
 
 impl UnitState {
-    /// Power on.
-    pub fn new() -> UnitState {
+    /// Power on; `kept` is what the disk keeps under a number.
+    pub fn new(kept: impl Fn(u32) -> Vec<u8>) -> UnitState {
         UnitState {
-            write_cache: AtomicBool::new(true),
-            descriptor_sense: AtomicBool::new(false),
-            stopped: AtomicBool::new(false),
+            modes: Modes::new(&kept(saved::MODE_PAGES)),
+            power: Power::on(),
+            timestamp: Timestamp::new(),
+            echo: Echo::default(),
             attention: AtomicU8::new(POWER_ON),
             lost: AtomicBool::new(false),
         }
@@ -43,9 +51,10 @@ impl UnitState {
 
     /// LOGICAL UNIT RESET.
     pub fn reset(&self) {
-        self.write_cache.store(true, Ordering::Relaxed);
-        self.descriptor_sense.store(false, Ordering::Relaxed);
-        self.stopped.store(false, Ordering::Relaxed);
+        self.modes.reset();
+        self.power.set(Condition::Active);
+        self.timestamp.reset();
+        self.echo.reset();
         self.attention.store(RESET, Ordering::Relaxed);
     }
 
@@ -57,17 +66,9 @@ impl UnitState {
         self.lost.load(Ordering::Relaxed)
     }
 
-    pub fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
-    }
-
     /// Whether a write has to be on stable storage before it is acknowledged, FUA apart.
     pub fn writes_through(&self) -> bool {
-        !self.write_cache.load(Ordering::Relaxed)
-    }
-
-    pub fn has_descriptor_sense(&self) -> bool {
-        self.descriptor_sense.load(Ordering::Relaxed)
+        !self.modes.has_write_cache()
     }
 
     /// The pending unit attention, which is then pending no more.
@@ -88,27 +89,15 @@ pub(crate) fn test_unit_ready(_: &Context<'_>) -> Answer {
     Reply::GOOD
 }
 
-/// REQUEST SENSE (SPC-5): the pending unit attention, or the state of the medium, as data.
+/// REQUEST SENSE (SPC-5, 6.39): the pending unit attention, a predicted failure, or the power condition, as data.
 pub(crate) fn request_sense(context: &Context<'_>) -> Answer {
     let sense = match context.state.take_attention() {
         Some(attention) => attention,
-        None if context.state.is_stopped() => Sense::STOPPED,
-        None => Sense::NONE,
+        None if context.state.modes.predicts_failure() => Sense::FAILURE_PREDICTION_FALSE,
+        None => context.state.power.sense(),
     };
     let descriptor_format = context.cdb.bit(1, 0);
     Reply::cut(sense.encode(descriptor_format), context.cdb.byte(4))
-}
-
-/// START STOP UNIT (SBC-4), without power conditions: stop flushes, unless NO_FLUSH says not to.
-pub(crate) fn start_stop(context: &Context<'_>) -> Answer {
-    let start = context.cdb.bit(4, 0);
-    let no_flush = context.cdb.bit(4, 2);
-    context.state.stopped.store(!start, Ordering::Relaxed);
-    if start || no_flush {
-        Reply::GOOD
-    } else {
-        Ok(Reply::Medium(Operation::Flush, Buffer::None))
-    }
 }
 
 /// READ CAPACITY(10) (SBC-4): a last LBA of more than 32 bits is FFFFFFFFh.
@@ -131,4 +120,27 @@ pub(crate) fn read_capacity_16(context: &Context<'_>) -> Answer {
     data[12] = RC_BASIS_LAST_LBA;
     data[13] = context.geometry.physical_blocks().ilog2() as u8;
     Reply::cut(data, context.cdb.be32(10))
+}
+
+/// REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS (SPC-5, 6.38).
+pub(crate) fn report_task_management(context: &Context<'_>) -> Answer {
+    const ABORT_TASK: u8 = 0x80;
+    const ABORT_TASK_SET: u8 = 0x40;
+    const CLEAR_TASK_SET: u8 = 0x10;
+    const LOGICAL_UNIT_RESET: u8 = 0x08;
+    const QUERY_TASK: u8 = 0x04;
+    const QUERY_TASK_SET: u8 = 0x02;
+    const I_T_NEXUS_RESET: u8 = 0x01;
+    /// The extended parameter data, without time limits.
+    const EXTENDED: usize = 16;
+    let extended = context.cdb.bit(2, 7);
+    let allocation_length = context.cdb.be32(6);
+    if allocation_length < 4 {
+        return Err(Sense::cdb_field(6));
+    }
+    let mut data = vec![0; if extended { EXTENDED } else { 4 }];
+    data[0] = ABORT_TASK | ABORT_TASK_SET | CLEAR_TASK_SET | LOGICAL_UNIT_RESET | QUERY_TASK;
+    data[1] = QUERY_TASK_SET | I_T_NEXUS_RESET;
+    data[3] = data.len() as u8 - 4;
+    Reply::cut(data, allocation_length)
 }

@@ -4,8 +4,7 @@ mod common;
 
 use command::Unit;
 use common::*;
-use scsi::Status;
-use zoned::{Condition, Failed, Op};
+use zoned::{Condition, Failed};
 
 /// The first LBA of a zone of [`small`].
 fn start(zone: u64) -> u64 {
@@ -302,22 +301,4 @@ fn unit_attentions_are_told_once() {
     disk.run(&[0; 6]).good();
     let sense = disk.run(&[0x03, 1, 0, 0, 96, 0]).good();
     assert_eq!(sense[..4], [0x72, 0, 0, 0]);
-}
-
-#[test]
-fn a_stopped_unit_is_not_ready() {
-    let disk = Disk::new(small());
-    let plan = disk.plan(&[0x1B, 0, 0, 0, 0, 0], &[]);
-    assert_eq!(plan.op(), Op::Flush);
-    assert_eq!(plan.finish(Ok(())).status, Status::Good);
-    assert_eq!(disk.run(&[0; 6]).sense(), "2/04/02");
-    assert_eq!(disk.run(&read16(0, 1)).sense(), "2/04/02");
-    disk.run(&[0x12, 0, 0, 0, 96, 0]).good();
-    assert_eq!(
-        disk.run(&[0x1B, 0, 0, 0, 0x10, 0]).sense(),
-        "5/24/00",
-        "no power conditions"
-    );
-    disk.run(&[0x1B, 0, 0, 0, 1, 0]).good();
-    disk.run(&[0; 6]).good();
 }

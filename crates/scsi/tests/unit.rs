@@ -1,11 +1,10 @@
-//! What the logical unit tells about itself: INQUIRY, mode pages, supported commands, LUNs.
+//! What the logical unit tells about itself: INQUIRY, supported commands, LUNs.
 
 mod common;
 
-use command::Unit;
 use common::*;
 use scsi::command_name;
-use zoned::{Geometry, Op};
+use zoned::Geometry;
 
 fn vpd(disk: &Disk, page: u8) -> Vec<u8> {
     let data = disk.run(&[0x12, 1, page, 1, 0, 0]).good();
@@ -30,7 +29,10 @@ fn standard_inquiry_data() {
 #[test]
 fn vital_product_data() {
     let disk = Disk::new(small());
-    assert_eq!(vpd(&disk, 0x00)[4..], [0x00, 0x80, 0x83, 0xB0, 0xB1, 0xB6]);
+    assert_eq!(
+        vpd(&disk, 0x00)[4..],
+        [0x00, 0x80, 0x83, 0x86, 0x87, 0xB0, 0xB1, 0xB6]
+    );
     assert_eq!(&vpd(&disk, 0x80)[4..], b"serial-1");
     let names = vpd(&disk, 0x83);
     assert_eq!(names[4..8], [1, 3, 0, 8]);
@@ -39,6 +41,9 @@ fn vital_product_data() {
     assert_eq!(&names[20..52], b"ZONEVM  SMR             serial-1");
     assert_eq!(names[52..56], [3, 8, 0, 24]);
     assert_eq!(&names[56..80], b"naa.3000123456789ABC\0\0\0\0");
+    let extended = vpd(&disk, 0x86);
+    assert_eq!((extended.len(), extended[5], extended[6]), (64, 1, 1));
+    assert_eq!(vpd(&disk, 0x87)[4..], [0x3F, 0xFF, 0, 0]);
     let limits = vpd(&disk, 0xB0);
     assert_eq!((limits.len(), limits[4]), (64, 1));
     assert_eq!(limits[8..12], 65536u32.to_be_bytes());
@@ -55,143 +60,6 @@ fn vital_product_data() {
     });
     assert_eq!(vpd(&unlimited, 0xB6)[16..20], [0xFF; 4]);
     assert_eq!(disk.run(&[0x12, 1, 0xB2, 1, 0, 0]).sense(), "5/24/00");
-}
-
-#[test]
-fn mode_sense_headers_and_block_descriptors() {
-    let disk = Disk::new(small());
-    let blocks = small().blocks as u32;
-    let data = disk.run(&[0x1A, 0, 0x3F, 0, 255, 0]).good();
-    assert_eq!(data[..4], [3 + 8 + 44, 0, 0x10, 8]);
-    assert_eq!(data[4..8], blocks.to_be_bytes());
-    assert_eq!(data[8..12], 512u32.to_be_bytes());
-    assert_eq!((data[12], data[24], data[44]), (0x01, 0x08, 0x0A));
-    assert_eq!(data.len(), 56);
-    assert_eq!(
-        disk.run(&[0x1A, 8, 0x3F, 0xFF, 255, 0]).good()[..5],
-        [47, 0, 0x10, 0, 1]
-    );
-
-    let data = disk.run(&[0x5A, 0x10, 0x08, 0, 0, 0, 0, 1, 0, 0]).good();
-    assert_eq!(data[..8], [0, 42, 0, 0x10, 1, 0, 0, 16]);
-    assert_eq!(data[8..16], small().blocks.to_be_bytes());
-    assert_eq!(data[20..24], 512u32.to_be_bytes());
-    assert_eq!((data[24], data.len()), (8, 44));
-    assert_eq!(
-        disk.run(&[0x5A, 0, 0x08, 0, 0, 0, 0, 0, 4, 0]).good(),
-        [0, 34, 0, 0x10]
-    );
-}
-
-#[test]
-fn mode_page_control() {
-    let disk = Disk::new(small());
-    let wce = |control: u8| disk.run(&[0x1A, 8, control << 6 | 8, 0, 255, 0]);
-    assert_eq!(wce(0).good()[6], 0x04);
-    assert_eq!(wce(1).good()[4..8], [0x08, 0x12, 0x04, 0]);
-    assert_eq!(wce(2).good()[6], 0x04);
-    assert_eq!(wce(3).sense(), "5/39/00");
-    assert_eq!(
-        disk.run(&[0x1A, 8, 0x41, 0, 255, 0]).good()[6..],
-        [0; 10],
-        "nothing to change"
-    );
-    for (page, subpage) in [(0x02, 0), (0x08, 1), (0x3F, 1), (0x0A, 0xF2)] {
-        assert_eq!(
-            disk.run(&[0x1A, 8, page, subpage, 255, 0]).sense(),
-            "5/24/00"
-        );
-    }
-}
-
-/// A MODE SELECT(6) parameter list with the caching page.
-fn caching(wce: bool) -> Vec<u8> {
-    let mut list = vec![0; 24];
-    list[4..7].copy_from_slice(&[0x08, 0x12, u8::from(wce) << 2]);
-    list
-}
-
-#[test]
-fn without_the_write_cache_writes_are_durable() {
-    let disk = Disk::new(small());
-    let durable = |cdb: &[u8]| match disk.plan(cdb, &[0; 4096]).op() {
-        Op::Write { stable, .. } => stable,
-        op => panic!("{op:?}"),
-    };
-    assert!(!durable(&write16(0, 8)));
-    let mut fua = write16(0, 8);
-    fua[1] = 0x08;
-    assert!(durable(&fua));
-    let plan = disk.plan(&[0x15, 0x10, 0, 0, 24, 0], &caching(false));
-    assert_eq!(plan.op(), Op::Flush, "what is cached becomes durable");
-    drop(plan);
-    assert!(durable(&write16(0, 8)));
-    disk.run_with(&[0x15, 0x10, 0, 0, 24, 0], &caching(true))
-        .good();
-    assert!(!durable(&write16(0, 8)));
-    disk.run_with(&[0x15, 0x10, 0, 0, 24, 0], &caching(false))
-        .good();
-    disk.unit.reset();
-    disk.run(&[0; 6]);
-    assert!(!durable(&write16(0, 8)), "a reset restores the default");
-}
-
-#[test]
-fn mode_select_takes_back_what_mode_sense_gave() {
-    let disk = Disk::new(small());
-    for cdb in [
-        [0x5A, 0x10, 0x3F, 0, 0, 0, 0, 1, 0, 0],
-        [0x5A, 0, 0x3F, 0xFF, 0, 0, 0, 1, 0, 0],
-    ] {
-        let list = disk.run(&cdb).good();
-        disk.run_with(&[0x55, 0x10, 0, 0, 0, 0, 0, 0, list.len() as u8, 0], &list)
-            .good();
-    }
-    disk.run(&[0x15, 0x10, 0, 0, 0, 0]).good();
-}
-
-#[test]
-fn mode_select_refuses_what_cannot_be_changed() {
-    let disk = Disk::new(small());
-    let select = |list: &[u8]| {
-        disk.run_with(&[0x15, 0x10, 0, 0, list.len() as u8, 0], list)
-            .sense()
-    };
-    let with = |at: usize, byte: u8| {
-        let mut list = caching(true);
-        list[at] = byte;
-        list
-    };
-    assert_eq!(
-        select(&with(7, 1)),
-        "5/26/00",
-        "a field that is not changeable"
-    );
-    assert_eq!(select(&with(4, 2)), "5/26/00", "an unknown page");
-    assert_eq!(select(&with(5, 0x0A)), "5/26/00", "a wrong page length");
-    assert_eq!(select(&with(1, 5)), "5/26/00", "a medium type");
-    assert_eq!(select(&with(3, 7)), "5/26/00", "a wrong descriptor length");
-    assert_eq!(select(&caching(true)[..20]), "5/1A/00", "half a page");
-    assert_eq!(select(&[0, 0, 0]), "5/1A/00", "half a header");
-    let mut resized = vec![0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0x10, 0];
-    assert_eq!(select(&resized), "5/26/00", "another block size");
-    resized[10] = 2;
-    assert_eq!(select(&resized), "ok");
-    resized[7] = 1;
-    assert_eq!(select(&resized), "5/26/00", "another capacity");
-    assert_eq!(
-        disk.run(&[0x15, 0x00, 0, 0, 4, 0]).sense(),
-        "5/24/00",
-        "PF is zero"
-    );
-    assert_eq!(
-        disk.run(&[0x15, 0x11, 0, 0, 4, 0]).sense(),
-        "5/24/00",
-        "nothing is saved"
-    );
-    assert!(disk
-        .run_sized(&[0x15, 0x10, 0, 0, 24, 0], &[0; 23], 0)
-        .is_none());
 }
 
 #[test]

@@ -1,0 +1,113 @@
+//! Power conditions (SPC-5, 5.14; SBC-4, 4.20): START STOP UNIT, and what REQUEST SENSE says of them.
+//!
+//! There are no timers: a condition is what a command made it, until the next one that needs the medium.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use zoned::Operation;
+
+use crate::answer::{Answer, Buffer, Context, Reply};
+use crate::sense::Sense;
+
+/// The power condition of a logical unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Condition {
+    Active,
+    IdleA,
+    IdleB,
+    IdleC,
+    StandbyZ,
+    StandbyY,
+    Stopped,
+}
+
+use Condition::{Active, IdleA, IdleB, IdleC, StandbyY, StandbyZ, Stopped};
+
+const ALL: [Condition; 7] = [Active, IdleA, IdleB, IdleC, StandbyZ, StandbyY, Stopped];
+
+/// The condition that a logical unit is in.
+pub(crate) struct Power(AtomicU8);
+
+impl Power {
+    pub fn on() -> Power {
+        Power(AtomicU8::new(Active as u8))
+    }
+
+    pub fn set(&self, to: Condition) {
+        self.0.store(to as u8, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Condition {
+        ALL[usize::from(self.0.load(Ordering::Relaxed))]
+    }
+
+    /// Becomes active for a command that needs the medium, unless it is stopped.
+    pub fn wake(&self) -> Result<(), Sense> {
+        match self.get() {
+            Active => Ok(()),
+            Stopped => Err(Sense::STOPPED),
+            _ => {
+                self.set(Active);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether commands that need the medium can be carried out.
+    pub fn is_ready(&self) -> Result<(), Sense> {
+        match self.get() {
+            Stopped => Err(Sense::STOPPED),
+            _ => Ok(()),
+        }
+    }
+
+    /// What REQUEST SENSE says of it: the condition, activated by command.
+    pub fn sense(&self) -> Sense {
+        match self.get() {
+            Active => Sense::NONE,
+            IdleA => Sense::low_power(0x03),
+            IdleB => Sense::low_power(0x06),
+            IdleC => Sense::low_power(0x08),
+            StandbyZ => Sense::low_power(0x04),
+            StandbyY => Sense::low_power(0x0A),
+            Stopped => Sense::STOPPED,
+        }
+    }
+}
+
+/// START STOP UNIT (SBC-4, 5.33): what stops or stands by flushes first, unless NO_FLUSH says not to.
+pub(crate) fn start_stop(context: &Context<'_>) -> Answer {
+    const START_VALID: u8 = 0x0;
+    const ACTIVE: u8 = 0x1;
+    const IDLE: u8 = 0x2;
+    const STANDBY: u8 = 0x3;
+    const LU_CONTROL: u8 = 0x7;
+    const FORCE_IDLE_0: u8 = 0xA;
+    const FORCE_STANDBY_0: u8 = 0xB;
+    let modifier = context.cdb.byte(3);
+    let start = context.cdb.bit(4, 0);
+    let no_flush = context.cdb.bit(4, 2);
+    let condition = context.cdb.byte(4) >> 4;
+    let power = &context.state.power;
+    let to = match (condition, modifier) {
+        (START_VALID, _) if start => Active,
+        (START_VALID, _) => Stopped,
+        (ACTIVE, 0) => Active,
+        (LU_CONTROL, 0) => power.get(),
+        (IDLE | FORCE_IDLE_0, 0) => IdleA,
+        (IDLE | FORCE_IDLE_0, 1) => IdleB,
+        (IDLE | FORCE_IDLE_0, 2) => IdleC,
+        (STANDBY | FORCE_STANDBY_0, 0) => StandbyZ,
+        (STANDBY | FORCE_STANDBY_0, 1) => StandbyY,
+        (ACTIVE | LU_CONTROL | IDLE | FORCE_IDLE_0 | STANDBY | FORCE_STANDBY_0, _) => {
+            return Err(Sense::cdb_bit(3, 3))
+        }
+        _ => return Err(Sense::cdb_bit(4, 7)),
+    };
+    power.set(to);
+    if no_flush || !matches!(to, Stopped | StandbyZ | StandbyY) {
+        return Reply::GOOD;
+    }
+    Ok(Reply::Medium(Operation::Flush, Buffer::None))
+}
