@@ -5,6 +5,7 @@ use zoned::{Data, Geometry, Identity, Operation};
 
 use crate::cdb::Cdb;
 use crate::management::Report;
+use crate::self_test::Test;
 use crate::sense::Sense;
 use crate::unit::UnitState;
 
@@ -57,6 +58,8 @@ pub(crate) enum Reply {
     Medium(Operation, Buffer),
     /// What the disk makes of these, each once the one before was carried out.
     Series(Vec<(Operation, Buffer)>),
+    /// How a self-test ended, or, of one in the background, that it was begun.
+    SelfTest(Test),
     /// A report of zones.
     Report(Report),
     /// The initiator's buffer is too small.

@@ -6,7 +6,8 @@ use command::Group;
 
 use crate::entry::{action, cdb16, plain, zone_out, Command, Needs};
 use crate::{
-    block, defects, echo, inquiry, management, mode, opcodes, power, target, timestamp, unit,
+    block, defects, diagnostic, echo, inquiry, log_pages, management, mode, opcodes, power, target,
+    timestamp, unit,
 };
 
 /// All commands, by operation code and service action.
@@ -60,6 +61,18 @@ pub(crate) static COMMANDS: &[Command] = &[
         Needs::Unit,
         &[0x1B, 0x01, 0, 0x0F, 0xF5, 0],
         power::start_stop,
+    ),
+    plain(
+        "RECEIVE DIAGNOSTIC RESULTS",
+        Needs::Unit,
+        &[0x1C, 0x01, 0xFF, 0xFF, 0xFF, 0],
+        diagnostic::receive,
+    ),
+    plain(
+        "SEND DIAGNOSTIC",
+        Needs::Unit,
+        &[0x1D, 0xF7, 0, 0xFF, 0xFF, 0],
+        diagnostic::send,
     ),
     plain(
         "READ CAPACITY(10)",
@@ -134,6 +147,18 @@ pub(crate) static COMMANDS: &[Command] = &[
         block::write_same,
     )
     .of(Group::Write),
+    plain(
+        "LOG SELECT",
+        Needs::Unit,
+        &[0x4C, 0x03, 0xFF, 0xFF, 0, 0, 0, 0xFF, 0xFF, 0],
+        log_pages::select,
+    ),
+    plain(
+        "LOG SENSE",
+        Needs::Unit,
+        &[0x4D, 0x01, 0xFF, 0xFF, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0],
+        log_pages::sense,
+    ),
     plain(
         "MODE SELECT(10)",
         Needs::Unit,

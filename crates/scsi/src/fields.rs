@@ -51,6 +51,8 @@ fn of_others(opcode: u8, action: u8) -> &'static [Field] {
         ],
         0x1B => &[(3, "POWER CONDITION MODIFIER"), (4, "POWER CONDITION")],
         0x15 => &[(4, PARAMETER_LIST_LENGTH)],
+        0x1C => &[(2, "PAGE CODE"), (3, ALLOCATION_LENGTH)],
+        0x1D => &[(1, "SELF-TEST CODE"), (3, PARAMETER_LIST_LENGTH)],
         0x37 => &[(2, DEFECT_LIST_FORMAT), (7, ALLOCATION_LENGTH)],
         0x3B => &[
             (1, "MODE"),
@@ -63,6 +65,17 @@ fn of_others(opcode: u8, action: u8) -> &'static [Field] {
             (2, "BUFFER ID"),
             (3, "BUFFER OFFSET"),
             (6, ALLOCATION_LENGTH),
+        ],
+        0x4C => &[
+            (2, "PAGE CODE"),
+            (3, "SUBPAGE CODE"),
+            (7, PARAMETER_LIST_LENGTH),
+        ],
+        0x4D => &[
+            (2, "PAGE CODE"),
+            (3, "SUBPAGE CODE"),
+            (5, "PARAMETER POINTER"),
+            (7, ALLOCATION_LENGTH),
         ],
         0x55 => &[(7, PARAMETER_LIST_LENGTH)],
         0x5A => &[

@@ -4,6 +4,7 @@ use zoned::Identity;
 
 use crate::answer::{Answer, Context, Reply};
 use crate::block::MAX_TRANSFER;
+use crate::self_test::EXTENDED;
 use crate::sense::Sense;
 
 /// Peripheral device types (SPC-5): direct access block device, which a host-aware disk is; and host-managed zoned
@@ -124,13 +125,14 @@ fn device_identification(context: &Context<'_>) -> Vec<u8> {
     data
 }
 
-/// SPC-5, 7.7.7: simple tasks, and a volatile write cache.
+/// SPC-5, 7.7.7: simple tasks, a volatile write cache, and the minutes of an extended self-test.
 fn extended_inquiry(_: &Context<'_>) -> Vec<u8> {
     const SIMPSUP: u8 = 0x01;
     const V_SUP: u8 = 0x01;
     let mut page = vec![0; 0x3C];
     page[1] = SIMPSUP;
     page[2] = V_SUP;
+    page[7] = EXTENDED.as_secs().div_ceil(60) as u8;
     page
 }
 

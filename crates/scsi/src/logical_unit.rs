@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use command::{Command, Description, Failure, Outcome, Protocol, Unit};
 use zoned::{
-    Completion, Data, Event, Geometry, Identity, Operation, Origin, Request, Submitted, ZonedDisk,
+    pending, Completion, Data, Event, Geometry, Identity, Operation, Origin, Request, Submitted,
+    ZonedDisk,
 };
 
 use crate::answer::{Buffer, Context, Reply};
 use crate::cdb::Cdb;
+use crate::counters::Counter;
 use crate::management::Report;
+use crate::self_test::{Ended, Test};
 use crate::sense::Sense;
-use crate::unit::UnitState;
-use crate::{decode, refused, Status};
+use crate::unit::{saved, UnitState};
+use crate::{decode, refused, self_test, Status};
 
 /// A host-managed or host-aware zoned block device over a zoned disk.
 pub struct LogicalUnit<D: Data> {
@@ -62,11 +65,15 @@ impl<D: Data> LogicalUnit<D> {
         };
         match submitted {
             Submitted::Completed(completion) => {
+                self.shared.count(operation, &completion);
                 Submitted::Completed(self.shared.outcome(completion, &buffer))
             }
             Submitted::Pending(pending) => {
                 let shared = Arc::clone(&self.shared);
-                Submitted::Pending(pending.map(move |done| shared.outcome(done, &buffer)))
+                Submitted::Pending(pending.map(move |done| {
+                    shared.count(operation, &done);
+                    shared.outcome(done, &buffer)
+                }))
             }
         }
     }
@@ -88,10 +95,36 @@ impl<D: Data> LogicalUnit<D> {
             .map(|(operation, buffer)| (Request { operation, origin }, data(buffer)))
             .collect();
         let (shared, consumed) = (Arc::clone(&self.shared), command.out.len());
-        one_by_one(Arc::clone(&self.disk), steps).map(move |completion| Outcome {
+        let counting = Arc::clone(&self.shared);
+        let count = move |operation, completion: &Completion| counting.count(operation, completion);
+        one_by_one(Arc::clone(&self.disk), steps, count).map(move |completion| Outcome {
             consumed,
             ..shared.outcome(completion, &Buffer::None)
         })
+    }
+
+    fn self_test(&self, test: Test) -> Submitted<Outcome> {
+        let (told, shared) = (Arc::clone(&self.shared), Arc::clone(&self.shared));
+        let (completer, later) = pending();
+        let hours = move || {
+            let hours = told.state.counters.get(Counter::SecondsOn) / 3600;
+            u16::try_from(hours).unwrap_or(u16::MAX)
+        };
+        let then = move |ended| {
+            completer.complete(match ended {
+                Ended::Passed => Outcome::default(),
+                Ended::Failed { .. } => shared.failed(Sense::FAILED_SELF_TEST),
+                Ended::Aborted | Ended::Reset => shared.failed(Sense::ABORTED),
+            });
+        };
+        let tests = &self.shared.state.self_tests;
+        if !self_test::start(tests, Arc::clone(&self.disk), test, hours, then) {
+            return Submitted::Completed(self.shared.failed(Sense::SELF_TEST));
+        }
+        match test.is_foreground() {
+            true => Submitted::Pending(later),
+            false => Submitted::Completed(Outcome::default()),
+        }
     }
 
     fn report(&self, command: &Command<D>, report: Report, origin: Origin) -> Submitted<Outcome> {
@@ -111,7 +144,26 @@ impl<D: Data> LogicalUnit<D> {
     }
 }
 
+impl<D: Data> Drop for LogicalUnit<D> {
+    /// Power off: what is counted is kept, where anything was.
+    fn drop(&mut self) {
+        let state = &self.shared.state;
+        state.self_tests.stop();
+        if state.was_used() {
+            let kind = saved::COUNTERS;
+            let save = Request::from(Operation::Save { kind });
+            // The disk carries it out before it is gone.
+            drop(self.disk.submit(save, &D::of(state.counters.to_keep())));
+        }
+    }
+}
+
 impl Shared {
+    fn count(&self, operation: Operation, ended: &Completion) {
+        let counters = &self.state.counters;
+        counters.count(&self.geometry, operation, ended);
+    }
+
     fn outcome(&self, completion: Completion, buffer: &Buffer) -> Outcome {
         let moved = |of| if *buffer == of { completion.moved } else { 0 };
         let ended = match completion.result {
@@ -156,6 +208,7 @@ impl<D: Data> Unit<D> for LogicalUnit<D> {
         match reply {
             Reply::Medium(operation, buffer) => self.submit(command, operation, buffer, origin),
             Reply::Series(steps) => self.series(command, steps, origin),
+            Reply::SelfTest(test) => self.self_test(test),
             Reply::Report(report) => self.report(command, report, origin),
             Reply::Data(data) => Submitted::Completed(Outcome {
                 consumed: command.out.len(),
@@ -198,7 +251,10 @@ impl Protocol for Shared {
                 status: Status::Busy as u16,
                 ..Outcome::default()
             },
-            Failure::Aborted => self.failed(Sense::ABORTED),
+            Failure::Aborted => {
+                self.state.counters.add(Counter::NonMediumErrors, 1);
+                self.failed(Sense::ABORTED)
+            }
             Failure::Attention(code) => self.failed(Sense::attention(code)),
         }
     }
@@ -216,13 +272,16 @@ fn data_in(into: &impl Data, data: &[u8]) -> Outcome {
 fn one_by_one<D: Data>(
     disk: Arc<dyn ZonedDisk<D>>,
     mut requests: VecDeque<(Request, D)>,
+    count: impl Fn(Operation, &Completion) + Send + 'static,
 ) -> Submitted<Completion> {
     let Some((request, data)) = requests.pop_front() else {
         return Submitted::Completed(Completion::done(0));
     };
-    disk.submit(request, &data)
-        .and_then(move |completion| match completion.result {
-            Ok(_) if !requests.is_empty() => one_by_one(disk, requests),
+    disk.submit(request, &data).and_then(move |completion| {
+        count(request.operation, &completion);
+        match completion.result {
+            Ok(_) if !requests.is_empty() => one_by_one(disk, requests, count),
             _ => Submitted::Completed(completion),
-        })
+        }
+    })
 }

@@ -5,6 +5,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::self_test::EXTENDED;
+
 /// A mode page, or subpage. Both arrays are the page as MODE SENSE has it.
 pub(crate) struct Page {
     pub defaults: &'static [u8],
@@ -58,9 +60,23 @@ pub(crate) const PAGES: &[Page] = &[
         ],
         check: anything,
     },
-    // Control: D_SENSE, SWP; commands may be reordered without restriction; no limit on the busy time.
+    // Control: D_SENSE, SWP; commands may be reordered without restriction; no limit on the busy time;
+    // the seconds of an extended self-test.
     Page {
-        defaults: &[0x0A, 0x0A, 0, 0x10, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0],
+        defaults: &[
+            0x0A,
+            0x0A,
+            0,
+            0x10,
+            0,
+            0,
+            0,
+            0,
+            0xFF,
+            0xFF,
+            0,
+            EXTENDED.as_secs() as u8,
+        ],
         changeable: &[0, 0, D_SENSE, 0, SWP, 0, 0, 0, 0, 0, 0, 0],
         check: anything,
     },

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use zoned::Operation;
 
 use crate::answer::{Answer, Buffer, Context, Reply};
+use crate::counters::Counter;
+use crate::log_pages::keep;
 use crate::sense::Sense;
 
 /// The power condition of a logical unit.
@@ -105,9 +107,16 @@ pub(crate) fn start_stop(context: &Context<'_>) -> Answer {
         }
         _ => return Err(Sense::cdb_bit(4, 7)),
     };
-    power.set(to);
-    if no_flush || !matches!(to, Stopped | StandbyZ | StandbyY) {
-        return Reply::GOOD;
+    if to == Active && power.get() == Stopped {
+        context.state.counters.add(Counter::Starts, 1);
     }
-    Ok(Reply::Medium(Operation::Flush, Buffer::None))
+    power.set(to);
+    let mut steps = Vec::new();
+    if !no_flush && matches!(to, Stopped | StandbyZ | StandbyY) {
+        steps.push((Operation::Flush, Buffer::None));
+    }
+    if to == Stopped {
+        steps.push(keep(context));
+    }
+    Ok(Reply::Series(steps))
 }

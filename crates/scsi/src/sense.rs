@@ -34,9 +34,15 @@ enum Detail {
         byte: u16,
         bit: Option<u8>,
     },
+    /// Progress indication sense key specific data.
+    Progress(u16),
 }
 
 impl Sense {
+    /// SELF-TEST IN PROGRESS.
+    pub const SELF_TEST: Sense = Sense::new(NOT_READY, 0x0409);
+    /// LOGICAL UNIT FAILED SELF-TEST.
+    pub const FAILED_SELF_TEST: Sense = Sense::new(HARDWARE_ERROR, 0x3E03);
     pub const NONE: Sense = Sense::new(NO_SENSE, 0x0000);
     /// INITIALIZING COMMAND REQUIRED: the unit was stopped.
     pub const STOPPED: Sense = Sense::new(NOT_READY, 0x0402);
@@ -136,6 +142,19 @@ impl Sense {
         }
     }
 
+    /// The same, with a progress indication: of 65536.
+    pub const fn with_progress(self, progress: u16) -> Sense {
+        Sense {
+            detail: Detail::Progress(progress),
+            ..self
+        }
+    }
+
+    /// ADDITIONAL SENSE CODE and QUALIFIER.
+    pub const fn code(&self) -> [u8; 2] {
+        self.code.to_be_bytes()
+    }
+
     /// CHECK CONDITION with this sense data.
     pub fn outcome(&self, descriptor_format: bool) -> Outcome {
         Outcome {
@@ -171,6 +190,10 @@ impl Sense {
             Detail::Field { in_cdb, byte, bit } => {
                 sense[15..18].copy_from_slice(&field_pointer(in_cdb, byte, bit));
             }
+            Detail::Progress(progress) => {
+                sense[15] = 0x80;
+                sense[16..18].copy_from_slice(&progress.to_be_bytes());
+            }
         }
         sense
     }
@@ -189,6 +212,11 @@ impl Sense {
             Detail::Field { in_cdb, byte, bit } => {
                 sense.extend([0x02, 0x06, 0x00, 0x00]);
                 sense.extend(field_pointer(in_cdb, byte, bit));
+                sense.push(0);
+            }
+            Detail::Progress(progress) => {
+                sense.extend([0x02, 0x06, 0x00, 0x00, 0x80]);
+                sense.extend(progress.to_be_bytes());
                 sense.push(0);
             }
         }

@@ -1,11 +1,14 @@
 //! The logical unit as a whole: its volatile state, and the commands about no more than that.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::Arc;
 
 use crate::answer::{Answer, Context, Reply};
+use crate::counters::{Counter, Counters};
 use crate::echo::Echo;
 use crate::mode_pages::Modes;
 use crate::power::{Condition, Power};
+use crate::self_test::{Ended, SelfTests};
 use crate::sense::Sense;
 use crate::timestamp::Timestamp;
 
@@ -13,15 +16,23 @@ use crate::timestamp::Timestamp;
 pub(crate) mod saved {
     /// Mode pages, one after the other.
     pub const MODE_PAGES: u32 = 1;
+    /// What is counted, a number each.
+    pub const COUNTERS: u32 = 2;
+    /// Results of self-tests, the newest first.
+    pub const SELF_TESTS: u32 = 3;
 }
 
 /// The state of a logical unit apart from its disk's. Each part is independent of the others, hence no lock.
 pub(crate) struct UnitState {
     pub modes: Modes,
     pub power: Power,
+    pub counters: Counters,
+    pub self_tests: Arc<SelfTests>,
     pub timestamp: Timestamp,
     pub echo: Echo,
     attention: AtomicU8,
+    /// Its first unit attention was told.
+    used: AtomicBool,
     /// What keeps the disk is gone, for good.
     lost: AtomicBool,
 }
@@ -36,9 +47,12 @@ impl UnitState {
         UnitState {
             modes: Modes::new(&kept(saved::MODE_PAGES)),
             power: Power::on(),
+            counters: Counters::new(&kept(saved::COUNTERS)),
+            self_tests: Arc::new(SelfTests::new(&kept(saved::SELF_TESTS))),
             timestamp: Timestamp::new(),
             echo: Echo::default(),
             attention: AtomicU8::new(POWER_ON),
+            used: AtomicBool::new(false),
             lost: AtomicBool::new(false),
         }
     }
@@ -46,16 +60,23 @@ impl UnitState {
     /// Power on, once more.
     pub fn power_on(&self) {
         self.reset();
+        self.counters.add(Counter::Starts, 1);
         self.attention.store(POWER_ON, Ordering::Relaxed);
     }
 
     /// LOGICAL UNIT RESET.
     pub fn reset(&self) {
         self.modes.reset();
+        self.self_tests.abort(Ended::Reset);
         self.power.set(Condition::Active);
         self.timestamp.reset();
         self.echo.reset();
         self.attention.store(RESET, Ordering::Relaxed);
+    }
+
+    /// Whether anybody spoke to it.
+    pub fn was_used(&self) -> bool {
+        self.used.load(Ordering::Relaxed)
     }
 
     pub fn lose(&self) {
@@ -76,6 +97,7 @@ impl UnitState {
         if self.attention.load(Ordering::Relaxed) == NO_ATTENTION {
             return None;
         }
+        self.used.store(true, Ordering::Relaxed);
         match self.attention.swap(NO_ATTENTION, Ordering::Relaxed) {
             POWER_ON => Some(Sense::POWER_ON),
             RESET => Some(Sense::RESET),
@@ -94,7 +116,10 @@ pub(crate) fn request_sense(context: &Context<'_>) -> Answer {
     let sense = match context.state.take_attention() {
         Some(attention) => attention,
         None if context.state.modes.predicts_failure() => Sense::FAILURE_PREDICTION_FALSE,
-        None => context.state.power.sense(),
+        None => match context.state.self_tests.progress() {
+            Some(progress) => Sense::SELF_TEST.with_progress(progress),
+            None => context.state.power.sense(),
+        },
     };
     let descriptor_format = context.cdb.bit(1, 0);
     Reply::cut(sense.encode(descriptor_format), context.cdb.byte(4))

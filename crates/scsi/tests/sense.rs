@@ -266,7 +266,7 @@ fn descriptor_sense_holds_what_fixed_sense_cannot() {
     let disk = Disk::new(small());
     let select = [0x15, 0x10, 0, 0, 16, 0];
     let control = [
-        0, 0, 0, 0, 0x0A, 0x0A, 0x04, 0x10, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0,
+        0, 0, 0, 0, 0x0A, 0x0A, 0x04, 0x10, 0, 0, 0, 0, 0xFF, 0xFF, 0, 10,
     ];
     assert_eq!(
         disk.run(&read16(1 << 40, 1)).completion.sense[0],

@@ -49,6 +49,18 @@ def _stopped(_: FailedCommand, __: Sense) -> str:
     return "the unit was stopped; start it (START STOP UNIT with START, or sg_start)"
 
 
+def _self_test(_: FailedCommand, __: Sense) -> str:
+    return "a self-test runs, and there can be one at a time; wait for its end (sg_requests --progress), or abort it (smartctl -X)"
+
+
+def _failed_self_test(_: FailedCommand, __: Sense) -> str:
+    return "the self-test found a block that cannot be read; its log page has the LBA (smartctl -l selftest)"
+
+
+def _write_protected(_: FailedCommand, __: Sense) -> str:
+    return "the disk was write protected by a mode page; allow writes again (sdparm --clear=SWP)"
+
+
 def _power_on(_: FailedCommand, __: Sense) -> str:
     return f"normal after power on: {_ATTENTION}"
 
@@ -90,10 +102,13 @@ STATUSES = {
 REASONS = {
     (0x03, 0x00): _write_fault,
     (0x04, 0x02): _stopped,
+    (0x04, 0x09): _self_test,
     (0x0C, 0x00): _write_error,
     (0x11, 0x00): _read_error,
     (0x1D, 0x00): _miscompare,
+    (0x27, 0x02): _write_protected,
     (0x29, 0x00): _power_on,
     (0x29, 0x03): _reset,
+    (0x3E, 0x03): _failed_self_test,
     (0x44, 0x00): _lost,
 }

@@ -90,8 +90,8 @@ def _no_unit(_: FailedCommand, __: Sense) -> str:
     return "there is no logical unit of that number; REPORT LUNS lists those that there are"
 
 
-def _no_saving(_: FailedCommand, __: Sense) -> str:
-    return "the disk saves no mode parameters; ask for current or default values, and set SP to 0"
+def _nothing_echoed(_: FailedCommand, __: Sense) -> str:
+    return "nothing was written to the echo buffer since power on or reset; write to it first: WRITE BUFFER, mode 0Ah"
 
 
 REASONS = {
@@ -101,5 +101,5 @@ REASONS = {
     (0x24, 0x00): _field,
     (0x25, 0x00): _no_unit,
     (0x26, 0x00): _parameter,
-    (0x39, 0x00): _no_saving,
+    (0x2C, 0x00): _nothing_echoed,
 }

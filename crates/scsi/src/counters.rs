@@ -1,0 +1,135 @@
+//! What a logical unit counts over its life: the numbers of its log pages.
+//!
+//! They are kept by the disk when the unit is stopped, when something else of it is saved, and at the end.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use zoned::{Completion, Geometry, Operation, Refusal};
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub(crate) enum Counter {
+    BytesWritten,
+    BytesRead,
+    BytesVerified,
+    /// Commands that an error of the medium ended.
+    WriteErrors,
+    ReadErrors,
+    VerifyErrors,
+    /// Errors that were none of the medium.
+    NonMediumErrors,
+    /// Power on, and START after a stop.
+    Starts,
+    SecondsOn,
+    FailedExplicitOpens,
+    ReadViolations,
+    WriteViolations,
+}
+
+use Counter::{
+    BytesRead, BytesVerified, BytesWritten, FailedExplicitOpens, NonMediumErrors, ReadErrors,
+    ReadViolations, SecondsOn, Starts, VerifyErrors, WriteErrors, WriteViolations,
+};
+
+const COUNTERS: usize = WriteViolations as usize + 1;
+
+/// The counters of a logical unit. Each is independent of the others.
+pub(crate) struct Counters {
+    values: [AtomicU64; COUNTERS],
+    /// When the seconds were counted last.
+    since: Instant,
+}
+
+impl Counters {
+    /// Power on, with what was kept: a little-endian number each. What is missing is zero.
+    pub fn new(kept: &[u8]) -> Counters {
+        let mut kept = kept.chunks_exact(8);
+        let mut value = || {
+            let bytes = kept.next().and_then(|bytes| bytes.try_into().ok());
+            AtomicU64::new(bytes.map_or(0, u64::from_le_bytes))
+        };
+        let counters = Counters {
+            values: std::array::from_fn(|_| value()),
+            since: Instant::now(),
+        };
+        counters.add(Starts, 1);
+        counters
+    }
+
+    /// What the disk is to keep.
+    pub fn to_keep(&self) -> Vec<u8> {
+        let values = (0..COUNTERS).map(|at| match at {
+            at if at == SecondsOn as usize => self.get(SecondsOn),
+            at => self.values[at].load(Ordering::Relaxed),
+        });
+        values.flat_map(u64::to_le_bytes).collect()
+    }
+
+    /// How much was counted.
+    pub fn get(&self, of: Counter) -> u64 {
+        let value = self.values[of as usize].load(Ordering::Relaxed);
+        match of {
+            SecondsOn => value + self.since.elapsed().as_secs(),
+            _ => value,
+        }
+    }
+
+    /// Counts `more`.
+    pub fn add(&self, of: Counter, more: u64) {
+        self.values[of as usize].fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// Sets some back to zero.
+    pub fn clear(&self, counters: &[Counter]) {
+        for &of in counters {
+            self.values[of as usize].store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts how an operation ended.
+    pub fn count(&self, geometry: &Geometry, operation: Operation, ended: &Completion) {
+        let (bytes, errors, blocks) = match operation {
+            Operation::Write { blocks, .. } | Operation::Fill { blocks, .. } => {
+                (BytesWritten, WriteErrors, blocks)
+            }
+            Operation::Read { blocks, .. } => (BytesRead, ReadErrors, blocks),
+            Operation::Verify { blocks } | Operation::Compare { blocks } => {
+                (BytesVerified, VerifyErrors, blocks)
+            }
+            _ => return self.count_refusal(operation, ended.result.err()),
+        };
+        match ended.result {
+            Ok(_) => self.add(bytes, geometry.to_bytes(blocks.count)),
+            Err(
+                Refusal::Unreadable { .. }
+                | Refusal::Unwritable { .. }
+                | Refusal::WriteFault { .. }
+                | Refusal::NotStable,
+            ) => self.add(errors, 1),
+            refused => self.count_refusal(operation, refused.err()),
+        }
+    }
+
+    fn count_refusal(&self, operation: Operation, refusal: Option<Refusal>) {
+        let is_open = matches!(
+            operation,
+            Operation::Manage {
+                action: zoned::Action::Open,
+                ..
+            }
+        );
+        match refusal {
+            Some(Refusal::TooManyOpen { .. }) if is_open => self.add(FailedExplicitOpens, 1),
+            Some(Refusal::ReadBoundary { .. } | Refusal::ReadUnwritten { .. }) => {
+                self.add(ReadViolations, 1);
+            }
+            Some(Refusal::Unaligned { .. } | Refusal::WriteBoundary { .. }) => {
+                self.add(WriteViolations, 1);
+            }
+            Some(Refusal::Lost) => self.add(NonMediumErrors, 1),
+            _ => {}
+        }
+    }
+}

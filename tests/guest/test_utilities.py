@@ -1,0 +1,105 @@
+"""Disk utilities find what they find on a drive: one table of command, exit code, and what is in the output."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from zonevm import Guest, SmrDisk
+
+pytestmark = pytest.mark.guest
+
+NODE = "/dev/sda"
+
+
+@pytest.fixture(scope="module")
+def guest(kernel: str) -> Iterator[Guest]:
+    disk = SmrDisk(size="256M", zone_size="16M", conventional=1, serial="utility")
+    with Guest(disks=[disk], kernel=kernel) as guest:
+        yield guest
+
+
+TABLE: list[tuple[str, int, str]] = [
+    ("smartctl -i {}", 0, r"(?s)host managed zoned block device.*SMART support is: +Available"),
+    ("smartctl -H {}", 0, "SMART Health Status: OK"),
+    ("smartctl -l error {}", 0, r"(?s)Error counter log.*read: .*write: "),
+    ("smartctl -l background {}", 0, "Background scan results log"),
+    ("smartctl -x {}", 0, r"(?s)SMART Health Status: OK.*Accumulated start-stop cycles: +[1-9]"),
+    ("sg_logs -a {}", 0, r"(?s)Supported log pages.*Write error.*Read error.*Self-test results"),
+    ("dd if={} of=/dev/null bs=1M count=4 iflag=direct status=none", 0, "^$"),
+    ("sg_logs --page=re {}", 0, r"Total bytes processed = [1-9]\d{6}"),
+    ("sg_logs --reset --page=re {}", 0, ""),
+    ("sg_logs --page=re {}", 0, r"Total bytes processed = 0"),
+    ("sg_logs --page=zbds {}", 0, r"(?s)Failed explicit opens: 0.*Write rule violations: 0"),
+    ("sg_logs --page=0x3d {}", 5, ""),
+    ("sg_senddiag -t {}", 0, ""),
+    ("sg_senddiag -l {}", 0, "Supported diagnostic pages"),
+    ("sg_senddiag -s 4 {}", 5, ""),
+    ("sg_opcodes -a -t {}", 0, r"(?s)Abort task.*Logical unit reset"),
+    ("sg_opcodes -a {}", 0, r"(?s)Write and verify.*Log sense"),
+    # 5 of any disk, that of scsi_debug too: sdparm asks for pages that no disk has all of.
+    ("sdparm --all {}", 5, r"(?s)WCE +1.*SWP +0.*MRIE +6"),
+    ("sdparm --get=WCE {}", 0, r"WCE +1 +\[cha: y, def: +1, sav: +1\]"),
+    ("sdparm --clear=WCE --save {}", 0, ""),
+    ("sdparm --get=WCE {}", 0, r"WCE +0 +\[cha: y, def: +1, sav: +0\]"),
+    ("sdparm --set=WCE {}", 0, ""),
+    ("sdparm --get=WCE {}", 0, r"WCE +1 +\[cha: y, def: +1, sav: +0\]"),
+    ("sdparm --set=WCE --save {}", 0, ""),
+    ("sdparm --get=WCE {}", 0, r"WCE +1 +\[cha: y, def: +1, sav: +1\]"),
+    # 5 of any disk, that of scsi_debug too: sdparm 1.12 does not take the default values that it was told.
+    ("sdparm --defaults --page=ca {}", 5, "not supported"),
+    ("sdparm --set=SWP {}", 0, ""),
+    ("dd if=/dev/zero of={} bs=4k count=1 oflag=direct status=none", 1, ""),
+    ("sdparm --clear=SWP {}", 0, ""),
+    ("sg_wr_mode --page=8 --contents=8,12,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0 {}", 0, ""),
+    ("sdparm --get=WCE {}", 0, r"WCE +0"),
+    ("sg_wr_mode --page=8 --contents=8,12,1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0 {}", 5, ""),
+    ("sdparm --set=WCE {}", 0, ""),
+    ("sg_timestamp --milliseconds=1000000 {}", 0, ""),
+    ("sg_timestamp {}", 0, r"^1[0-9]{6}\s*$"),
+    ("sg_start --pc=2 {}", 0, ""),
+    ("sg_requests {}", 0, r"[Ii]dle condition activated by command"),
+    ("sg_start --pc=1 {}", 0, ""),
+    ("sg_start --stop {}", 0, ""),
+    ("sg_turs {}", 2, ""),
+    ("sg_start --start {}", 0, ""),
+    ("sg_turs {}", 0, ""),
+    ("sg_raw -r 4 {} 3c 0b 00 00 00 00 00 00 04 00", 0, "(?i)00 00 10 00"),
+    ("sg_test_rwbuf --quick --size=512 {}", 0, "a buffer of 0 bytes"),
+    ("sg_verify --count=8 {}", 0, ""),
+    ("sg_vpd -a {}", 0, r"(?s)extended INQUIRY.*Mode page policy.*Zoned block device char"),
+    ("sg_vpd --page=ei {}", 0, r"V_SUP=1"),
+    ("sg_vpd --page=mpp {}", 0, r"(?i)shared"),
+    ("sg_inq {}", 0, r"Peripheral device type: .*zoned block|PDT=20"),
+    ("lsscsi -t -w", 0, NODE),
+]
+
+
+@pytest.mark.parametrize(("command", "code", "says"), TABLE)
+def test_utilities(guest: Guest, command: str, code: int, says: str) -> None:
+    done = guest.run(command.format(NODE))
+    text = (done.stdout + done.stderr).decode(errors="replace")
+    assert done.returncode == code, text
+    assert re.search(says, text), text
+
+
+def test_a_short_self_test_passes_and_is_listed(guest: Guest) -> None:
+    """``smartctl -t short`` starts one; its progress is seen, and its result is."""
+    script = f"""
+        smartctl -t short {NODE} || exit
+        while sg_requests --progress {NODE} 2>&1 | grep -q Progress; do sleep 0.2; done
+        smartctl -l selftest {NODE}
+    """
+    done = guest.run(script)
+    text = done.stdout.decode(errors="replace")
+    assert done.returncode == 0, text
+    assert re.search(r"# 1 +Background short +Completed +", text), text
+
+
+def test_a_self_test_is_aborted(guest: Guest) -> None:
+    done = guest.run(f"smartctl -t long {NODE} && smartctl -X {NODE} && sleep 1 && smartctl -l selftest {NODE}")
+    text = done.stdout.decode(errors="replace")
+    assert done.returncode == 0, text
+    assert re.search(r"# 1 +Background long +Aborted \(by user command\)", text), text
