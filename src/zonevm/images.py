@@ -65,7 +65,7 @@ __all__ = [
 def create_as(path: _Path, shape: SmrShape) -> None:
     """Create an image, sparse and with its sequential zones empty; an existing file is never overwritten."""
     if shape.size is None:
-        raise DiskError("an image needs a size", "Give one, such as size=20G.")
+        raise DiskError("an image needs a size or a profile", "Give one, such as size=20G.")
     with _errors():
         Disk.create(path, shape)
 

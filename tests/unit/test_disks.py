@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zonevm.disks import KINDS, Disk, SmrDisk, ZnsDisk, parse
+from zonevm.disks.profiles import PROFILES
 from zonevm.errors import DiskError
 
 M, G = 2**20, 2**30
@@ -199,6 +200,7 @@ def smr_disks(draw: st.DrawFn) -> SmrDisk:
         "wwn": st.integers(0, 2**60 - 1).map(lambda low: 5 << 60 | low),
         "queues": st.integers(1, 64),
         "controller": names,
+        "profile": st.sampled_from(list(PROFILES)),
     }
     return SmrDisk(**options | draw(st.fixed_dictionaries({}, optional=optional)))
 

@@ -166,15 +166,16 @@ def _exists(disk: SmrDisk, file: Path) -> bool:
 
 def _agree(disk: SmrDisk, file: Path, info: Mapping[str, object]) -> None:
     """Check that what was asked for is what the image has."""
-    for option in SmrShape.options().values():
-        if option.name in disk.given:
-            asked, has = getattr(disk, option.field), info[option.field]
-            if asked != has:
-                raise ImageError(
-                    f"smr: {option.name}={option.value.text(asked)}, "
-                    f"but {file} was created with {option.name}={option.value.text(has)}",
-                    f"Leave {option.name} out, or give another file.",
-                )
+    for name, by in disk.asked.items():
+        option = SmrShape.options()[name]
+        asked, has = getattr(disk, option.field), info[option.field]
+        if asked != has:
+            source = "" if by == name else f"{by}={disk.profile} has "
+            raise ImageError(
+                f"smr: {source}{name}={option.value.text(asked)}, "
+                f"but {file} was created with {name}={option.value.text(has)}",
+                f"Leave {by} out, or give another file.",
+            )
 
 
 METHOD = Method(

@@ -6,6 +6,7 @@ disk and no fault.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast, overload
 
@@ -106,6 +107,13 @@ class Described:
             for option in vars(base).values()
             if isinstance(option, Option)
         }
+
+    def presume(self, values: Mapping[str, Any]) -> None:
+        """Set options, by name, that were not given, nor are they then; for ``__post_init__``."""
+        for name, value in values.items():
+            if name not in self.given:
+                option = self.options()[name]
+                self.__dict__[option.field] = option.value.convert(value)
 
     def wrong(self, name: str, why: str, hint: str) -> UsageError:
         """Return the error for an option whose value does not fit the others."""

@@ -19,8 +19,8 @@ class SmrDisk(SmrShape, Disk):
     """An emulated SMR disk: all but its conventional zones have to be written sequentially, or had better be.
 
     With ``file`` naming an existing image the shape comes from the image, and options that are given have
-    to agree with it; a ``file`` that does not exist is created with ``size``. Without ``file`` the disk is
-    gone when the guest is.
+    to agree with it; a ``file`` that does not exist is created with ``size`` or ``profile``. Without ``file``
+    the disk is gone when the guest is.
     """
 
     kind: ClassVar[str] = "smr"
@@ -54,4 +54,6 @@ class SmrDisk(SmrShape, Disk):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.size is None and self.file is None:
-            raise DiskError("an smr disk needs a size, or a file that exists", "Write smr,size=20G.")
+            raise DiskError(
+                "an smr disk needs a size, a profile, or a file that exists", "Write smr,size=20G."
+            )

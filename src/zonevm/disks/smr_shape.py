@@ -6,7 +6,8 @@ from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
 from zonevm.disks.option import Described, Option
-from zonevm.disks.value import Choice, Count, Flag, Maybe, PowerOfTwo, Size, Text, Word, Wwn
+from zonevm.disks.profiles import PROFILES
+from zonevm.disks.value import Choice, Count, Flag, Maybe, Name, PowerOfTwo, Size, Text, Word, Wwn
 from zonevm.errors import DiskError, UsageError
 from zonevm.units import format_size
 
@@ -20,7 +21,8 @@ _MOST_ZONES = 2**32 - 1
 class SmrShape(Described):
     """The geometry and the identity of an emulated SMR disk. ``_core`` takes it whole, and reads its fields.
 
-    Sizes are bytes, or texts such as ``20G``. ``size`` may be left out where an existing image is meant.
+    Sizes are bytes, or texts such as ``20G``. ``size`` may be left out where an existing image is meant, and
+    where a ``profile`` is given: it sets what is not.
     :class:`DiskError` is raised for what no disk can be, and for disks that Linux refuses.
     """
 
@@ -66,12 +68,37 @@ class SmrShape(Described):
     wwn: Option[int | str | None, int | None] = Option(
         Maybe(Wwn()), None, "world wide name; default: drawn when the image is created"
     )
+    profile: Option[str | None, str | None] = Option(
+        Maybe(Name(PROFILES)), None, "a drive that the disk is like in all that is not given"
+    )
 
     def __post_init__(self) -> None:
+        self._take_profile()
         self._check_model()
         self._check_capacity()
         if self.size is not None:
             self._check_size(self.size)
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """The options that an image has to agree with, by name, each with the one that asks for it.
+
+        That is the option itself where it was given, or else ``profile``.
+        """
+        of_profile = PROFILES[self.profile].options if self.profile else {}
+        return {
+            name: name if name in self.given else "profile"
+            for name in SmrShape.options()
+            if name != "profile" and (name in self.given or name in of_profile)
+        }
+
+    def _take_profile(self) -> None:
+        if self.profile is None:
+            return
+        profile = PROFILES[self.profile]
+        self.presume(profile.options)
+        assert self.size is not None
+        self.presume({"conv": profile.conventional_of(-(-self.size // self.zone_size))})
 
     def _check_size(self, size: int) -> None:
         if size % PHYSICAL_BLOCK:

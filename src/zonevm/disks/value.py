@@ -10,7 +10,9 @@ import os
 import re
 import uuid
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from zonevm.errors import UsageError
@@ -27,9 +29,13 @@ _Kept = TypeVar("_Kept")
 
 
 class Value(ABC, Generic[Given, Held]):
-    """What an option may be. ``allowed`` says it in words that follow "is" or "must be"."""
+    """What an option may be. ``allowed`` says it in words that follow "is" or "must be".
+
+    ``names`` are texts that stand for more than they say, with what they stand for.
+    """
 
     allowed: str
+    names: Mapping[str, str] = MappingProxyType({})
 
     @abstractmethod
     def convert(self, given: Given) -> Held:
@@ -137,6 +143,19 @@ class Word(Value[str, str]):
         return given
 
 
+class Name(Word):
+    """One of a few names, each of which stands for something."""
+
+    def __init__(self, names: Mapping[str, object]) -> None:
+        super().__init__(*names)
+        self.names = {name: str(what) for name, what in names.items()}
+
+    def convert(self, given: str) -> str:
+        if given not in self.words:
+            raise ValueError("there is none of this name")
+        return given
+
+
 class Flag(Value[bool | str, bool]):
     """On or off."""
 
@@ -241,6 +260,7 @@ class Maybe(Value[_Some | None, _Kept | None], Generic[_Some, _Kept]):
     def __init__(self, value: Value[_Some, _Kept], none: str = "") -> None:
         self.value = value
         self.none = none
+        self.names = value.names
         self.allowed = f"{value.allowed}, or {none}" if none else value.allowed
 
     def convert(self, given: _Some | None) -> _Kept | None:

@@ -53,6 +53,7 @@ def _table(what: type[Described]) -> list[dict[str, Any]]:
             "help": option.help,
             "allowed": option.value.allowed,
             "default": None if option.default.value is None else option.value.text(option.default.value),
+            **({"names": dict(option.value.names)} if option.value.names else {}),
         }
         for option in what.options().values()
     ]
@@ -63,3 +64,5 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         default = "" if option["default"] is None else f" [{option['default']}]"
         click.echo(f"  {', '.join((option['name'], *option['aliases'])):<24} {option['help']}{default}")
         click.echo(f"  {'':<24} {option['allowed']}")
+        for name, what in option.get("names", {}).items():
+            click.echo(f"  {'':<24} {name}: {what}")

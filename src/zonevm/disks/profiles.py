@@ -1,0 +1,51 @@
+"""Profiles: options of an emulated SMR disk under a name, as a drive has them that is or was sold.
+
+The data alone: ``smr_shape`` makes options of them, docs/disks.md says which numbers are published and which
+are not. Knows no option and no image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from zonevm.units import parse_size
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a disk is like that names it: ``options`` are texts of the ``--disk`` grammar, by name."""
+
+    like: str
+    options: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return f"like {self.like}: " + ",".join(f"{name}={text}" for name, text in self.options.items())
+
+    def conventional_of(self, zones: int) -> int:
+        """Return how many of ``zones`` are conventional: the drive's share, rounded up, but never all."""
+        of_drive = -(-parse_size(self.options["size"]) // parse_size(self.options["zone-size"]))
+        return min(-(-zones * int(self.options["conv"]) // of_drive), zones - 1)
+
+
+_DRIVES = {
+    "hc620": Profile(
+        "a Western Digital Ultrastar DC HC620, 15 TB",
+        {"size": "13970G", "zone-size": "256M", "conv": "524", "max-open": "128"},
+    ),
+    "hc680": Profile(
+        "a Western Digital Ultrastar DC HC680, 28 TB",
+        {"size": "26078G", "zone-size": "256M", "conv": "1044", "max-open": "128"},
+    ),
+    "exos": Profile(
+        "a host-managed Seagate Exos, 30 TB",
+        {"size": "27940G", "zone-size": "256M", "conv": "1118", "max-open": "128"},
+    ),
+}
+
+PROFILES: Mapping[str, Profile] = {
+    f"{name}{suffix}": replace(drive, options={**drive.options, "block-size": block_size})
+    for name, drive in _DRIVES.items()
+    for suffix, block_size in (("", "512"), ("-4kn", "4096"))
+}
+"""Every profile by its name: of each drive as 512e, and as ``-4kn``."""
