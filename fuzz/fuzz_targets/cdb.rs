@@ -63,6 +63,9 @@ fn identity() -> Identity {
 
 fn run(disk: &RamDisk<Bytes>, unit: &LogicalUnit<Bytes>, command: &[u8], data: &[u8]) {
     let (head, cdb) = command.split_at(command.len().min(3));
+    if begins_self_test(cdb) {
+        return;
+    }
     let byte = |at: usize| head.get(at).copied().unwrap_or(0);
     let mut out = vec![0; usize::from(byte(1)) << 10];
     let given = data.len().min(out.len());
@@ -71,8 +74,8 @@ fn run(disk: &RamDisk<Bytes>, unit: &LogicalUnit<Bytes>, command: &[u8], data: &
     let into = Bytes::new(vec![0; in_len as usize]);
     let out_len = out.len() as u64;
     let submitted = unit.execute(&Command::new(cdb, None, Bytes::new(out), into));
-    // A command waits for its own I/O at most, since the one before has ended.
-    for number in disk.held() {
+    // A command waits for its own I/O at most, one after the other, since the one before has ended.
+    while let Some(&number) = disk.held().first() {
         check_op(disk.geometry(), &disk.op(number));
         let offset = u64::from(byte(0)) << 9;
         match byte(0) & 7 {
@@ -86,6 +89,11 @@ fn run(disk: &RamDisk<Bytes>, unit: &LogicalUnit<Bytes>, command: &[u8], data: &
     assert!(outcome.written <= in_len && outcome.consumed <= out_len);
     assert!(outcome.sense.len() <= 96);
     assert_eq!(outcome.sense.is_empty(), outcome.status == 0);
+}
+
+/// What runs in a thread of its own, and takes its time.
+fn begins_self_test(cdb: &[u8]) -> bool {
+    matches!(cdb, [0x1D, byte, ..] if byte >> 5 != 0)
 }
 
 /// I/O stays on the medium.

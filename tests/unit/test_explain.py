@@ -119,7 +119,7 @@ def test_too_many_open_zones(disk: Disk) -> None:
         ),
         (
             bytes([0x4D, 0, 0x6E, *bytes(7)]),
-            "LOG SENSE: the field at bit 5 of byte 2 (PAGE CODE) is not zero",
+            "LOG SENSE of page 2Eh: the field at bit 5 of byte 2 (PAGE CODE) is not zero",
         ),
         (bytes([0x42, *bytes(9)]), "UNMAP: the disk does not have this command (operation code 42h)"),
         (bytes([0xC1, *bytes(9)]), "operation code C1h: the disk does not have this command"),

@@ -105,7 +105,14 @@ impl<D: Data> LogicalUnit<D> {
 
     fn self_test(&self, test: Test) -> Submitted<Outcome> {
         let (told, shared) = (Arc::clone(&self.shared), Arc::clone(&self.shared));
+        let tests = &self.shared.state.self_tests;
         let (completer, later) = pending();
+        if test.is_foreground() {
+            let aborted = Arc::clone(tests);
+            completer.when_called(move || {
+                aborted.abort(Ended::Reset);
+            });
+        }
         let hours = move || {
             let hours = told.state.counters.get(Counter::SecondsOn) / 3600;
             u16::try_from(hours).unwrap_or(u16::MAX)
@@ -117,7 +124,6 @@ impl<D: Data> LogicalUnit<D> {
                 Ended::Aborted | Ended::Reset => shared.failed(Sense::ABORTED),
             });
         };
-        let tests = &self.shared.state.self_tests;
         if !self_test::start(tests, Arc::clone(&self.disk), test, hours, then) {
             return Submitted::Completed(self.shared.failed(Sense::SELF_TEST));
         }

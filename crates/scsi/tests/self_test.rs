@@ -4,9 +4,11 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use command::Unit;
+use command::{Command, Unit};
 use common::*;
 use scsi::LogicalUnit;
+use zoned::testing::Bytes;
+use zoned::Submitted;
 
 fn send(disk: &Disk, code: u8) -> String {
     disk.run(&[0x1D, code << 5, 0, 0, 0, 0]).sense()
@@ -116,4 +118,32 @@ fn the_default_test_and_diagnostic_pages() {
     assert_eq!(disk.run(&[0x1C, 1, 0x40, 0, 255, 0]).sense(), "5/24/00");
     disk.run(&[0x1B, 0, 0, 0, 0, 0]).good();
     assert_eq!(send(&disk, 1), "2/04/02");
+}
+
+#[test]
+fn one_in_the_foreground_can_be_taken_back_and_hurried() {
+    let disk = Disk::new(small());
+    for withdraw in [true, false] {
+        let command = Command::new(
+            &[0x1D, 0xC0, 0, 0, 0, 0],
+            None,
+            Bytes::default(),
+            Bytes::default(),
+        );
+        let Submitted::Pending(pending) = disk.unit.execute(&command) else {
+            panic!("it takes its time");
+        };
+        let ticket = pending.ticket();
+        let begun = Instant::now();
+        if withdraw {
+            assert!(ticket.withdraw());
+        } else {
+            ticket.hurry();
+            let outcome = Submitted::Pending(pending).wait().unwrap();
+            assert_eq!(outcome.sense[2], 0x0B);
+        }
+        while results(&disk)[0][0] & 0x0F == 0x0F {}
+        assert_eq!(results(&disk)[0][0], 0xC2);
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
 }

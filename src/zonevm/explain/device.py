@@ -50,7 +50,10 @@ def _stopped(_: FailedCommand, __: Sense) -> str:
 
 
 def _self_test(_: FailedCommand, __: Sense) -> str:
-    return "a self-test runs, and there can be one at a time; wait for its end (sg_requests --progress), or abort it (smartctl -X)"
+    return (
+        "a self-test runs, and there can be one at a time; wait for its end (sg_requests --progress), or "
+        "abort it (smartctl -X)"
+    )
 
 
 def _failed_self_test(_: FailedCommand, __: Sense) -> str:

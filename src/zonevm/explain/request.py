@@ -91,7 +91,10 @@ def _no_unit(_: FailedCommand, __: Sense) -> str:
 
 
 def _nothing_echoed(_: FailedCommand, __: Sense) -> str:
-    return "nothing was written to the echo buffer since power on or reset; write to it first: WRITE BUFFER, mode 0Ah"
+    return (
+        "nothing was written to the echo buffer since power on or reset; write to it first "
+        "(WRITE BUFFER, mode 0Ah)"
+    )
 
 
 REASONS = {
