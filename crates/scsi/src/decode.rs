@@ -110,6 +110,11 @@ impl Command {
     }
 }
 
+/// Refuses a CDB of no command, or one with bits set that its command does not use.
+pub(crate) fn check(cdb: &[u8]) -> Result<(), Sense> {
+    Command::find(cdb)?.check(cdb)
+}
+
 /// The name of the command that a CDB asks for; `None` if it is not one of this command set.
 pub fn command_name(cdb: &[u8]) -> Option<&'static str> {
     Command::find(cdb).ok().map(|command| command.name)

@@ -8,6 +8,7 @@ use zoned::{Data, Submitted};
 
 use crate::answer::{cut, Answer, Context, Reply};
 use crate::cdb::Cdb;
+use crate::decode;
 use crate::sense::Sense;
 
 const TEST_UNIT_READY: u8 = 0x00;
@@ -81,6 +82,7 @@ pub(crate) fn report_one(context: &Context<'_>) -> Answer {
 /// REPORT LUNS (SPC-5, 6.33). SELECT REPORT: 0 ordinary units, 1 well-known ones, 2 both; administrative and
 /// conglomerate ones there are none.
 fn report_luns(cdb: Cdb<'_>, units: usize, well_known: &[u8]) -> Result<Vec<u8>, Sense> {
+    decode::check(cdb.0)?;
     let select = cdb.byte(2);
     let (has_ordinary, has_well_known) = match select {
         0x00 => (true, false),
