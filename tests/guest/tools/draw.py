@@ -32,6 +32,7 @@ EXCLUDED = {
     0x04: "FORMAT UNIT: takes the data of both with it, and minutes",
     0x48: "SANITIZE: likewise",
     0x3B: "WRITE BUFFER: scsi_debug takes any download of microcode, and has two unit attentions for it",
+    0x1D: "SEND DIAGNOSTIC: ours begins self-tests, so that REQUEST SENSE depends on the time",
     0x7E: "extended CDBs: neither has any",
     0x7F: "READ(32) of no blocks at LBA 0, which a CDB of zeroes would be: see dangerous()",
 }
