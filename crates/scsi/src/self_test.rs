@@ -160,8 +160,11 @@ pub(crate) fn start<D: Data>(
         return false;
     }
     let mine = Arc::clone(tests);
+    let earlier = state.thread.take();
     let thread = thread::Builder::new().name("zonevm-self-test".into());
     let run = move || {
+        // It has ended but for its last lines. Who waits for this thread waits for that, too.
+        earlier.map(JoinHandle::join);
         let ended = mine.run(&*disk, test);
         let kept = mine.end(test, hours(), ended);
         let kind = saved::SELF_TESTS;
@@ -179,7 +182,6 @@ pub(crate) fn start<D: Data>(
         read: 0,
         abort: None,
     });
-    // That of the test before has ended, or is about to.
     state.thread = Some(thread);
     true
 }
