@@ -76,7 +76,7 @@ fn run(disk: &RamDisk<Bytes>, unit: &LogicalUnit<Bytes>, command: &[u8], data: &
     let out_len = out.len() as u64;
     let (told, ended) = channel();
     let submitted = unit.execute(&Command::new(cdb, None, Bytes::new(out), into));
-    // Only for who waits already does one request follow the other.
+    // The next request of a command is submitted only once somebody waits for its end.
     submitted.then(move |outcome| drop(told.send(outcome)));
     // A command waits for its own I/O at most, one after the other, since the one before has ended.
     while let Some(&number) = disk.held().first() {

@@ -134,7 +134,7 @@ pub(crate) fn broken(store: &dyn Store, area: Area) -> io::Result<Vec<Area>> {
     Ok(found)
 }
 
-/// Those of even and of odd generations; of no bytes where there is no area.
+/// The half of even generations and that of odd ones; both are empty where there is no area.
 fn halves(area: Area) -> [Area; 2] {
     let size = area.size / 2;
     [0, 1].map(|half| Area {

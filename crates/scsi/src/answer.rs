@@ -57,7 +57,7 @@ pub(crate) enum Reply {
     /// What the disk makes of this, and of the command's buffers.
     Medium(Operation, Buffer),
     /// What the disk makes of these, each once the one before was carried out.
-    Series(Vec<(Operation, Buffer)>),
+    Series(Vec<Step>),
     /// How a self-test ended, or, of one in the background, that it was begun.
     SelfTest(Test),
     /// A report of zones.
@@ -66,14 +66,19 @@ pub(crate) enum Reply {
     Overrun,
 }
 
-/// The data of an operation: which of a command's buffers, if any.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Which of a command's buffers an operation uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Buffer {
     None,
     Out,
     In,
-    /// These bytes.
-    Own(Vec<u8>),
+}
+
+/// One of several operations of a command.
+pub(crate) enum Step {
+    Medium(Operation, Buffer),
+    /// The disk is to keep these bytes, under this number.
+    Save(u32, Vec<u8>),
 }
 
 impl Reply {

@@ -2,7 +2,7 @@
 
 use zoned::{Blocks, Operation};
 
-use crate::answer::{Answer, Buffer, Context, Reply};
+use crate::answer::{Answer, Buffer, Context, Reply, Step};
 use crate::sense::Sense;
 
 /// The most that one command may transfer, write the same to, or verify, in bytes: MAXIMUM TRANSFER LENGTH
@@ -72,11 +72,12 @@ pub(crate) fn write_and_verify(context: &Context<'_>) -> Answer {
     }
     let stable = true;
     let verify = match context.cdb.bit(1, 1) {
-        true => (Operation::Compare { blocks }, Buffer::Out),
-        false => (Operation::Verify { blocks }, Buffer::None),
+        true => Step::Medium(Operation::Compare { blocks }, Buffer::Out),
+        false => Step::Medium(Operation::Verify { blocks }, Buffer::None),
     };
+    let write = Operation::Write { blocks, stable };
     Ok(Reply::Series(vec![
-        (Operation::Write { blocks, stable }, Buffer::Out),
+        Step::Medium(write, Buffer::Out),
         verify,
     ]))
 }

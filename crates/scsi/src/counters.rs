@@ -1,6 +1,6 @@
 //! What a logical unit counts over its life: the numbers of its log pages.
 //!
-//! They are kept by the disk when the unit is stopped, when something else of it is saved, and at the end.
+//! The disk keeps them when the unit is stopped, when LOG SELECT says so, and at the end.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;

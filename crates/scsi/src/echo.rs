@@ -1,4 +1,5 @@
-//! READ BUFFER and WRITE BUFFER (SPC-5, 6.20 and 6.49): the echo buffer. There is no other, and no microcode.
+//! READ BUFFER and WRITE BUFFER (SPC-5, 6.20 and 6.49): the echo buffer, which is the only one. Microcode cannot be
+//! downloaded.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,8 +1,6 @@
 //! LOG SENSE and LOG SELECT (SPC-5, 6.7 and 6.8; pages: SPC-5, 7.3, SBC-4, 6.4 and ZBC-2, 6.3).
 
-use zoned::Operation;
-
-use crate::answer::{Answer, Buffer, Context, Reply};
+use crate::answer::{Answer, Context, Reply, Step};
 use crate::counters::Counter;
 use crate::sense::Sense;
 use crate::unit::saved;
@@ -192,10 +190,8 @@ pub(crate) fn select(context: &Context<'_>) -> Answer {
 }
 
 /// What has the disk keep the counters.
-pub(crate) fn keep(context: &Context<'_>) -> (Operation, Buffer) {
-    let kind = saved::COUNTERS;
-    let kept = context.state.counters.to_keep();
-    (Operation::Save { kind }, Buffer::Own(kept))
+pub(crate) fn keep(context: &Context<'_>) -> Step {
+    Step::Save(saved::COUNTERS, context.state.counters.to_keep())
 }
 
 fn write_errors(context: &Context<'_>) -> Vec<Parameter> {

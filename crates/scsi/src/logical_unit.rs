@@ -9,7 +9,7 @@ use zoned::{
     ZonedDisk,
 };
 
-use crate::answer::{Buffer, Context, Reply};
+use crate::answer::{Buffer, Context, Reply, Step};
 use crate::cdb::Cdb;
 use crate::counters::Counter;
 use crate::management::Report;
@@ -57,49 +57,42 @@ impl<D: Data> LogicalUnit<D> {
         origin: Origin,
     ) -> Submitted<Outcome> {
         let request = Request { operation, origin };
-        let submitted = match &buffer {
+        let submitted = match buffer {
             Buffer::In => self.disk.submit(request, &command.into),
             Buffer::Out => self.disk.submit(request, &command.out),
-            Buffer::Own(bytes) => self.disk.submit(request, &D::of(bytes.clone())),
             Buffer::None => self.disk.submit(request, &D::default()),
         };
         match submitted {
             Submitted::Completed(completion) => {
                 self.shared.count(operation, &completion);
-                Submitted::Completed(self.shared.outcome(completion, &buffer))
+                Submitted::Completed(self.shared.outcome(completion, buffer))
             }
             Submitted::Pending(pending) => {
                 let shared = Arc::clone(&self.shared);
                 Submitted::Pending(pending.map(move |done| {
                     shared.count(operation, &done);
-                    shared.outcome(done, &buffer)
+                    shared.outcome(done, buffer)
                 }))
             }
         }
     }
 
-    fn series(
-        &self,
-        command: &Command<D>,
-        steps: Vec<(Operation, Buffer)>,
-        origin: Origin,
-    ) -> Submitted<Outcome> {
-        let data = |buffer| match buffer {
-            Buffer::In => command.into.clone(),
-            Buffer::Out => command.out.clone(),
-            Buffer::Own(bytes) => D::of(bytes),
-            Buffer::None => D::default(),
-        };
-        let steps = steps
-            .into_iter()
-            .map(|(operation, buffer)| (Request { operation, origin }, data(buffer)))
-            .collect();
+    fn series(&self, command: &Command<D>, steps: Vec<Step>, origin: Origin) -> Submitted<Outcome> {
+        let requests = steps.into_iter().map(|step| {
+            let (operation, data) = match step {
+                Step::Medium(operation, Buffer::In) => (operation, command.into.clone()),
+                Step::Medium(operation, Buffer::Out) => (operation, command.out.clone()),
+                Step::Medium(operation, Buffer::None) => (operation, D::default()),
+                Step::Save(kind, bytes) => (Operation::Save { kind }, D::of(bytes)),
+            };
+            (Request { operation, origin }, data)
+        });
         let (shared, consumed) = (Arc::clone(&self.shared), command.out.len());
         let counting = Arc::clone(&self.shared);
-        let count = move |operation, completion: &Completion| counting.count(operation, completion);
-        one_by_one(Arc::clone(&self.disk), steps, count).map(move |completion| Outcome {
+        let ended = one_by_one(Arc::clone(&self.disk), requests.collect(), counting);
+        ended.map(move |completion| Outcome {
             consumed,
-            ..shared.outcome(completion, &Buffer::None)
+            ..shared.outcome(completion, Buffer::None)
         })
     }
 
@@ -142,7 +135,7 @@ impl<D: Data> LogicalUnit<D> {
             .submit(Request { operation, origin }, &D::default());
         asked.map(move |asked| {
             if asked.result.is_err() {
-                return shared.outcome(asked, &Buffer::None);
+                return shared.outcome(asked, Buffer::None);
             }
             let data = report.data(&shared.geometry, |number| disk.zone(number));
             data_in(&into, &data)
@@ -170,8 +163,8 @@ impl Shared {
         counters.count(&self.geometry, operation, ended);
     }
 
-    fn outcome(&self, completion: Completion, buffer: &Buffer) -> Outcome {
-        let moved = |of| if *buffer == of { completion.moved } else { 0 };
+    fn outcome(&self, completion: Completion, buffer: Buffer) -> Outcome {
+        let moved = |of| if buffer == of { completion.moved } else { 0 };
         let ended = match completion.result {
             Ok(_) => Outcome::default(),
             Err(refusal) => self.failed(refused::sense(refusal)),
@@ -274,19 +267,19 @@ fn data_in(into: &impl Data, data: &[u8]) -> Outcome {
     }
 }
 
-/// Submits requests, each once the one before was carried out; ends as the last one that was submitted.
+/// Submits requests, each once the one before was carried out, and counts them; ends as the last one submitted.
 fn one_by_one<D: Data>(
     disk: Arc<dyn ZonedDisk<D>>,
     mut requests: VecDeque<(Request, D)>,
-    count: impl Fn(Operation, &Completion) + Send + 'static,
+    counting: Arc<Shared>,
 ) -> Submitted<Completion> {
     let Some((request, data)) = requests.pop_front() else {
         return Submitted::Completed(Completion::done(0));
     };
     disk.submit(request, &data).and_then(move |completion| {
-        count(request.operation, &completion);
+        counting.count(request.operation, &completion);
         match completion.result {
-            Ok(_) if !requests.is_empty() => one_by_one(disk, requests, count),
+            Ok(_) if !requests.is_empty() => one_by_one(disk, requests, counting),
             _ => Submitted::Completed(completion),
         }
     })

@@ -2,7 +2,7 @@
 
 use zoned::Operation;
 
-use crate::answer::{Answer, Buffer, Context, Reply};
+use crate::answer::{Answer, Buffer, Context, Reply, Step};
 use crate::mode_pages::{next, Control, PAGES, PARAMETERS_SAVEABLE};
 use crate::sense::Sense;
 use crate::unit::saved;
@@ -117,11 +117,10 @@ pub(crate) fn select(context: &Context<'_>) -> Answer {
     let to_keep = modes.change(changes, save);
     let mut steps = Vec::new();
     if cached && !modes.has_write_cache() {
-        steps.push((Operation::Flush, Buffer::None));
+        steps.push(Step::Medium(Operation::Flush, Buffer::None));
     }
     if let Some(kept) = to_keep {
-        let kind = saved::MODE_PAGES;
-        steps.push((Operation::Save { kind }, Buffer::Own(kept)));
+        steps.push(Step::Save(saved::MODE_PAGES, kept));
     }
     Ok(Reply::Series(steps))
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use zoned::Operation;
 
-use crate::answer::{Answer, Buffer, Context, Reply};
+use crate::answer::{Answer, Buffer, Context, Reply, Step};
 use crate::counters::Counter;
 use crate::log_pages::keep;
 use crate::sense::Sense;
@@ -113,7 +113,7 @@ pub(crate) fn start_stop(context: &Context<'_>) -> Answer {
     power.set(to);
     let mut steps = Vec::new();
     if !no_flush && matches!(to, Stopped | StandbyZ | StandbyY) {
-        steps.push((Operation::Flush, Buffer::None));
+        steps.push(Step::Medium(Operation::Flush, Buffer::None));
     }
     if to == Stopped {
         steps.push(keep(context));

@@ -147,7 +147,7 @@ fn what_is_counted_is_kept_and_set_back_by_log_select() {
     assert_eq!(
         counter(&disk, (0x0E, 0), 4),
         2,
-        "a unit that nobody used is no start"
+        "powering on a unit that nobody uses does not count"
     );
     let select = |byte: u8, code: u8| disk.run(&[0x4C, byte, 0x40 | code, 0, 0, 0, 0, 0, 0, 0]);
     select(0, 0x02).good();
