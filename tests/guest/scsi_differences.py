@@ -266,8 +266,8 @@ MEDIUM = [
     Difference(
         "REPORT ZONES without room",
         OURS,
-        "An allocation length of 0 is no error, but excuses none (SPC-5, 4.2.5.6); resp_report_zones() is"
-        " GOOD before it looks, and forgets the residual count.",
+        "An allocation length of 0 is not an error, nor does it hide one (SPC-5, 4.2.5.6); resp_report_zones()"
+        " is GOOD before it looks, and forgets the residual count.",
         lambda c: (
             c.opcode == ZONE_IN
             and c.length == 0

@@ -82,7 +82,7 @@ UNIT = [
         lambda c: (
             c.opcode == INQUIRY
             and bool(c.cdb[1] & 1)
-            and c.cdb[2] in (0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0xB7)
+            and c.cdb[2] in (0x84, 0x85, 0x88, 0x89, 0xB7)
             and c.both == (BAD_FIELD, GOOD)
         ),
         rare=True,
