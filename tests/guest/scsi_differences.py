@@ -266,7 +266,7 @@ MEDIUM = [
     Difference(
         "REPORT ZONES without room",
         OURS,
-        "An allocation length of 0 is not an error, nor does it hide one (SPC-5, 4.2.5.6); resp_report_zones()"
+        "An allocation length of 0 is not an error, and hides none (SPC-5, 4.2.5.6); resp_report_zones()"
         " is GOOD before it looks, and forgets the residual count.",
         lambda c: (
             c.opcode == ZONE_IN
