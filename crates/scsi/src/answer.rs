@@ -4,6 +4,7 @@ use command::Description;
 use zoned::{Data, Geometry, Identity, Operation};
 
 use crate::cdb::Cdb;
+use crate::erasing::Erase;
 use crate::management::Report;
 use crate::self_test::Test;
 use crate::sense::Sense;
@@ -60,6 +61,8 @@ pub(crate) enum Reply {
     Series(Vec<Step>),
     /// How a self-test ended, or, of one in the background, that it was begun.
     SelfTest(Test),
+    /// How erasing ended, or, if it is to be answered at once, that it was begun.
+    Erase(Erase, bool),
     /// A report of zones.
     Report(Report),
     /// The initiator's buffer is too small.

@@ -6,8 +6,8 @@ use command::Group;
 
 use crate::entry::{action, cdb16, plain, zone_out, Command, Needs};
 use crate::{
-    block, defects, diagnostic, echo, inquiry, log_pages, management, mode, opcodes, power, target,
-    timestamp, unit,
+    block, defects, diagnostic, echo, erase, inquiry, log_pages, management, mode, opcodes, power,
+    target, timestamp, unit,
 };
 
 /// All commands, by operation code and service action.
@@ -23,6 +23,12 @@ pub(crate) static COMMANDS: &[Command] = &[
         Needs::Nothing,
         &[0x03, 0x01, 0, 0, 0xFF, 0],
         unit::request_sense,
+    ),
+    plain(
+        "FORMAT UNIT",
+        Needs::Settled,
+        &[0x04, 0x38, 0, 0, 0x01, 0],
+        erase::format_unit,
     ),
     plain(
         "READ(6)",
@@ -46,7 +52,7 @@ pub(crate) static COMMANDS: &[Command] = &[
     ),
     plain(
         "MODE SELECT(6)",
-        Needs::Unit,
+        Needs::Settled,
         &[0x15, 0x11, 0, 0, 0xFF, 0],
         mode::select,
     ),
@@ -58,19 +64,19 @@ pub(crate) static COMMANDS: &[Command] = &[
     ),
     plain(
         "START STOP UNIT",
-        Needs::Unit,
+        Needs::Settled,
         &[0x1B, 0x01, 0, 0x0F, 0xF5, 0],
         power::start_stop,
     ),
     plain(
         "RECEIVE DIAGNOSTIC RESULTS",
-        Needs::Unit,
+        Needs::Settled,
         &[0x1C, 0x01, 0xFF, 0xFF, 0xFF, 0],
         diagnostic::receive,
     ),
     plain(
         "SEND DIAGNOSTIC",
-        Needs::Unit,
+        Needs::Settled,
         &[0x1D, 0xF7, 0, 0xFF, 0xFF, 0],
         diagnostic::send,
     ),
@@ -124,19 +130,19 @@ pub(crate) static COMMANDS: &[Command] = &[
     .of(Group::Flush),
     plain(
         "READ DEFECT DATA(10)",
-        Needs::Unit,
+        Needs::Settled,
         &[0x37, 0, 0x1F, 0, 0, 0, 0, 0xFF, 0xFF, 0],
         defects::read_10,
     ),
     plain(
         "WRITE BUFFER",
-        Needs::Unit,
+        Needs::Settled,
         &[0x3B, 0x1F, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0],
         echo::write,
     ),
     plain(
         "READ BUFFER(10)",
-        Needs::Unit,
+        Needs::Settled,
         &[0x3C, 0x1F, 0xFF, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0],
         echo::read,
     ),
@@ -147,9 +153,27 @@ pub(crate) static COMMANDS: &[Command] = &[
         block::write_same,
     )
     .of(Group::Write),
+    action(
+        "SANITIZE OVERWRITE",
+        Needs::Settled,
+        &[0x48, 0xA1, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0],
+        erase::overwrite,
+    ),
+    action(
+        "SANITIZE CRYPTOGRAPHIC ERASE",
+        Needs::Settled,
+        &[0x48, 0xA3, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0],
+        erase::cryptographic_erase,
+    ),
+    action(
+        "SANITIZE EXIT FAILURE MODE",
+        Needs::Settled,
+        &[0x48, 0xBF, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0],
+        erase::exit_failure_mode,
+    ),
     plain(
         "LOG SELECT",
-        Needs::Unit,
+        Needs::Settled,
         &[0x4C, 0x03, 0xFF, 0xFF, 0, 0, 0, 0xFF, 0xFF, 0],
         log_pages::select,
     ),
@@ -161,7 +185,7 @@ pub(crate) static COMMANDS: &[Command] = &[
     ),
     plain(
         "MODE SELECT(10)",
-        Needs::Unit,
+        Needs::Settled,
         &[0x55, 0x11, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0],
         mode::select,
     ),
@@ -282,7 +306,7 @@ pub(crate) static COMMANDS: &[Command] = &[
     ),
     action(
         "SET TIMESTAMP",
-        Needs::Unit,
+        Needs::Settled,
         &[0xA4, 0x0F, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0],
         timestamp::set,
     ),
@@ -315,7 +339,7 @@ pub(crate) static COMMANDS: &[Command] = &[
     .of(Group::Write),
     plain(
         "READ DEFECT DATA(12)",
-        Needs::Unit,
+        Needs::Settled,
         &[0xB7, 0x1F, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0],
         defects::read_12,
     ),

@@ -178,6 +178,8 @@ pub(crate) fn run(context: &Context<'_>) -> Result<(&'static Command, Reply), Se
         context.state.take_attention().map_or(Ok(()), Err)?;
     }
     let command = command?;
+    let state = context.state;
+    state.erasing.admits(needs, &state.background)?;
     command.check(cdb)?;
     if needs == Needs::Medium {
         match command.group {

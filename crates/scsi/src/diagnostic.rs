@@ -1,7 +1,8 @@
 //! SEND DIAGNOSTIC and RECEIVE DIAGNOSTIC RESULTS (SPC-5, 6.45 and 6.29).
 
 use crate::answer::{Answer, Context, Reply};
-use crate::self_test::{Ended, Test};
+use crate::background::{Stopped, Work};
+use crate::self_test::Test;
 use crate::sense::Sense;
 
 /// The supported diagnostic pages page, which lists itself alone.
@@ -26,11 +27,22 @@ pub(crate) fn send(context: &Context<'_>) -> Answer {
         2 => Test::BackgroundExtended,
         5 => Test::ForegroundShort,
         6 => Test::ForegroundExtended,
-        ABORT_BACKGROUND if context.state.self_tests.abort(Ended::Aborted) => return Reply::GOOD,
+        ABORT_BACKGROUND => return abort(context),
         _ => return Err(Sense::cdb_bit(1, 7)),
     };
     context.state.power.is_ready()?;
     Ok(Reply::SelfTest(test))
+}
+
+/// Aborts the self-test that runs.
+fn abort(context: &Context<'_>) -> Answer {
+    match context.state.background.current() {
+        Some(task) if matches!(task.work(), Work::Test(_)) => {
+            task.stop(Stopped::Requested);
+            Reply::GOOD
+        }
+        _ => Err(Sense::cdb_bit(1, 7)),
+    }
 }
 
 /// Diagnostic pages: the one that lists what there is can be sent, to be received.

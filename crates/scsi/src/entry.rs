@@ -8,13 +8,15 @@ use command::Group;
 use crate::answer::{Answer, Context};
 
 /// What has to be so before a command is carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Needs {
     /// Nothing: answered even with a unit attention pending (SPC-5, 5.14).
     Nothing,
-    /// No unit attention.
+    /// No unit attention, and that it is not being formatted.
     Unit,
-    /// Moreover a started medium.
+    /// Moreover that it is not being sanitized.
+    Settled,
+    /// Moreover a started medium, on which no format or sanitize operation has failed.
     Medium,
 }
 

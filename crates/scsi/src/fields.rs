@@ -43,6 +43,7 @@ fn transfer(len: usize) -> &'static [Field] {
 
 fn of_others(opcode: u8, action: u8) -> &'static [Field] {
     match opcode {
+        0x04 => &[(1, "FMTPINFO"), (4, "FFMT")],
         0x12 => &[(1, "EVPD"), (2, "PAGE CODE"), (3, ALLOCATION_LENGTH)],
         0x1A => &[
             (2, "PAGE CODE"),
@@ -66,6 +67,7 @@ fn of_others(opcode: u8, action: u8) -> &'static [Field] {
             (3, "BUFFER OFFSET"),
             (6, ALLOCATION_LENGTH),
         ],
+        0x48 => &[ACTION, (7, PARAMETER_LIST_LENGTH)],
         0x4C => &[
             (2, "PAGE CODE"),
             (3, "SUBPAGE CODE"),

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod background;
 mod block;
 mod cdb;
 mod commands;
@@ -15,6 +16,8 @@ mod defects;
 mod diagnostic;
 mod echo;
 mod entry;
+mod erase;
+mod erasing;
 mod fields;
 mod inquiry;
 mod log_pages;

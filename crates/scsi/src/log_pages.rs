@@ -241,7 +241,8 @@ fn start_stop_cycles(context: &Context<'_>) -> Vec<Parameter> {
 
 /// The newest first.
 fn self_test_results(context: &Context<'_>) -> Vec<Parameter> {
-    let results = context.state.self_tests.results();
+    let state = context.state;
+    let results = state.self_tests.results(&state.background);
     let numbered = (1..).zip(results);
     numbered
         .map(|(code, result)| Parameter::binary(code, result.to_vec()))

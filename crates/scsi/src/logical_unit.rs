@@ -5,18 +5,20 @@ use std::sync::Arc;
 
 use command::{Command, Description, Failure, Outcome, Protocol, Unit};
 use zoned::{
-    pending, Completion, Data, Event, Geometry, Identity, Operation, Origin, Request, Submitted,
-    ZonedDisk,
+    pending, Completer, Completion, Data, Event, Geometry, Identity, Operation, Origin, Request,
+    Submitted, ZonedDisk,
 };
 
 use crate::answer::{Buffer, Context, Reply, Step};
+use crate::background::{Stopped, Task, Work};
 use crate::cdb::Cdb;
 use crate::counters::Counter;
+use crate::erasing::Erase;
 use crate::management::Report;
 use crate::self_test::{Ended, Test};
 use crate::sense::Sense;
 use crate::unit::{saved, UnitState};
-use crate::{decode, refused, self_test, Status};
+use crate::{decode, erasing, refused, self_test, Status};
 
 /// A host-managed or host-aware zoned block device over a zoned disk.
 pub struct LogicalUnit<D: Data> {
@@ -32,7 +34,8 @@ struct Shared {
 }
 
 impl<D: Data> LogicalUnit<D> {
-    /// Powers the unit on: a POWER ON unit attention is pending, as it is after each power cut of the disk.
+    /// Powers the unit on: a POWER ON unit attention is pending, as it is after each power cut of the disk, and a sanitize
+    /// operation that had not ended goes on.
     pub fn new(disk: Arc<dyn ZonedDisk<D>>, identity: Identity) -> LogicalUnit<D> {
         let shared = Arc::new(Shared {
             geometry: disk.geometry().clone(),
@@ -46,7 +49,11 @@ impl<D: Data> LogicalUnit<D> {
             // ZBC has no unit attention for it.
             Event::ZoneChanged { .. } => {}
         }));
-        LogicalUnit { disk, shared }
+        let unit = LogicalUnit { disk, shared };
+        if let Some(unfinished) = unit.shared.state.erasing.unfinished() {
+            drop(unit.erase(unfinished, true, 0));
+        }
+        unit
     }
 
     fn submit(
@@ -97,32 +104,58 @@ impl<D: Data> LogicalUnit<D> {
     }
 
     fn self_test(&self, test: Test) -> Submitted<Outcome> {
-        let (told, shared) = (Arc::clone(&self.shared), Arc::clone(&self.shared));
-        let tests = &self.shared.state.self_tests;
+        let task = self_test::task(test);
         let (completer, later) = pending();
         if test.is_foreground() {
-            let aborted = Arc::clone(tests);
-            completer.when_called(move || {
-                aborted.abort(Ended::Reset);
-            });
+            stop_when_called(&completer, &task);
         }
-        let hours = move || {
-            let hours = told.state.counters.get(Counter::SecondsOn) / 3600;
-            u16::try_from(hours).unwrap_or(u16::MAX)
-        };
-        let then = move |ended| {
+        let (disk, shared) = (Arc::clone(&self.disk), Arc::clone(&self.shared));
+        let begun = self.shared.state.background.start(&task, move |task| {
+            let ended = self_test::run(&*disk, &shared.state, task, test);
             completer.complete(match ended {
                 Ended::Passed => Outcome::default(),
                 Ended::Failed { .. } => shared.failed(Sense::FAILED_SELF_TEST),
-                Ended::Aborted | Ended::Reset => shared.failed(Sense::ABORTED),
+                Ended::Stopped(_) => shared.failed(Sense::ABORTED),
             });
-        };
-        if !self_test::start(tests, Arc::clone(&self.disk), test, hours, then) {
-            return Submitted::Completed(self.shared.failed(Sense::SELF_TEST));
+        });
+        match (begun, test.is_foreground()) {
+            (true, true) => Submitted::Pending(later),
+            (true, false) => Submitted::Completed(Outcome::default()),
+            (false, _) => Submitted::Completed(self.shared.occupied()),
         }
-        match test.is_foreground() {
+    }
+
+    /// Erases the disk; `immediate`: the answer is that it was begun.
+    fn erase(&self, what: Erase, immediate: bool, consumed: u64) -> Submitted<Outcome> {
+        let task = what.task(self.disk.geometry());
+        let (completer, later) = pending();
+        // Nothing but the end of power ends a sanitize operation.
+        if task.work() == Work::Format {
+            stop_when_called(&completer, &task);
+        }
+        let (disk, shared) = (Arc::clone(&self.disk), Arc::clone(&self.shared));
+        let mut completer = Some(completer);
+        let begun = self.shared.state.background.start(&task, move |task| {
+            let mut answer = |outcome| {
+                if let Some(completer) = completer.take() {
+                    completer.complete(outcome);
+                }
+            };
+            let good = Outcome {
+                consumed,
+                ..Outcome::default()
+            };
+            let begun = || {
+                if immediate {
+                    answer(good.clone());
+                }
+            };
+            let ended = erasing::run(&*disk, &shared.state, task, &what, begun);
+            answer(ended.map_or_else(|sense| shared.failed(sense), |()| good));
+        });
+        match begun {
             true => Submitted::Pending(later),
-            false => Submitted::Completed(Outcome::default()),
+            false => Submitted::Completed(self.shared.occupied()),
         }
     }
 
@@ -147,7 +180,7 @@ impl<D: Data> Drop for LogicalUnit<D> {
     /// Power off: what is counted is kept, where anything was.
     fn drop(&mut self) {
         let state = &self.shared.state;
-        state.self_tests.stop();
+        state.background.end();
         if state.was_used() {
             let kind = saved::COUNTERS;
             let save = Request::from(Operation::Save { kind });
@@ -174,6 +207,12 @@ impl Shared {
             consumed: moved(Buffer::Out),
             ..ended
         }
+    }
+
+    /// Something else is done in the background.
+    fn occupied(&self) -> Outcome {
+        let current = self.state.background.current();
+        self.failed(current.map_or(Sense::TARGET_FAILURE, |task| Sense::in_progress(&task)))
     }
 
     fn failed(&self, sense: Sense) -> Outcome {
@@ -208,6 +247,7 @@ impl<D: Data> Unit<D> for LogicalUnit<D> {
             Reply::Medium(operation, buffer) => self.submit(command, operation, buffer, origin),
             Reply::Series(steps) => self.series(command, steps, origin),
             Reply::SelfTest(test) => self.self_test(test),
+            Reply::Erase(what, immediate) => self.erase(what, immediate, command.out.len()),
             Reply::Report(report) => self.report(command, report, origin),
             Reply::Data(data) => Submitted::Completed(Outcome {
                 consumed: command.out.len(),
@@ -257,6 +297,12 @@ impl Protocol for Shared {
             Failure::Attention(code) => self.failed(Sense::attention(code)),
         }
     }
+}
+
+/// Stops `task` when its command is taken back, or is to end now.
+fn stop_when_called(completer: &Completer<Outcome>, task: &Arc<Task>) {
+    let task = Arc::clone(task);
+    completer.when_called(move || task.stop(Stopped::Otherwise));
 }
 
 /// GOOD, with as much of `data` as the initiator has room for.

@@ -2,6 +2,7 @@
 
 use command::Outcome;
 
+use crate::background::{Task, Work};
 use crate::Status;
 
 const NO_SENSE: u8 = 0x0;
@@ -39,8 +40,10 @@ enum Detail {
 }
 
 impl Sense {
-    /// SELF-TEST IN PROGRESS.
-    pub const SELF_TEST: Sense = Sense::new(NOT_READY, 0x0409);
+    /// MEDIUM FORMAT CORRUPTED: a format did not end.
+    pub const FORMAT_CORRUPTED: Sense = Sense::new(MEDIUM_ERROR, 0x3100);
+    pub const FORMAT_FAILED: Sense = Sense::new(MEDIUM_ERROR, 0x3101);
+    pub const SANITIZE_FAILED: Sense = Sense::new(MEDIUM_ERROR, 0x3103);
     /// LOGICAL UNIT FAILED SELF-TEST.
     pub const FAILED_SELF_TEST: Sense = Sense::new(HARDWARE_ERROR, 0x3E03);
     pub const NONE: Sense = Sense::new(NO_SENSE, 0x0000);
@@ -95,6 +98,19 @@ impl Sense {
         Sense::new(NO_SENSE, 0x5E00 | qualifier as u16)
     }
 
+    /// LOGICAL UNIT NOT READY, for this is in progress, and how far it is.
+    pub fn in_progress(task: &Task) -> Sense {
+        let code = match task.work() {
+            Work::Format => 0x0404,
+            Work::Test(_) => 0x0409,
+            Work::Sanitize => 0x041B,
+        };
+        Sense {
+            detail: Detail::Progress(task.progress()),
+            ..Sense::new(NOT_READY, code)
+        }
+    }
+
     /// INVALID FIELD IN CDB: the field that starts at `byte`, as a whole.
     pub const fn cdb_field(byte: u16) -> Sense {
         Sense {
@@ -138,14 +154,6 @@ impl Sense {
     pub const fn at(self, lba: u64) -> Sense {
         Sense {
             detail: Detail::Information(lba),
-            ..self
-        }
-    }
-
-    /// The same, with a progress indication: of 65536.
-    pub const fn with_progress(self, progress: u16) -> Sense {
-        Sense {
-            detail: Detail::Progress(progress),
             ..self
         }
     }

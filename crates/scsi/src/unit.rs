@@ -1,14 +1,15 @@
 //! The logical unit as a whole: its volatile state, and the commands about no more than that.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::Arc;
 
 use crate::answer::{Answer, Context, Reply};
+use crate::background::{Background, Stopped, Work};
 use crate::counters::{Counter, Counters};
 use crate::echo::Echo;
+use crate::erasing::Erasing;
 use crate::mode_pages::Modes;
 use crate::power::{Condition, Power};
-use crate::self_test::{Ended, SelfTests};
+use crate::self_test::SelfTests;
 use crate::sense::Sense;
 use crate::timestamp::Timestamp;
 
@@ -20,6 +21,8 @@ pub(crate) mod saved {
     pub const COUNTERS: u32 = 2;
     /// Results of self-tests, the newest first.
     pub const SELF_TESTS: u32 = 3;
+    /// A FORMAT UNIT or SANITIZE that has not ended.
+    pub const ERASING: u32 = 5;
 }
 
 /// The state of a logical unit apart from its disk's. Each part is independent of the others, hence no lock.
@@ -27,7 +30,9 @@ pub(crate) struct UnitState {
     pub modes: Modes,
     pub power: Power,
     pub counters: Counters,
-    pub self_tests: Arc<SelfTests>,
+    pub background: Background,
+    pub self_tests: SelfTests,
+    pub erasing: Erasing,
     pub timestamp: Timestamp,
     pub echo: Echo,
     attention: AtomicU8,
@@ -48,7 +53,9 @@ impl UnitState {
             modes: Modes::new(&kept(saved::MODE_PAGES)),
             power: Power::on(),
             counters: Counters::new(&kept(saved::COUNTERS)),
-            self_tests: Arc::new(SelfTests::new(&kept(saved::SELF_TESTS))),
+            background: Background::default(),
+            self_tests: SelfTests::new(&kept(saved::SELF_TESTS)),
+            erasing: Erasing::new(&kept(saved::ERASING)),
             timestamp: Timestamp::new(),
             echo: Echo::default(),
             attention: AtomicU8::new(POWER_ON),
@@ -59,6 +66,7 @@ impl UnitState {
 
     /// Power on, once more.
     pub fn power_on(&self) {
+        self.stop(|work| work != Work::Sanitize);
         self.reset();
         self.counters.add(Counter::Starts, 1);
         self.attention.store(POWER_ON, Ordering::Relaxed);
@@ -67,11 +75,18 @@ impl UnitState {
     /// LOGICAL UNIT RESET.
     pub fn reset(&self) {
         self.modes.reset();
-        self.self_tests.abort(Ended::Reset);
+        self.stop(|work| matches!(work, Work::Test(_)));
         self.power.set(Condition::Active);
         self.timestamp.reset();
         self.echo.reset();
         self.attention.store(RESET, Ordering::Relaxed);
+    }
+
+    /// Stops what is done in the background, if it is this.
+    fn stop(&self, is: impl FnOnce(Work) -> bool) {
+        if let Some(task) = self.background.current().filter(|task| is(task.work())) {
+            task.stop(Stopped::Otherwise);
+        }
     }
 
     /// Whether anybody spoke to it.
@@ -111,14 +126,16 @@ pub(crate) fn test_unit_ready(_: &Context<'_>) -> Answer {
     Reply::GOOD
 }
 
-/// REQUEST SENSE (SPC-5, 6.39): the pending unit attention, a predicted failure, or the power condition, as data.
+/// REQUEST SENSE (SPC-5, 6.39): the pending unit attention, a predicted failure, how far work in the background is, or the
+/// power condition, as data.
 pub(crate) fn request_sense(context: &Context<'_>) -> Answer {
-    let sense = match context.state.take_attention() {
+    let state = context.state;
+    let sense = match state.take_attention() {
         Some(attention) => attention,
-        None if context.state.modes.predicts_failure() => Sense::FAILURE_PREDICTION_FALSE,
-        None => match context.state.self_tests.progress() {
-            Some(progress) => Sense::SELF_TEST.with_progress(progress),
-            None => context.state.power.sense(),
+        None if state.modes.predicts_failure() => Sense::FAILURE_PREDICTION_FALSE,
+        None => match state.background.current() {
+            Some(task) => Sense::in_progress(&task),
+            None => state.power.sense(),
         },
     };
     let descriptor_format = context.cdb.bit(1, 0);
