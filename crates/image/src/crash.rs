@@ -7,6 +7,7 @@
 //!
 //! `ZONEVM_CRASH_SEEDS` workloads are run, from number `ZONEVM_CRASH_FIRST` on; those with an odd number on a host-aware disk.
 
+mod erase;
 mod limits;
 mod promise;
 mod recorder;
@@ -28,7 +29,8 @@ use crate::store::Store;
 use crate::table::Table;
 use crate::unit::Unit;
 use ::random::Random;
-use promise::{check, Allowed, Promise};
+use erase::check;
+use promise::{Allowed, Promise};
 use recorder::{Crashing, Event, Order, Recorder};
 
 const BLOCK: u32 = 4096;
@@ -68,9 +70,9 @@ fn header(host_aware: bool) -> Header {
         table: area(PAGE, PAGE),
         journal: area(2 * PAGE, PAGE + 3 * 512),
         checkpoints: [area(4 * PAGE, 2 * PAGE), area(6 * PAGE, 2 * PAGE)],
-        data: area(8 * PAGE, geometry.bytes()),
+        saved: area(8 * PAGE, 2 * PAGE),
+        data: area(10 * PAGE, geometry.bytes()),
         extensions: Area::NONE,
-        saved: Area::NONE,
     };
     Header {
         version: VERSION,
@@ -126,6 +128,7 @@ impl Workload {
             promise: Promise {
                 zones: vec![vec![none]; ZONES as usize],
                 blocks: vec![vec![0]; (OVERWRITTEN * ZONE) as usize],
+                erased: None,
             },
             promises: Vec::new(),
             resets: vec![0; ZONES as usize],
@@ -147,7 +150,7 @@ impl Workload {
         self.note();
         for _ in 0..COMMANDS {
             let zone = OVERWRITTEN + self.below(ZONES - OVERWRITTEN);
-            match self.below(13) {
+            match self.below(14) {
                 0..=5 => self.write(zone),
                 6 | 7 => self.overwrite(),
                 8 => self.flush(),
@@ -155,6 +158,7 @@ impl Workload {
                 9 => self.finish(zone),
                 10 => self.reset(zone..zone + 1, false),
                 11 => self.fail(zone),
+                12 => self.erase(),
                 _ => self.reset_all(),
             }
             self.note();

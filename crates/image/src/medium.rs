@@ -132,7 +132,7 @@ impl Medium {
                 skipped,
                 ..
             } => {
-                self.prepare(table, offset, len, skipped)?;
+                self.prepare(table, offset, len, skipped, true)?;
                 self.write(table, offset, len, data, moved)
             }
             Op::Fill {
@@ -142,8 +142,13 @@ impl Medium {
                 ..
             } => {
                 *moved = data.len().min(self.geometry.to_bytes(1));
-                self.prepare(table, offset, len, skipped)?;
-                self.fill(table, offset, len, &data.to_vec(self.geometry.to_bytes(1)))
+                let block = data.to_vec(self.geometry.to_bytes(1));
+                let has_data = block.iter().any(|byte| *byte != 0);
+                self.prepare(table, offset, len, skipped, has_data)?;
+                match has_data {
+                    true => self.fill(table, offset, len, &block),
+                    false => self.zero(table, offset, len),
+                }
             }
             Op::Discard {
                 ref zones,
@@ -180,11 +185,20 @@ impl Medium {
     }
 
     /// Gives zones that are written for the first time their slots, keeps what a write takes the place of, and makes what
-    /// it skips read as zeroes: a write that failed may have left anything there.
-    fn prepare(&self, table: &Table, offset: u64, len: u64, skipped: u64) -> Result<(), Failed> {
+    /// it skips read as zeroes: a write that failed may have left anything there. A conventional zone that has no slot reads
+    /// as zeroes, and needs none for them.
+    fn prepare(
+        &self,
+        table: &Table,
+        offset: u64,
+        len: u64,
+        skipped: u64,
+        has_data: bool,
+    ) -> Result<(), Failed> {
         for part in self.parts(table, offset, len) {
-            if part.at.is_none() {
-                let given = self.give(table, (part.offset / self.zone_size()) as u32);
+            let zone = (part.offset / self.zone_size()) as u32;
+            if part.at.is_none() && (has_data || !self.geometry.is_conventional(zone)) {
+                let given = self.give(table, zone);
                 given.map_err(|error| self.unwritten(part.offset, error))?;
             }
         }
@@ -307,9 +321,6 @@ impl Medium {
     }
 
     fn fill(&self, table: &Table, offset: u64, len: u64, block: &[u8]) -> Result<(), Failed> {
-        if block.iter().all(|byte| *byte == 0) {
-            return self.zero(table, offset, len);
-        }
         let pattern = block.repeat((CHUNK as usize / block.len()).max(1));
         for part in self.parts(table, offset, len) {
             let start = self.there(&part)?;
@@ -326,7 +337,9 @@ impl Medium {
     /// Makes a stretch read as zeroes, and gives its space back where the file system can.
     fn zero(&self, table: &Table, offset: u64, len: u64) -> Result<(), Failed> {
         for part in self.parts(table, offset, len) {
-            let zeroed = zero(&*self.store, self.there(&part)?, part.len);
+            let zeroed = part
+                .at
+                .map_or(Ok(()), |at| zero(&*self.store, at, part.len));
             zeroed.map_err(|error| self.unwritten(part.offset, error))?;
         }
         Ok(())

@@ -44,18 +44,19 @@ fn what_is_saved_goes_with_the_image() {
     Disk::create(&path, &geometry(), &random_identity()).unwrap();
     let disk = Disk::open(&path, Cache::Host).unwrap();
     assert_eq!(disk.saved(1), []);
-    for kind in 1..=7 {
-        save(&disk, kind, &[kind as u8; MOST_SAVED]);
+    for kind in 1..=4 {
+        save(&disk, kind, &[kind as u8; MOST_SAVED / 2]);
     }
+    save(&disk, 5, &[5; MOST_SAVED]);
     save(&disk, 2, b"");
-    assert_eq!(disk.saved(7), [7; MOST_SAVED]);
+    assert_eq!(disk.saved(5), [5; MOST_SAVED]);
     drop(disk);
-    assert_eq!(saved(&path, 1), [1; MOST_SAVED]);
+    assert_eq!(saved(&path, 1), [1; MOST_SAVED / 2]);
     assert_eq!(saved(&path, 2), []);
     snapshot(&path, &copy, false, &mut |_, _| true).unwrap();
-    assert_eq!(saved(&copy, 7), [7; MOST_SAVED]);
+    assert_eq!(saved(&copy, 5), [5; MOST_SAVED]);
     resize(&path, 64 << 20, &mut |_, _| true).unwrap();
-    assert_eq!(saved(&path, 7), [7; MOST_SAVED]);
+    assert_eq!(saved(&path, 5), [5; MOST_SAVED]);
     assert_eq!(check(&path).unwrap(), []);
 }
 

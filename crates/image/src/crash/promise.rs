@@ -22,10 +22,12 @@ pub(super) struct Promise {
     pub zones: Vec<Vec<Allowed>>,
     /// For each block of the zone that is overwritten, the versions that it may have, sector by sector; 0: zeroes.
     pub blocks: Vec<Vec<u64>>,
+    /// What holds once it is erased, while it may be.
+    pub erased: Option<Box<Promise>>,
 }
 
-/// Whether the disk holds what it promised.
-pub(super) fn check(disk: &Unit, promise: &Promise) -> Result<(), String> {
+/// Whether the disk holds what it promised of its zones and blocks.
+pub(super) fn check_zones(disk: &Unit, promise: &Promise) -> Result<(), String> {
     let mut data = vec![0; (ZONES * ZONE * BLOCK) as usize];
     for (zone, data) in (0..).zip(data.chunks_mut((ZONE * BLOCK) as usize)) {
         let cdb = cdb(0x88, 0, zone * u64::from(ZONE), ZONE);

@@ -164,6 +164,16 @@ impl Disk {
         }
     }
 
+    /// The power off and on: the logical unit is another, and its unit attention was seen.
+    pub fn again(self) -> Disk {
+        let Disk { ram, unit } = self;
+        drop(unit);
+        let unit = LogicalUnit::new(ram.clone(), identity());
+        let disk = Disk { ram, unit };
+        assert_eq!(disk.run(&[0; 6]).sense(), "6/29/00");
+        disk
+    }
+
     /// Runs a command without data-out.
     pub fn run(&self, cdb: &[u8]) -> Answer {
         self.run_with(cdb, &[])
