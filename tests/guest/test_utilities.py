@@ -12,12 +12,15 @@ from zonevm import Guest, SmrDisk
 pytestmark = pytest.mark.guest
 
 NODE = "/dev/sda"
+AWARE = "/dev/sdb"
+"""A host-aware disk, so large that to format it takes some seconds."""
 
 
 @pytest.fixture(scope="module")
 def guest(kernel: str) -> Iterator[Guest]:
     disk = SmrDisk(size="256M", zone_size="16M", conventional=1, serial="utility")
-    with Guest(disks=[disk], kernel=kernel) as guest:
+    aware = SmrDisk(size="256G", zone_size="256M", model="host-aware")
+    with Guest(disks=[disk, aware], kernel=kernel) as guest:
         yield guest
 
 
@@ -74,6 +77,27 @@ TABLE: list[tuple[str, int, str]] = [
     ("sg_vpd --page=mpp {}", 0, r"(?i)shared"),
     ("sg_inq {}", 0, r"Peripheral device type: .*zoned block|PDT=20"),
     ("lsscsi -t -w", 0, NODE),
+    # sg3-utils 1.46 formats no host-managed disk of anybody: it does not know the device type.
+    ("sg_format --format --wait --quick {}", 97, "only defined for disks"),
+    ("dd if=/etc/passwd of={} bs=4k count=1 seek=4096 conv=sync oflag=direct status=none", 0, ""),
+    ("blkzone report {}", 0, r"zcond: 2\(oi\)"),
+    ("sg_raw {} 04 00 00 00 00 00", 0, "SCSI Status: Good"),
+    ("blkzone report {} | grep -v 'zcond: [01]'", 1, "^$"),
+    ("sg_raw {} 04 80 00 00 00 00", 5, "Invalid field in cdb"),
+    (f"sg_format --format --wait --quick {AWARE}", 0, ""),
+    (f"sg_format --format --ffmt=1 --wait --quick {AWARE}", 0, ""),
+    (f"sg_format --format --size=4096 --wait --quick {AWARE}", 5, "Illegal request"),
+    (f"sg_format --format --fmtpinfo=2 --wait --quick {AWARE}", 5, "Illegal request"),
+    # Another zone: the kernel does not know that the first one is empty again.
+    ("dd if=/etc/passwd of={} bs=4k count=1 seek=8192 conv=sync oflag=direct status=none", 0, ""),
+    ("sg_sanitize --crypto --wait --quick {}", 0, ""),
+    ("blkzone report {} | grep -v 'zcond: [01]'", 1, "^$"),
+    ("sg_sanitize --overwrite --pattern=/etc/hostname --ipl=4 --wait --quick {}", 0, ""),
+    ("head -c 3 {} | cmp -n 3 - /etc/hostname", 0, "^$"),
+    ("sg_sanitize --overwrite --zero --wait --quick {}", 0, ""),
+    ("sg_sanitize --block --wait --quick {}", 5, "Illegal request"),
+    ("sg_sanitize --fail --quick {}", 0, ""),
+    ("sg_turs {}", 0, ""),
 ]
 
 
@@ -104,3 +128,17 @@ def test_a_self_test_is_aborted(guest: Guest) -> None:
     text = done.stdout.decode(errors="replace")
     assert done.returncode == 0, text
     assert re.search(r"# 1 +Background long +Aborted \(by user command\)", text), text
+
+
+@pytest.mark.parametrize("command", ["sg_format --format", "sg_sanitize --crypto"])
+def test_progress_of_what_takes_time(guest: Guest, command: str) -> None:
+    """The command has ended, the work goes on, and the disk says so until it is done."""
+    script = f"""
+        {command} --early --quick {AWARE} >&2 || exit
+        sg_turs {AWARE}; echo "not ready: $?"
+        while sg_requests --progress {AWARE} | grep Progress; do sleep 0.2; done
+        sg_turs {AWARE}; echo "ready: $?"
+    """
+    done = guest.run(script, check=True)
+    text = done.stdout.decode()
+    assert re.search(r"not ready: 2\n(Progress indication: .*% done\n)+ready: 0\n", text), text

@@ -166,6 +166,29 @@ def test_a_stopped_unit(disk: Disk) -> None:
     assert last(disk).startswith("TEST UNIT READY: the unit was stopped; start it")
 
 
+def test_a_disk_that_is_erased(tmp_path: Path) -> None:
+    """Told while it goes on, and after one that did not end."""
+    image, at_once = tmp_path / "disk.img", bytes([0x48, 0x83, 0, 0, 0, 0, 0, 0, 0, 0])
+    Disk.create(image, SmrShape("256G", "256M"))
+    with Disk.open(image) as disk:
+        disk.execute(TEST_UNIT_READY)
+        disk.execute(at_once)
+        disk.execute(TEST_UNIT_READY)
+        assert "the disk is being sanitized; wait for its end" in last(disk)
+    with Disk.open(image) as disk:
+        disk.execute(TEST_UNIT_READY)
+        while disk.execute(TEST_UNIT_READY).status:
+            assert "the disk is being sanitized" in last(disk)
+        disk.execute(bytes([0x04, 0x10, 0, 0, 0, 0]), bytes([0, 2, 0, 0]))
+        disk.execute(TEST_UNIT_READY)
+        assert "the disk is being formatted" in last(disk)
+    with Disk.open(image) as disk:
+        for _ in range(2):
+            disk.execute(TEST_UNIT_READY)
+        assert "a format did not end, or failed" in last(disk)
+        assert "(3/31/00 MEDIUM FORMAT CORRUPTED)" in last(disk)
+
+
 def test_attentions_are_normal_and_routine(disk: Disk) -> None:
     disk.reset()
     write(disk, 0, 8)

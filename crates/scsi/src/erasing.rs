@@ -244,10 +244,8 @@ fn erase<D: Data>(disk: &dyn ZonedDisk<D>, task: &Task, what: &Erase) -> Result<
         _ => None,
     };
     let unfit = (conventional..geometry.zones()).find_map(unfit);
-    unfit.filter(|_| sanitize).map_or(Ok(()), Err)?;
-    submit(Operation::Flush)?;
     task.reached(1, 1);
-    Ok(())
+    unfit.filter(|_| sanitize).map_or(Ok(()), Err)
 }
 
 /// Fills a conventional zone, unless it is stopped.
@@ -265,7 +263,7 @@ fn fill(
         }
         let count = step.min(span.end - lba);
         let blocks = Blocks { lba, count };
-        // Stable, so that no more than this is kept for a power cut.
+        // The end of all is stable, so each piece has to be; and no more than one is kept for a power cut.
         let stable = true;
         submit(Operation::Fill { blocks, stable })?;
     }

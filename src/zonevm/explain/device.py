@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from zonevm.explain.commands import blocks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from zonevm._core import FailedCommand
     from zonevm.explain.sense import Sense
 
@@ -60,6 +62,24 @@ def _failed_self_test(_: FailedCommand, __: Sense) -> str:
     return "the self-test found a block that cannot be read; its log page has the LBA (smartctl -l selftest)"
 
 
+def _in_progress(what: str) -> Callable[[FailedCommand, Sense], str]:
+    return lambda _, __: f"the disk is being {what}; wait for its end (sg_requests --progress)"
+
+
+def _unformatted(_: FailedCommand, __: Sense) -> str:
+    return (
+        "a format did not end, or failed, and what is on the disk is neither old nor new; format it "
+        "(FORMAT UNIT)"
+    )
+
+
+def _unsanitized(_: FailedCommand, __: Sense) -> str:
+    return (
+        "a sanitize operation failed: a zone is read-only or offline, or a write failed; sanitize once more, "
+        "or leave the failure if that was allowed (sg_sanitize --fail)"
+    )
+
+
 def _write_protected(_: FailedCommand, __: Sense) -> str:
     return "the disk was write protected by a mode page; allow writes again (sdparm --clear=SWP)"
 
@@ -105,13 +125,18 @@ STATUSES = {
 REASONS = {
     (0x03, 0x00): _write_fault,
     (0x04, 0x02): _stopped,
+    (0x04, 0x04): _in_progress("formatted"),
     (0x04, 0x09): _self_test,
+    (0x04, 0x1B): _in_progress("sanitized"),
     (0x0C, 0x00): _write_error,
     (0x11, 0x00): _read_error,
     (0x1D, 0x00): _miscompare,
     (0x27, 0x02): _write_protected,
     (0x29, 0x00): _power_on,
     (0x29, 0x03): _reset,
+    (0x31, 0x00): _unformatted,
+    (0x31, 0x01): _unformatted,
+    (0x31, 0x03): _unsanitized,
     (0x3E, 0x03): _failed_self_test,
     (0x44, 0x00): _lost,
 }
