@@ -96,7 +96,7 @@ TABLE: list[tuple[str, int, str]] = [
     ("head -c 3 {} | cmp -n 3 - /etc/hostname", 0, "^$"),
     ("sg_sanitize --overwrite --zero --wait --quick {}", 0, ""),
     ("sg_sanitize --block --wait --quick {}", 5, "Illegal request"),
-    ("sg_sanitize --fail --quick {}", 0, ""),
+    ("sg_sanitize --fail --wait --quick {}", 0, ""),
     ("sg_turs {}", 0, ""),
 ]
 
