@@ -3,7 +3,9 @@
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
-use zoned::{Completion, Data, Geometry, Listener, Request, Submitted, Zone, ZonedDisk};
+use zoned::{
+    Completion, Data, Geometry, Listener, Request, Statistics, Submitted, Zone, ZonedDisk,
+};
 
 use crate::kinds::Effect;
 use crate::matching::describe;
@@ -86,6 +88,10 @@ impl<D: Data> ZonedDisk<D> for FaultyDisk<D> {
 
     fn zone(&self, number: u32) -> Zone {
         self.0.disk().zone(number)
+    }
+
+    fn take_statistics(&self) -> Statistics {
+        self.0.disk().take_statistics()
     }
 
     fn saved(&self, kind: u32) -> Vec<u8> {

@@ -1,9 +1,10 @@
 //! One command on its way through the logical unit: what it sees, and what its function makes of it.
 
 use command::Description;
-use zoned::{Data, Geometry, Identity, Operation};
+use zoned::{Data, Geometry, Identity, Operation, Statistics};
 
 use crate::cdb::Cdb;
+use crate::counters::Counters;
 use crate::erasing::Erase;
 use crate::management::Report;
 use crate::self_test::Test;
@@ -16,6 +17,8 @@ pub(crate) struct Context<'a> {
     pub geometry: &'a Geometry,
     pub identity: &'a Identity,
     pub state: &'a UnitState,
+    /// What happened to the disk's zones since this was asked last.
+    pub take_statistics: &'a dyn Fn() -> Statistics,
     /// What the initiator sent with the command.
     pub out: &'a dyn Parameters,
     /// Length of the data-in buffer.
@@ -40,6 +43,13 @@ impl<D: Data> Parameters for D {
 }
 
 impl Context<'_> {
+    /// The counters, in which all is that happened.
+    pub fn counters(&self) -> &Counters {
+        let counters = &self.state.counters;
+        counters.take_in((self.take_statistics)());
+        counters
+    }
+
     /// The first `len` bytes of the data-out buffer, or that it is too small.
     pub fn parameters(&self, len: usize) -> Result<Vec<u8>, Reply> {
         if self.out.length() < len as u64 {

@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use zoned::{Completion, Geometry, Operation, Refusal};
+use zoned::{Completion, Geometry, Operation, Refusal, Statistics};
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,14 +26,33 @@ pub(crate) enum Counter {
     FailedExplicitOpens,
     ReadViolations,
     WriteViolations,
+    ReadCommands,
+    WriteCommands,
+    ZonesEmptied,
+    /// The most there were at one time: of open zones, of those that are so explicitly and implicitly, of zones that
+    /// were not empty, of zones with NON_SEQ.
+    MostOpen,
+    MostExplicitlyOpen,
+    MostImplicitlyOpen,
+    MostUsed,
+    MostNonSequential,
+    /// Transitions to a power condition.
+    ToActive,
+    ToIdleA,
+    ToIdleB,
+    ToIdleC,
+    ToStandbyZ,
+    ToStandbyY,
 }
 
 use Counter::{
-    BytesRead, BytesVerified, BytesWritten, FailedExplicitOpens, NonMediumErrors, ReadErrors,
-    ReadViolations, SecondsOn, Starts, VerifyErrors, WriteErrors, WriteViolations,
+    BytesRead, BytesVerified, BytesWritten, FailedExplicitOpens, MostExplicitlyOpen,
+    MostImplicitlyOpen, MostNonSequential, MostOpen, MostUsed, NonMediumErrors, ReadCommands,
+    ReadErrors, ReadViolations, SecondsOn, Starts, ToStandbyY, VerifyErrors, WriteCommands,
+    WriteErrors, WriteViolations, ZonesEmptied,
 };
 
-const COUNTERS: usize = WriteViolations as usize + 1;
+const COUNTERS: usize = ToStandbyY as usize + 1;
 
 /// The counters of a logical unit. Each is independent of the others.
 pub(crate) struct Counters {
@@ -81,6 +100,20 @@ impl Counters {
         self.values[of as usize].fetch_add(more, Ordering::Relaxed);
     }
 
+    /// Counts what happened to the zones.
+    pub fn take_in(&self, zones: Statistics) {
+        self.add(ZonesEmptied, zones.emptied);
+        for (of, most) in [
+            (MostOpen, zones.most_open),
+            (MostExplicitlyOpen, zones.most_explicitly_open),
+            (MostImplicitlyOpen, zones.most_implicitly_open),
+            (MostUsed, zones.most_used),
+            (MostNonSequential, zones.most_non_sequential),
+        ] {
+            self.values[of as usize].fetch_max(most.into(), Ordering::Relaxed);
+        }
+    }
+
     /// Sets some back to zero.
     pub fn clear(&self, counters: &[Counter]) {
         for &of in counters {
@@ -90,18 +123,21 @@ impl Counters {
 
     /// Counts how an operation ended.
     pub fn count(&self, geometry: &Geometry, operation: Operation, ended: &Completion) {
-        let (bytes, errors, blocks) = match operation {
+        let (commands, bytes, errors, blocks) = match operation {
             Operation::Write { blocks, .. } | Operation::Fill { blocks, .. } => {
-                (BytesWritten, WriteErrors, blocks)
+                (Some(WriteCommands), BytesWritten, WriteErrors, blocks)
             }
-            Operation::Read { blocks, .. } => (BytesRead, ReadErrors, blocks),
+            Operation::Read { blocks, .. } => (Some(ReadCommands), BytesRead, ReadErrors, blocks),
             Operation::Verify { blocks } | Operation::Compare { blocks } => {
-                (BytesVerified, VerifyErrors, blocks)
+                (None, BytesVerified, VerifyErrors, blocks)
             }
             _ => return self.count_refusal(operation, ended.result.err()),
         };
         match ended.result {
-            Ok(_) => self.add(bytes, geometry.to_bytes(blocks.count)),
+            Ok(_) => {
+                self.add(bytes, geometry.to_bytes(blocks.count));
+                commands.into_iter().for_each(|of| self.add(of, 1));
+            }
             Err(
                 Refusal::Unreadable { .. }
                 | Refusal::Unwritable { .. }

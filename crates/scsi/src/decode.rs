@@ -184,7 +184,7 @@ pub(crate) fn run(context: &Context<'_>) -> Result<(&'static Command, Reply), Se
     if needs == Needs::Medium {
         match command.group {
             Group::Other => context.state.power.is_ready()?,
-            _ => context.state.power.wake()?,
+            _ => state.power.wake(&state.counters)?,
         }
     }
     if matches!(command.group, Group::Write | Group::Zone)

@@ -58,9 +58,23 @@ const PAGES: &[Page] = &[
             Counter::FailedExplicitOpens,
             Counter::ReadViolations,
             Counter::WriteViolations,
+            Counter::ZonesEmptied,
+            Counter::MostOpen,
+            Counter::MostExplicitlyOpen,
+            Counter::MostImplicitlyOpen,
+            Counter::MostUsed,
+            Counter::MostNonSequential,
         ],
     ),
     page(0x15, 0, background_scan, &[]),
+    page(0x18, 0, port, &[]),
+    page(
+        0x19,
+        0,
+        performance,
+        &[Counter::ReadCommands, Counter::WriteCommands],
+    ),
+    page(0x1A, 0, power_transitions, &[]),
     page(0x2F, 0, informational_exceptions, &[]),
 ];
 
@@ -180,8 +194,9 @@ pub(crate) fn select(context: &Context<'_>) -> Answer {
     let matching = |page: &&Page| all || (page.code, page.subpage) == (code, subpage);
     let mut found = PAGES.iter().filter(matching).peekable();
     found.peek().ok_or(Sense::cdb_bit(2, 5))?;
+    let counters = context.counters();
     if reset {
-        found.for_each(|page| context.state.counters.clear(page.counters));
+        found.for_each(|page| counters.clear(page.counters));
     }
     if !save {
         return Reply::GOOD;
@@ -191,7 +206,7 @@ pub(crate) fn select(context: &Context<'_>) -> Answer {
 
 /// What has the disk keep the counters.
 pub(crate) fn keep(context: &Context<'_>) -> Step {
-    Step::Save(saved::COUNTERS, context.state.counters.to_keep())
+    Step::Save(saved::COUNTERS, context.counters().to_keep())
 }
 
 fn write_errors(context: &Context<'_>) -> Vec<Parameter> {
@@ -249,15 +264,90 @@ fn self_test_results(context: &Context<'_>) -> Vec<Parameter> {
         .collect()
 }
 
+/// The most and the fewest there were at one time, and what happened (ZBC-2, 6.3). What is optimal is of no count here, and
+/// zones with NON_SEQ there are on a host-aware disk only.
 fn zoned_statistics(context: &Context<'_>) -> Vec<Parameter> {
+    let (geometry, counters) = (context.geometry, context.counters());
+    let all = u64::from(geometry.zones() - geometry.conventional_zones);
+    let get = |counter| counters.get(counter);
+    let non_sequential = geometry.writes_anywhere();
+    [
+        Some((0, get(Counter::MostOpen))),
+        Some((1, get(Counter::MostExplicitlyOpen))),
+        Some((2, get(Counter::MostImplicitlyOpen))),
+        Some((3, all.saturating_sub(get(Counter::MostUsed)))),
+        non_sequential.then(|| (4, get(Counter::MostNonSequential))),
+        Some((5, get(Counter::ZonesEmptied))),
+        Some((8, get(Counter::FailedExplicitOpens))),
+        Some((9, get(Counter::ReadViolations))),
+        Some((10, get(Counter::WriteViolations))),
+    ]
+    .into_iter()
+    .flatten()
+    .map(|(code, value)| Parameter::counter(code, value))
+    .collect()
+}
+
+/// Commands and blocks (SPC-5, 7.3.10). How long they took, and how long there was nothing to do, is not measured: those
+/// intervals are zero.
+fn performance(context: &Context<'_>) -> Vec<Parameter> {
+    let counters = &context.state.counters;
+    let blocks = |bytes| counters.get(bytes) / u64::from(context.geometry.block_size);
+    let mut access = [0; 64];
+    for (at, value) in [
+        counters.get(Counter::ReadCommands),
+        counters.get(Counter::WriteCommands),
+        blocks(Counter::BytesWritten),
+        blocks(Counter::BytesRead),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        access[8 * at..8 * at + 8].copy_from_slice(&value.to_be_bytes());
+    }
+    vec![
+        Parameter::binary(1, access.to_vec()),
+        Parameter::binary(2, vec![0; 8]),
+        Parameter::binary(3, vec![0; 8]),
+    ]
+}
+
+/// How often the power condition changed to each (SPC-5, 7.3.12).
+fn power_transitions(context: &Context<'_>) -> Vec<Parameter> {
     let counters = &context.state.counters;
     [
-        (8, Counter::FailedExplicitOpens),
-        (9, Counter::ReadViolations),
-        (10, Counter::WriteViolations),
+        (1, Counter::ToActive),
+        (2, Counter::ToIdleA),
+        (3, Counter::ToIdleB),
+        (4, Counter::ToIdleC),
+        (8, Counter::ToStandbyZ),
+        (9, Counter::ToStandbyY),
     ]
-    .map(|(code, counter)| Parameter::counter(code, counters.get(counter)))
+    .map(|(code, counter)| {
+        let count = u32::try_from(counters.get(counter)).unwrap_or(u32::MAX);
+        Parameter::binary(code, count.to_be_bytes().to_vec())
+    })
     .into()
+}
+
+/// The port and its phy, as those of a SAS drive with one (SPL-4, 9.2.8.1), where nothing ever went wrong.
+fn port(context: &Context<'_>) -> Vec<Parameter> {
+    const SAS: u8 = 0x6;
+    const PHYS: u8 = 1;
+    const PHY_LEN: u8 = 44;
+    const END_DEVICE: u8 = 0x10;
+    const GBPS_12: u8 = 0x0B;
+    const SSP: u8 = 0x08;
+    const INITIATOR: u64 = 0x3000_0000_0000_0000;
+    let mut phy = [0; 48];
+    phy[3] = PHY_LEN;
+    phy[4] = END_DEVICE;
+    phy[5] = GBPS_12;
+    phy[6] = SSP;
+    phy[8..16].copy_from_slice(&(context.identity.wwn ^ 1).to_be_bytes());
+    phy[16..24].copy_from_slice(&INITIATOR.to_be_bytes());
+    let value = [&[SAS, 0, 0, PHYS][..], &phy].concat();
+    vec![Parameter::binary(1, value)]
 }
 
 /// For how many minutes the power was on; no scan is made.

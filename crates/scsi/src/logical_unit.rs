@@ -183,6 +183,7 @@ impl<D: Data> Drop for LogicalUnit<D> {
         state.background.end();
         if state.was_used() {
             let kind = saved::COUNTERS;
+            state.counters.take_in(self.disk.take_statistics());
             let save = Request::from(Operation::Save { kind });
             // The disk carries it out before it is gone.
             drop(self.disk.submit(save, &D::of(state.counters.to_keep())));
@@ -226,6 +227,7 @@ impl<D: Data> Unit<D> for LogicalUnit<D> {
             geometry: &self.shared.geometry,
             identity: &self.shared.identity,
             state: &self.shared.state,
+            take_statistics: &|| self.disk.take_statistics(),
             out: &command.out,
             in_len: command.into.len(),
             cdb: Cdb(command.raw()),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use zoned::Operation;
 
 use crate::answer::{Answer, Buffer, Context, Reply, Step};
-use crate::counters::Counter;
+use crate::counters::{Counter, Counters};
 use crate::log_pages::keep;
 use crate::sense::Sense;
 
@@ -45,15 +45,32 @@ impl Power {
     }
 
     /// Becomes active for a command that needs the medium, unless it is stopped.
-    pub fn wake(&self) -> Result<(), Sense> {
+    pub fn wake(&self, counters: &Counters) -> Result<(), Sense> {
         match self.get() {
             Active => Ok(()),
             Stopped => Err(Sense::STOPPED),
             _ => {
-                self.set(Active);
+                self.change(Active, counters);
                 Ok(())
             }
         }
+    }
+
+    /// Changes to a condition, which counts if it was another.
+    fn change(&self, to: Condition, counters: &Counters) {
+        let transition = match to {
+            Active => Some(Counter::ToActive),
+            IdleA => Some(Counter::ToIdleA),
+            IdleB => Some(Counter::ToIdleB),
+            IdleC => Some(Counter::ToIdleC),
+            StandbyZ => Some(Counter::ToStandbyZ),
+            StandbyY => Some(Counter::ToStandbyY),
+            Stopped => None,
+        };
+        if let Some(transition) = transition.filter(|_| self.get() != to) {
+            counters.add(transition, 1);
+        }
+        self.set(to);
     }
 
     /// Whether commands that need the medium can be carried out.
@@ -110,7 +127,7 @@ pub(crate) fn start_stop(context: &Context<'_>) -> Answer {
     if to == Active && power.get() == Stopped {
         context.state.counters.add(Counter::Starts, 1);
     }
-    power.set(to);
+    power.change(to, &context.state.counters);
     let mut steps = Vec::new();
     if !no_flush && matches!(to, Stopped | StandbyZ | StandbyY) {
         steps.push(Step::Medium(Operation::Flush, Buffer::None));

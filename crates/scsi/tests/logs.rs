@@ -5,7 +5,7 @@ mod common;
 use command::{Failure, Unit};
 use common::*;
 use scsi::LogicalUnit;
-use zoned::{Failed, Geometry};
+use zoned::{Failed, Geometry, Kind};
 
 fn log_sense(disk: &Disk, code: u8, subpage: u8) -> Answer {
     disk.run(&[0x4D, 0, 0x40 | code, subpage, 0, 0, 0, 4, 0, 0])
@@ -138,11 +138,7 @@ fn what_is_counted_is_kept_and_set_back_by_log_select() {
     assert_eq!(again.protocol().name(), "SCSI");
     drop(again);
     // The unit is dropped, and another one powered on.
-    let ram = disk.ram.clone();
-    drop(disk);
-    let unit = LogicalUnit::new(ram.clone(), identity());
-    let disk = Disk { unit, ram };
-    disk.run(&[0; 6]);
+    let disk = disk.again();
     assert_eq!(counter(&disk, WRITES, BYTES), 8 * block);
     assert_eq!(
         counter(&disk, (0x0E, 0), 4),
@@ -161,6 +157,66 @@ fn what_is_counted_is_kept_and_set_back_by_log_select() {
     assert_eq!(select(2, 0x01).sense(), "5/24/00");
     let list = [0x4C, 0, 0x42, 0, 0, 0, 0, 0, 4, 0];
     assert_eq!(disk.run_with(&list, &[0; 4]).sense(), "5/24/00");
+}
+
+#[test]
+fn statistics_of_zones_are_those_of_the_disks_life() {
+    let disk = Disk::new(small());
+    let zone = disk.geometry().zone_blocks;
+    let statistics = |disk: &Disk| [0, 1, 2, 3, 5].map(|code| counter(disk, ZONES, code));
+    assert_eq!(statistics(&disk), [0, 0, 0, 12, 0]);
+    disk.run(&zone_out(OPEN, 4 * zone)).good();
+    disk.write_blocks(5 * zone, 8, 1).good();
+    disk.run(&zone_out(FINISH, 6 * zone)).good();
+    assert_eq!(statistics(&disk), [2, 1, 1, 9, 0]);
+    disk.run(&zone_out_all(RESET)).good();
+    assert_eq!(statistics(&disk), [2, 1, 1, 9, 3]);
+    let disk = disk.again();
+    assert_eq!(statistics(&disk), [2, 1, 1, 9, 3]);
+    disk.run(&zone_out(OPEN, 4 * zone)).good();
+    disk.run(&[0x4C, 2, 0x54, 1, 0, 0, 0, 0, 0, 0]).good();
+    assert_eq!(statistics(&disk), [1, 1, 0, 11, 0], "what is so now");
+
+    let codes = |disk: &Disk| -> Vec<u16> {
+        let parameters = parameters(disk, ZONES.0, ZONES.1);
+        parameters.into_iter().map(|(code, _)| code).collect()
+    };
+    assert_eq!(codes(&disk), [0, 1, 2, 3, 5, 8, 9, 10]);
+    let aware = Disk::new(Geometry {
+        kind: Kind::HostAware,
+        conventional_zones: 0,
+        ..small()
+    });
+    aware.write_blocks(8, 8, 1).good();
+    assert_eq!(codes(&aware), [0, 1, 2, 3, 4, 5, 8, 9, 10]);
+    assert_eq!(counter(&aware, ZONES, 4), 1);
+}
+
+#[test]
+fn commands_and_blocks_are_counted() {
+    let disk = sequential();
+    disk.write_blocks(0, 16, 1).good();
+    disk.run(&read16(0, 8)).good();
+    disk.run(&read16(0, 4)).good();
+    disk.run(&verify16(0, 8, false)).good();
+    let access = parameters(&disk, 0x19, 0)[0].1.clone();
+    let numbers: Vec<u64> = access
+        .chunks(8)
+        .map(|bytes| u64::from_be_bytes(bytes.try_into().unwrap()))
+        .collect();
+    assert_eq!(numbers, [2, 1, 16, 12, 0, 0, 0, 0]);
+}
+
+#[test]
+fn transitions_of_power_are_counted() {
+    let disk = Disk::new(small());
+    for [condition, modifier] in [[2, 0], [2, 0], [2, 1], [3, 1]] {
+        let cdb = [0x1B, 0, 0, modifier, condition << 4, 0];
+        disk.run(&cdb).good();
+    }
+    disk.run(&read16(0, 1)).good();
+    let counted = [1, 2, 3, 4, 8, 9].map(|code| counter(&disk, (0x1A, 0), code));
+    assert_eq!(counted, [1, 1, 1, 0, 0, 1]);
 }
 
 #[test]

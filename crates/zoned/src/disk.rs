@@ -1,6 +1,6 @@
 //! What every zoned disk does: the one that keeps data, and each layer around one.
 
-use crate::{Completion, Data, Geometry, Listener, Request, Submitted, Zone};
+use crate::{Completion, Data, Geometry, Listener, Request, Statistics, Submitted, Zone};
 
 /// The most bytes that can be saved under one number; all that is saved has room for one such, and four of half as many.
 pub const MOST_SAVED: usize = 4096 + 512;
@@ -20,6 +20,9 @@ pub trait ZonedDisk<D: Data>: Send + Sync {
 
     /// Zone `number`, one of the disk's, as it is now.
     fn zone(&self, number: u32) -> Zone;
+
+    /// What happened to the zones since this was asked last, or since power on.
+    fn take_statistics(&self) -> Statistics;
 
     /// What was saved last under `kind` ([`crate::Operation::Save`]); nothing where nothing was.
     fn saved(&self, kind: u32) -> Vec<u8>;

@@ -15,6 +15,7 @@ mod pending;
 mod plan;
 mod recommended;
 mod request;
+mod statistics;
 mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -32,6 +33,7 @@ pub use plan::{Extent, Extents, Failed, Op, Plan};
 pub use request::{
     Action, Answer, Blocks, Completion, Degraded, Operation, Origin, Refusal, Request, Target,
 };
+pub use statistics::Statistics;
 pub use table::ZoneTable;
 pub use word::{
     check_word, cut_back, decode, fresh_word, is_active, place, placed, powered_off, word_of,

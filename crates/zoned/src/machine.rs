@@ -21,6 +21,7 @@ use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::recommended::Recommended;
+use crate::statistics::Statistics;
 use crate::word::{check_word, describe, powered_off, value_of, Word};
 use crate::{
     Answer, Blocks, Condition, Degraded, Failed, Geometry, Op, Operation, Plan, Refusal, Request,
@@ -66,9 +67,10 @@ impl<Z: ZoneTable, W: Waits> Machine<Z, W> {
         let mut state = machine.lock();
         for zone in 0..machine.geometry.zones() {
             let word = machine.word(zone);
-            state.count(zone, Condition::Empty, word.condition);
+            state.count(zone, Word::EMPTY, word);
             machine.set(&mut state, zone, word.without_power());
         }
+        state.take_statistics();
         drop(state);
         Ok(machine)
     }
@@ -87,6 +89,11 @@ impl<Z: ZoneTable, W: Waits> Machine<Z, W> {
     pub fn zone(&self, number: u32) -> Zone {
         let recommended = self.recommended.has(number);
         describe(&self.geometry, number, self.word(number), recommended)
+    }
+
+    /// What happened to the zones since this was called last, or since power on.
+    pub fn take_statistics(&self) -> Statistics {
+        self.lock().take_statistics()
     }
 
     /// Begins a request. `park` makes who waits, if it has to; it is called under the lock.
@@ -285,7 +292,7 @@ impl<Z: ZoneTable, W: Waits> Machine<Z, W> {
         let cell = &self.table.words()[zone as usize];
         let before = Word::load(cell);
         if word != before {
-            state.count(zone, before.condition, word.condition);
+            state.count(zone, before, word);
             let mut place = self.table.place(zone);
             word.store(cell, place);
             // Whoever gave the zone another place meanwhile may have stored its word before.

@@ -8,8 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{
     fresh_word, pending, Answer, Completer, Completion, Data, Event, Extent, Extents, Failed,
-    Geometry, Listener, Machine, Op, Operation, Plan, Request, Resumed, Step, Submitted, Waits,
-    Zone, ZonedDisk,
+    Geometry, Listener, Machine, Op, Operation, Plan, Request, Resumed, Statistics, Step,
+    Submitted, Waits, Zone, ZonedDisk,
 };
 
 pub use bytes::Bytes;
@@ -305,6 +305,10 @@ impl<D: Data> ZonedDisk<D> for RamDisk<D> {
 
     fn zone(&self, number: u32) -> Zone {
         self.machine.zone(number)
+    }
+
+    fn take_statistics(&self) -> Statistics {
+        self.machine.take_statistics()
     }
 
     fn saved(&self, kind: u32) -> Vec<u8> {

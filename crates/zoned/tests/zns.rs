@@ -5,7 +5,8 @@ mod common;
 use common::*;
 use zoned::testing::Bytes;
 use zoned::{
-    Action, Blocks, Condition, Degraded, Geometry, Kind, Operation, Refusal, Target, ZonedDisk,
+    Action, Blocks, Condition, Degraded, Geometry, Kind, Operation, Refusal, Statistics, Target,
+    ZonedDisk,
 };
 
 #[test]
@@ -300,4 +301,37 @@ impl Disk {
         let submitted = self.0.submit(degrade.into(), &Bytes::default());
         submitted.wait().unwrap().result.unwrap();
     }
+}
+
+#[test]
+fn what_happened_to_zones_is_counted_until_it_is_asked_for() {
+    let disk = Disk::new(Geometry {
+        max_open: None,
+        max_active: None,
+        ..zns()
+    });
+    assert_eq!(disk.0.take_statistics(), Statistics::default());
+    for zone in [0, 1] {
+        disk.act(Action::Open, zone).unwrap();
+    }
+    disk.write(start(2), 1, 1).unwrap();
+    disk.act(Action::Close, 0).unwrap();
+    disk.act(Action::Finish, 1).unwrap();
+    let told = disk.0.take_statistics();
+    let expected = Statistics {
+        most_open: 3,
+        most_explicitly_open: 2,
+        most_implicitly_open: 1,
+        most_used: 3,
+        most_non_sequential: 0,
+        emptied: 0,
+    };
+    assert_eq!(told, expected);
+    for zone in [1, 2, 7] {
+        disk.act(Action::Reset, zone).unwrap();
+    }
+    let told = disk.0.take_statistics();
+    assert_eq!((told.most_open, told.most_used, told.emptied), (1, 3, 2));
+    let told = disk.0.take_statistics();
+    assert_eq!((told.most_open, told.most_used, told.emptied), (0, 1, 0));
 }

@@ -3,7 +3,9 @@
 use std::sync::PoisonError;
 
 use memory::Scatter;
-use zoned::{Completion, Geometry, Listener, Refusal, Request, Submitted, Zone, ZonedDisk};
+use zoned::{
+    Completion, Geometry, Listener, Refusal, Request, Statistics, Submitted, Zone, ZonedDisk,
+};
 
 use super::requests::{refused, waiter, Held};
 use super::Disk;
@@ -30,6 +32,10 @@ impl ZonedDisk<Scatter> for Disk {
 
     fn zone(&self, number: u32) -> Zone {
         Disk::zone(self, number)
+    }
+
+    fn take_statistics(&self) -> Statistics {
+        self.0.machine.take_statistics()
     }
 
     fn saved(&self, kind: u32) -> Vec<u8> {

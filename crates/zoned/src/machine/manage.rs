@@ -116,6 +116,7 @@ impl<Z: ZoneTable, W: Waits> Machine<Z, W> {
         let mut ranges: Vec<Range<u64>> = Vec::new();
         let mut before = Vec::new();
         let mut reserved = 0;
+        state.statistics.emptied += concerned.len() as u64;
         for &zone in concerned {
             reserved += u32::from(state.unstable.contains(&zone));
             let word = self.word(zone);

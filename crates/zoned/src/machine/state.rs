@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
 
+use crate::statistics::{Now, Statistics};
 use crate::word::Word;
 use crate::{Condition, Request};
 
@@ -22,6 +23,10 @@ pub(super) struct State<W> {
     busy: Vec<Range<u32>>,
     /// In order of arrival.
     pub waiting: VecDeque<Waiting<W>>,
+    /// Sequential zones that are not empty, and that have NON_SEQ.
+    used: u32,
+    non_sequential: u32,
+    pub statistics: Statistics,
 }
 
 /// A request that is parked.
@@ -75,6 +80,9 @@ impl<W> State<W> {
             flushing: false,
             busy: Vec::new(),
             waiting: VecDeque::new(),
+            used: 0,
+            non_sequential: 0,
+            statistics: Statistics::default(),
         }
     }
 
@@ -108,18 +116,21 @@ impl<W> State<W> {
         }
     }
 
-    /// The condition of `zone` changes.
-    pub fn count(&mut self, zone: u32, before: Condition, after: Condition) {
-        if before == after {
+    /// `zone` changes. Each is empty before it is counted first.
+    pub fn count(&mut self, zone: u32, before: Word, after: Word) {
+        if before.condition == after.condition && before.non_sequential == after.non_sequential {
             return;
         }
+        self.non_sequential += u32::from(after.non_sequential);
+        self.non_sequential -= u32::from(before.non_sequential);
+        let (before, after) = (before.condition, after.condition);
         match before {
             Condition::ImplicitlyOpen => {
                 self.implicit.remove(&zone);
             }
             Condition::ExplicitlyOpen => self.explicit -= 1,
             Condition::Closed => self.closed -= 1,
-            Condition::Full => {
+            Condition::Full if after != Condition::Full => {
                 self.unstable.remove(&zone);
             }
             _ => {}
@@ -132,5 +143,26 @@ impl<W> State<W> {
             Condition::Closed => self.closed += 1,
             _ => {}
         }
+        let is_used =
+            |condition| !matches!(condition, Condition::Empty | Condition::NotWritePointer);
+        self.used += u32::from(is_used(after));
+        self.used -= u32::from(is_used(before));
+        self.see();
+    }
+
+    /// What happened since this was called last.
+    pub fn take_statistics(&mut self) -> Statistics {
+        let taken = std::mem::take(&mut self.statistics);
+        self.see();
+        taken
+    }
+
+    fn see(&mut self) {
+        self.statistics.see(Now {
+            explicitly_open: self.explicit,
+            implicitly_open: self.implicit.len() as u32,
+            used: self.used,
+            non_sequential: self.non_sequential,
+        });
     }
 }
