@@ -39,7 +39,7 @@ TABLE: list[tuple[str, int, str]] = [
     ("sg_logs --page=zbds {}", 0, r"(?s)Maximum open zones: 1.*Minimum empty zones: 14.*Zones emptied: 1"),
     ("sg_logs --page=zbds {}", 0, r"(?s)Failed explicit opens: 0.*Write rule violations: 0"),
     ("sg_logs --page=gsp {}", 0, r"(?s)number of read commands = [1-9].*number of write commands = 0"),
-    ("sg_logs --page=0x18 {}", 0, r"(?s)number of phys = 1.*phy enabled; 12 Gbps"),
+    ("sg_logs --page=0x18 {}", 0, r"(?s)number of phys = 1.*link rate: 12 Gbps"),
     ("sg_logs --page=pct {}", 0, r"(?i)accumulated transitions to active = 0"),
     ("sg_logs --page=0x3d {}", 5, ""),
     ("sg_senddiag -t {}", 0, ""),
