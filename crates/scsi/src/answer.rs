@@ -15,6 +15,8 @@ pub(crate) struct Context<'a> {
     pub geometry: &'a Geometry,
     pub identity: &'a Identity,
     pub state: &'a UnitState,
+    /// Who sent the command.
+    pub initiator: u8,
     /// What the initiator sent with the command.
     pub out: &'a dyn Parameters,
     /// Length of the data-in buffer.
@@ -47,6 +49,11 @@ impl Context<'_> {
         let mut list = vec![0; len];
         self.out.copy(&mut list);
         Ok(list)
+    }
+
+    /// All other initiators are to be told.
+    pub fn tell_others(&self, what: Sense) {
+        self.state.attentions.tell_others(self.initiator, what);
     }
 }
 

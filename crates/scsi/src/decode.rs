@@ -175,7 +175,8 @@ pub(crate) fn run(context: &Context<'_>) -> Result<(&'static Command, Reply), Se
         return Err(Sense::TARGET_FAILURE);
     }
     if needs != Needs::Nothing {
-        context.state.take_attention().map_or(Ok(()), Err)?;
+        let attention = context.state.attentions.take(context.initiator);
+        attention.map_or(Ok(()), Err)?;
     }
     let command = command?;
     command.check(cdb)?;

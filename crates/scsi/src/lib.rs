@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod attentions;
 mod block;
 mod cdb;
 mod commands;

@@ -182,6 +182,7 @@ pub(crate) fn select(context: &Context<'_>) -> Answer {
     found.peek().ok_or(Sense::cdb_bit(2, 5))?;
     if reset {
         found.for_each(|page| context.state.counters.clear(page.counters));
+        context.tell_others(Sense::LOG_PARAMETERS_CHANGED);
     }
     if !save {
         return Reply::GOOD;

@@ -187,6 +187,7 @@ impl<D: Data> Unit<D> for LogicalUnit<D> {
             geometry: &self.shared.geometry,
             identity: &self.shared.identity,
             state: &self.shared.state,
+            initiator: command.initiator,
             out: &command.out,
             in_len: command.into.len(),
             cdb: Cdb(command.raw()),

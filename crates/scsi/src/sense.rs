@@ -71,6 +71,9 @@ impl Sense {
     pub const POWER_ON: Sense = Sense::new(UNIT_ATTENTION, 0x2900);
     /// BUS DEVICE RESET FUNCTION OCCURRED.
     pub const RESET: Sense = Sense::new(UNIT_ATTENTION, 0x2903);
+    pub const MODE_PARAMETERS_CHANGED: Sense = Sense::attention(0x2A01);
+    pub const LOG_PARAMETERS_CHANGED: Sense = Sense::attention(0x2A02);
+    pub const TIMESTAMP_CHANGED: Sense = Sense::attention(0x2A10);
     /// LOGICAL UNIT SOFTWARE WRITE PROTECTED.
     pub const WRITE_PROTECTED: Sense = Sense::new(DATA_PROTECT, 0x2702);
     pub const ZONE_READ_ONLY: Sense = Sense::new(DATA_PROTECT, 0x2708);

@@ -1,9 +1,10 @@
 //! The logical unit as a whole: its volatile state, and the commands about no more than that.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use crate::answer::{Answer, Context, Reply};
+use crate::attentions::Attentions;
 use crate::counters::{Counter, Counters};
 use crate::echo::Echo;
 use crate::mode_pages::Modes;
@@ -30,16 +31,10 @@ pub(crate) struct UnitState {
     pub self_tests: Arc<SelfTests>,
     pub timestamp: Timestamp,
     pub echo: Echo,
-    attention: AtomicU8,
-    /// Its first unit attention was told.
-    used: AtomicBool,
+    pub attentions: Attentions,
     /// What keeps the disk is gone, for good.
     lost: AtomicBool,
 }
-
-const NO_ATTENTION: u8 = 0;
-const POWER_ON: u8 = 1;
-const RESET: u8 = 2;
 
 impl UnitState {
     /// Power on; `kept` is what the disk keeps under a number.
@@ -51,8 +46,7 @@ impl UnitState {
             self_tests: Arc::new(SelfTests::new(&kept(saved::SELF_TESTS))),
             timestamp: Timestamp::new(),
             echo: Echo::default(),
-            attention: AtomicU8::new(POWER_ON),
-            used: AtomicBool::new(false),
+            attentions: Attentions::new(Sense::POWER_ON),
             lost: AtomicBool::new(false),
         }
     }
@@ -61,7 +55,7 @@ impl UnitState {
     pub fn power_on(&self) {
         self.reset();
         self.counters.add(Counter::Starts, 1);
-        self.attention.store(POWER_ON, Ordering::Relaxed);
+        self.attentions.restart(Sense::POWER_ON);
     }
 
     /// LOGICAL UNIT RESET.
@@ -71,12 +65,12 @@ impl UnitState {
         self.power.set(Condition::Active);
         self.timestamp.reset();
         self.echo.reset();
-        self.attention.store(RESET, Ordering::Relaxed);
+        self.attentions.restart(Sense::RESET);
     }
 
     /// Whether anybody spoke to it.
     pub fn was_used(&self) -> bool {
-        self.used.load(Ordering::Relaxed)
+        self.attentions.were_told()
     }
 
     pub fn lose(&self) {
@@ -91,19 +85,6 @@ impl UnitState {
     pub fn writes_through(&self) -> bool {
         !self.modes.has_write_cache()
     }
-
-    /// The pending unit attention, which is then pending no more.
-    pub fn take_attention(&self) -> Option<Sense> {
-        if self.attention.load(Ordering::Relaxed) == NO_ATTENTION {
-            return None;
-        }
-        self.used.store(true, Ordering::Relaxed);
-        match self.attention.swap(NO_ATTENTION, Ordering::Relaxed) {
-            POWER_ON => Some(Sense::POWER_ON),
-            RESET => Some(Sense::RESET),
-            _ => None,
-        }
-    }
 }
 
 /// TEST UNIT READY (SPC-5).
@@ -113,7 +94,7 @@ pub(crate) fn test_unit_ready(_: &Context<'_>) -> Answer {
 
 /// REQUEST SENSE (SPC-5, 6.39): the pending unit attention, a predicted failure, or the power condition, as data.
 pub(crate) fn request_sense(context: &Context<'_>) -> Answer {
-    let sense = match context.state.take_attention() {
+    let sense = match context.state.attentions.take(context.initiator) {
         Some(attention) => attention,
         None if context.state.modes.predicts_failure() => Sense::FAILURE_PREDICTION_FALSE,
         None => match context.state.self_tests.progress() {

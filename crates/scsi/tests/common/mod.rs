@@ -170,14 +170,24 @@ impl Disk {
     }
 
     pub fn run_with(&self, cdb: &[u8], out: &[u8]) -> Answer {
-        self.run_sized(cdb, out, 1 << 25)
+        self.run_as(0, cdb, out)
+    }
+
+    /// Runs a command of an initiator.
+    pub fn run_as(&self, initiator: u8, cdb: &[u8], out: &[u8]) -> Answer {
+        self.run_sized_as(initiator, cdb, out, 1 << 25)
             .expect("the buffers are large enough")
     }
 
     /// Runs a command; `None` if a buffer is too small.
     pub fn run_sized(&self, cdb: &[u8], out: &[u8], in_len: u64) -> Option<Answer> {
+        self.run_sized_as(0, cdb, out, in_len)
+    }
+
+    fn run_sized_as(&self, initiator: u8, cdb: &[u8], out: &[u8], in_len: u64) -> Option<Answer> {
         let into = Bytes::new(vec![0; in_len as usize]);
-        let command = Command::new(cdb, None, Bytes::new(out.to_vec()), into.clone());
+        let mut command = Command::new(cdb, None, Bytes::new(out.to_vec()), into.clone());
+        command.initiator = initiator;
         let outcome = self.unit.execute(&command).wait().expect("an outcome");
         if outcome.overrun {
             return None;
