@@ -69,6 +69,8 @@ pub(crate) enum Reply {
     SelfTest(Test),
     /// A report of zones.
     Report(Report),
+    /// Another initiator has reserved the unit, or the key is not the initiator's.
+    Conflict,
     /// The initiator's buffer is too small.
     Overrun,
 }

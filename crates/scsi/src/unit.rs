@@ -9,6 +9,7 @@ use crate::counters::{Counter, Counters};
 use crate::echo::Echo;
 use crate::mode_pages::Modes;
 use crate::power::{Condition, Power};
+use crate::reserved::Reserved;
 use crate::self_test::{Ended, SelfTests};
 use crate::sense::Sense;
 use crate::timestamp::Timestamp;
@@ -21,6 +22,8 @@ pub(crate) mod saved {
     pub const COUNTERS: u32 = 2;
     /// Results of self-tests, the newest first.
     pub const SELF_TESTS: u32 = 3;
+    /// Persistent reservations that outlive power.
+    pub const RESERVATIONS: u32 = 4;
 }
 
 /// The state of a logical unit apart from its disk's. Each part is independent of the others, hence no lock.
@@ -32,6 +35,7 @@ pub(crate) struct UnitState {
     pub timestamp: Timestamp,
     pub echo: Echo,
     pub attentions: Attentions,
+    pub reserved: Reserved,
     /// What keeps the disk is gone, for good.
     lost: AtomicBool,
 }
@@ -47,6 +51,7 @@ impl UnitState {
             timestamp: Timestamp::new(),
             echo: Echo::default(),
             attentions: Attentions::new(Sense::POWER_ON),
+            reserved: Reserved::new(kept(saved::RESERVATIONS)),
             lost: AtomicBool::new(false),
         }
     }
@@ -54,6 +59,7 @@ impl UnitState {
     /// Power on, once more.
     pub fn power_on(&self) {
         self.reset();
+        self.reserved.power_on();
         self.counters.add(Counter::Starts, 1);
         self.attentions.restart(Sense::POWER_ON);
     }
@@ -65,6 +71,7 @@ impl UnitState {
         self.power.set(Condition::Active);
         self.timestamp.reset();
         self.echo.reset();
+        self.reserved.reset();
         self.attentions.restart(Sense::RESET);
     }
 

@@ -27,6 +27,7 @@ impl Completion {
         let status = match outcome.status {
             0x00 => Status::Good,
             0x02 => Status::CheckCondition,
+            0x18 => Status::ReservationConflict,
             other => panic!("status {other:#x}"),
         };
         Completion {
@@ -67,6 +68,7 @@ pub fn sense_of(completion: &Completion) -> String {
     let sense = &completion.sense;
     let (key, asc, ascq) = match (completion.status, sense.first()) {
         (Status::Good, None) => return "ok".into(),
+        (Status::ReservationConflict, None) => return "conflict".into(),
         (Status::CheckCondition, Some(0x70 | 0xF0)) => (sense[2], sense[12], sense[13]),
         (Status::CheckCondition, Some(0x72)) => (sense[1], sense[2], sense[3]),
         _ => panic!("status and sense data do not fit: {completion:?}"),
