@@ -11,7 +11,7 @@ use scsi::LogicalUnit;
 use zoned::testing::{Bytes, RamDisk};
 use zoned::{check_word, Failed, Geometry, Identity, Kind, Op, ZonedDisk};
 
-/// A command takes this many bytes of input: one for the outcome, two for buffer sizes, and the CDB.
+/// A command takes this many bytes of input: one for the outcome and the initiator, two for buffer sizes, and the CDB.
 /// Its data are what follows, although that is the next commands, too.
 const COMMAND: usize = 3 + 16;
 
@@ -75,7 +75,9 @@ fn run(disk: &RamDisk<Bytes>, unit: &LogicalUnit<Bytes>, command: &[u8], data: &
     let into = Bytes::new(vec![0; in_len as usize]);
     let out_len = out.len() as u64;
     let (told, ended) = channel();
-    let submitted = unit.execute(&Command::new(cdb, None, Bytes::new(out), into));
+    let mut command = Command::new(cdb, None, Bytes::new(out), into);
+    command.initiator = byte(0) >> 6;
+    let submitted = unit.execute(&command);
     // The next request of a command is submitted only once somebody waits for its end.
     submitted.then(move |outcome| drop(told.send(outcome)));
     // A command waits for its own I/O at most, one after the other, since the one before has ended.
@@ -92,7 +94,8 @@ fn run(disk: &RamDisk<Bytes>, unit: &LogicalUnit<Bytes>, command: &[u8], data: &
     let outcome = ended.try_recv().expect("an outcome");
     assert!(outcome.written <= in_len && outcome.consumed <= out_len);
     assert!(outcome.sense.len() <= 96);
-    assert_eq!(outcome.sense.is_empty(), outcome.status == 0);
+    const CHECK_CONDITION: u16 = 0x02;
+    assert_eq!(outcome.sense.is_empty(), outcome.status != CHECK_CONDITION);
 }
 
 /// What runs in a thread of its own, and takes its time.

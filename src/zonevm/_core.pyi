@@ -444,9 +444,13 @@ class Disk:
         Every command fails with HARDWARE ERROR (4/44/00) since; nothing more is written to the image.
         """
 
-    def execute(self, cdb: bytes, data_out: bytes = b"", data_in_length: int = 0) -> Response:
+    def execute(
+        self, cdb: bytes, data_out: bytes = b"", data_in_length: int = 0, *, initiator: int = 0
+    ) -> Response:
         """Run one SCSI command with these data-out bytes and room for ``data_in_length`` bytes of data-in.
 
+        ``initiator``: the I_T nexus that it comes by, 0 to 63, for reservations and unit attentions; that of
+        guests is 0. CoreError ``invalid`` for another one.
         The disk's faults fire at it as they would at a guest's. Raises CoreError ``no-answer`` for one that
         they never let end.
         """

@@ -74,8 +74,8 @@ MEDIUM = [
     Difference(
         "a command, service action or field that only scsi_debug has",
         EITHER,
-        "They are optional: protection information, groups, NACA, PMI, RESERVE and others. What is not"
-        " supported is refused (SPC-5, 4.2).",
+        "They are optional: protection information, groups, NACA, PMI, third parties and others. What is"
+        " not supported is refused (SPC-5, 4.2).",
         lambda c: c.ours in (BAD_OPCODE, BAD_FIELD) and c.only_in(c.their_table, c.our_table),
     ),
     Difference(

@@ -11,6 +11,9 @@ use zoned::{Blocks, Data, Submitted};
 /// The most bytes of a raw command: those of an NVMe submission queue entry.
 pub const MAX_RAW: usize = 64;
 
+/// How many initiators a unit tells apart.
+pub const MAX_INITIATORS: usize = 64;
+
 /// A command as its transport has it.
 #[derive(Clone)]
 pub struct Command<D> {
@@ -18,6 +21,8 @@ pub struct Command<D> {
     len: usize,
     /// The queue that it came by, counted from 0; `None` for one that came by none.
     pub queue: Option<u16>,
+    /// Who sent it: the number of an I_T nexus, or of an NVMe host; below [`MAX_INITIATORS`].
+    pub initiator: u8,
     /// What the initiator sends.
     pub out: D,
     /// What the initiator receives into.
@@ -25,12 +30,13 @@ pub struct Command<D> {
 }
 
 impl<D> Command<D> {
-    /// A command of these bytes, at most [`MAX_RAW`]; more are cut off.
+    /// A command of these bytes, at most [`MAX_RAW`]; more are cut off. It is of initiator 0.
     pub fn new(raw: &[u8], queue: Option<u16>, out: D, into: D) -> Command<D> {
         let mut command = Command {
             raw: [0; MAX_RAW],
             len: 0,
             queue,
+            initiator: 0,
             out,
             into,
         };

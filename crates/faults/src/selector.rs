@@ -68,14 +68,16 @@ impl fmt::Display for Selector {
     }
 }
 
-/// A name as it is compared: `WRITE SAME(16)` is `write-same(16)`.
+/// A name as it is compared: `WRITE SAME(16)` is `write-same(16)`, and a service action has no comma before it.
 fn plain(name: &str) -> String {
-    name.to_lowercase().replace([' ', '_'], "-")
+    name.to_lowercase()
+        .replace(',', "")
+        .replace([' ', '_'], "-")
 }
 
 fn is_called(name: &str, called: &str) -> bool {
-    let name = plain(name);
-    name == called || name.split('(').next() == Some(called)
+    let short = name.split(['(', ',']).next();
+    plain(name) == called || short.is_some_and(|short| plain(short) == called)
 }
 
 #[cfg(test)]
@@ -101,6 +103,7 @@ mod tests {
             command("WRITE SAME(16)", Group::Write),
             command("TEST UNIT READY", Group::Other),
             command("SYNCHRONIZE CACHE(10)", Group::Flush),
+            command("PERSISTENT RESERVE OUT, REGISTER", Group::Other),
         ]
     }
 
@@ -113,6 +116,10 @@ mod tests {
         assert_eq!(parse("WRITE SAME(16)"), name("write-same(16)"));
         assert_eq!(parse("Test_Unit_Ready"), name("test-unit-ready"));
         assert_eq!(parse("synchronize-cache"), name("synchronize-cache"));
+        let out = "PERSISTENT RESERVE OUT";
+        assert_eq!(parse(out), name("persistent-reserve-out"));
+        let register = name("persistent-reserve-out-register");
+        assert_eq!(parse("persistent reserve out, register"), register);
         assert_eq!(parse("0x9E"), Some(Selector::Opcode(0x9E)));
         for wrong in ["", "reed", "read(11)", "0x", "0x100", "88"] {
             assert_eq!(parse(wrong), None, "{wrong}");
@@ -131,6 +138,10 @@ mod tests {
         assert!(!named("write-same").includes(&command("WRITE(16)", Group::Write)));
         assert!(named("read(16)").includes(&command("READ(16)", Group::Read)));
         assert!(!named("read(16)").includes(&command("READ(10)", Group::Read)));
+        let register = command("PERSISTENT RESERVE OUT, REGISTER", Group::Other);
+        assert!(named("persistent-reserve-out").includes(&register));
+        assert!(named("persistent-reserve-out-register").includes(&register));
+        assert!(!named("persistent-reserve-out-reserve").includes(&register));
         assert!(!Selector::Any.includes(&command("REPORT ZONES", Group::Report)));
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use command::{Command, Unit};
+use command::{Command, Unit, MAX_INITIATORS};
 use faults::{Faults, FaultyDisk, FaultyUnit};
 use image::{Cache, Loss};
 use memory::Scatter;
@@ -145,8 +145,8 @@ impl Disk {
     }
 
     #[pyo3(
-        signature = (cdb, data_out=b"".as_slice(), data_in_length=0),
-        text_signature = "($self, cdb, data_out=b'', data_in_length=0)"
+        signature = (cdb, data_out=b"".as_slice(), data_in_length=0, *, initiator=0),
+        text_signature = "($self, cdb, data_out=b'', data_in_length=0, *, initiator=0)"
     )]
     fn execute(
         &self,
@@ -154,11 +154,21 @@ impl Disk {
         cdb: &[u8],
         data_out: &[u8],
         data_in_length: usize,
+        initiator: i64,
     ) -> PyResult<Response> {
         let unit = self.unit(py)?;
+        let known = u8::try_from(initiator).ok();
+        let Some(number) = known.filter(|&number| usize::from(number) < MAX_INITIATORS) else {
+            let message = format!(
+                "initiator {initiator} is not one of 0 to {}",
+                MAX_INITIATORS - 1
+            );
+            return Err(raise(py, "invalid", &message, ""));
+        };
         let into = Scatter::zeroed(data_in_length);
         let out = Scatter::from_bytes(data_out.to_vec());
-        let command = Command::new(cdb, None, out, into.clone());
+        let mut command = Command::new(cdb, None, out, into.clone());
+        command.initiator = number;
         let outcome = py.detach(|| unit.execute(&command).wait());
         let Some(outcome) = outcome else {
             let message = "the disk does not answer: a fault keeps it from that";

@@ -19,6 +19,8 @@ pub(crate) struct Context<'a> {
     pub state: &'a UnitState,
     /// What happened to the disk's zones since this was asked last.
     pub take_statistics: &'a dyn Fn() -> Statistics,
+    /// Who sent the command.
+    pub initiator: u8,
     /// What the initiator sent with the command.
     pub out: &'a dyn Parameters,
     /// Length of the data-in buffer.
@@ -59,6 +61,11 @@ impl Context<'_> {
         self.out.copy(&mut list);
         Ok(list)
     }
+
+    /// All other initiators are to be told.
+    pub fn tell_others(&self, what: Sense) {
+        self.state.attentions.tell_others(self.initiator, what);
+    }
 }
 
 /// What a command function answers when nothing is wrong.
@@ -75,6 +82,8 @@ pub(crate) enum Reply {
     Erase(Erase, bool),
     /// A report of zones.
     Report(Report),
+    /// Another initiator has reserved the unit, or the key is not the initiator's.
+    Conflict,
     /// The initiator's buffer is too small.
     Overrun,
 }

@@ -1,29 +1,34 @@
-//! The command set: one entry a command.
+//! The command set: one entry a command; those of reservations are in `reservation_commands.rs`.
 //!
 //! A new command is one entry here, its function, and in `fields.rs` the names of its fields.
 
 use command::Group;
 
-use crate::entry::{action, cdb16, plain, zone_out, Command, Needs};
+use crate::entry::{action, cdb16, plain, zone_out, Command, Conflict, Needs};
+use crate::reservation_commands::RESERVATIONS;
 use crate::{
     block, defects, diagnostic, echo, erase, inquiry, log_pages, management, mode, opcodes, power,
     target, timestamp, unit,
 };
 
 /// All commands, by operation code and service action.
-pub(crate) static COMMANDS: &[Command] = &[
+pub(crate) static COMMANDS: &[Command] = &merged::<{ COMMON.len() + RESERVATIONS.len() }>();
+
+const COMMON: &[Command] = &[
     plain(
         "TEST UNIT READY",
         Needs::Medium,
         &[0x00, 0, 0, 0, 0, 0],
         unit::test_unit_ready,
-    ),
+    )
+    .conflicting(Conflict::Reserved),
     plain(
         "REQUEST SENSE",
         Needs::Nothing,
         &[0x03, 0x01, 0, 0, 0xFF, 0],
         unit::request_sense,
-    ),
+    )
+    .conflicting(Conflict::Never),
     plain(
         "FORMAT UNIT",
         Needs::Settled,
@@ -49,7 +54,8 @@ pub(crate) static COMMANDS: &[Command] = &[
         Needs::Nothing,
         &[0x12, 0x01, 0xFF, 0xFF, 0xFF, 0],
         inquiry::inquiry,
-    ),
+    )
+    .conflicting(Conflict::Never),
     plain(
         "MODE SELECT(6)",
         Needs::Settled,
@@ -61,7 +67,8 @@ pub(crate) static COMMANDS: &[Command] = &[
         Needs::Unit,
         &[0x1A, 0x08, 0xFF, 0xFF, 0xFF, 0],
         mode::sense,
-    ),
+    )
+    .conflicting(Conflict::Read),
     plain(
         "START STOP UNIT",
         Needs::Settled,
@@ -73,7 +80,8 @@ pub(crate) static COMMANDS: &[Command] = &[
         Needs::Settled,
         &[0x1C, 0x01, 0xFF, 0xFF, 0xFF, 0],
         diagnostic::receive,
-    ),
+    )
+    .conflicting(Conflict::Read),
     plain(
         "SEND DIAGNOSTIC",
         Needs::Settled,
@@ -85,7 +93,8 @@ pub(crate) static COMMANDS: &[Command] = &[
         Needs::Unit,
         &[0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0],
         unit::read_capacity_10,
-    ),
+    )
+    .conflicting(Conflict::Never),
     plain(
         "READ(10)",
         Needs::Medium,
@@ -133,7 +142,8 @@ pub(crate) static COMMANDS: &[Command] = &[
         Needs::Settled,
         &[0x37, 0, 0x1F, 0, 0, 0, 0, 0xFF, 0xFF, 0],
         defects::read_10,
-    ),
+    )
+    .conflicting(Conflict::Read),
     plain(
         "WRITE BUFFER",
         Needs::Settled,
@@ -145,7 +155,8 @@ pub(crate) static COMMANDS: &[Command] = &[
         Needs::Settled,
         &[0x3C, 0x1F, 0xFF, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0],
         echo::read,
-    ),
+    )
+    .conflicting(Conflict::Read),
     plain(
         "WRITE SAME(10)",
         Needs::Medium,
@@ -182,7 +193,8 @@ pub(crate) static COMMANDS: &[Command] = &[
         Needs::Unit,
         &[0x4D, 0x01, 0xFF, 0xFF, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0],
         log_pages::sense,
-    ),
+    )
+    .conflicting(Conflict::Never),
     plain(
         "MODE SELECT(10)",
         Needs::Settled,
@@ -194,7 +206,8 @@ pub(crate) static COMMANDS: &[Command] = &[
         Needs::Unit,
         &[0x5A, 0x18, 0xFF, 0xFF, 0, 0, 0, 0xFF, 0xFF, 0],
         mode::sense,
-    ),
+    )
+    .conflicting(Conflict::Read),
     plain("READ(16)", Needs::Medium, &cdb16(0x88, 0x18), block::read).of(Group::Read),
     plain("WRITE(16)", Needs::Medium, &cdb16(0x8A, 0x18), block::write).of(Group::Write),
     plain(
@@ -277,13 +290,15 @@ pub(crate) static COMMANDS: &[Command] = &[
             0x9E, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0,
         ],
         unit::read_capacity_16,
-    ),
+    )
+    .conflicting(Conflict::Never),
     plain(
         "REPORT LUNS",
         Needs::Nothing,
         &[0xA0, 0, 0xFF, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0],
         target::report_one,
-    ),
+    )
+    .conflicting(Conflict::Never),
     action(
         "REPORT SUPPORTED OPERATION CODES",
         Needs::Unit,
@@ -291,19 +306,22 @@ pub(crate) static COMMANDS: &[Command] = &[
             0xA3, 0x0C, 0x87, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0,
         ],
         opcodes::report,
-    ),
+    )
+    .conflicting(Conflict::Read),
     action(
         "REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS",
         Needs::Unit,
         &[0xA3, 0x0D, 0x80, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0],
         unit::report_task_management,
-    ),
+    )
+    .conflicting(Conflict::Read),
     action(
         "REPORT TIMESTAMP",
         Needs::Unit,
         &[0xA3, 0x0F, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0],
         timestamp::report,
-    ),
+    )
+    .conflicting(Conflict::Reserved),
     action(
         "SET TIMESTAMP",
         Needs::Settled,
@@ -342,5 +360,24 @@ pub(crate) static COMMANDS: &[Command] = &[
         Needs::Settled,
         &[0xB7, 0x1F, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0],
         defects::read_12,
-    ),
+    )
+    .conflicting(Conflict::Read),
 ];
+
+const fn merged<const N: usize>() -> [Command; N] {
+    let mut all = [COMMON[0]; N];
+    let (mut one, mut other) = (0, 0);
+    while one + other < N {
+        let at = one + other;
+        let is_next = other == RESERVATIONS.len()
+            || one < COMMON.len() && COMMON[one].usage[0] < RESERVATIONS[other].usage[0];
+        if is_next {
+            all[at] = COMMON[one];
+            one += 1;
+        } else {
+            all[at] = RESERVATIONS[other];
+            other += 1;
+        }
+    }
+    all
+}

@@ -6,7 +6,7 @@ use zoned::{Blocks, Geometry};
 use crate::answer::{unknown, Context, Reply};
 use crate::cdb::Cdb;
 use crate::commands::COMMANDS;
-use crate::entry::{Command, Needs, SERVICE_ACTION};
+use crate::entry::{Command, Conflict, Needs, SERVICE_ACTION};
 use crate::fields;
 use crate::sense::Sense;
 
@@ -55,6 +55,22 @@ impl Command {
             }
         }
         Ok(())
+    }
+
+    /// Under which reservation a CDB is refused. To start the unit is allowed under any (SBC-4, 4.17).
+    fn conflict(&self, cdb: &[u8]) -> Conflict {
+        const START_STOP_UNIT: u8 = 0x1B;
+        const POWER_CONDITION: u8 = 0xF0;
+        const START: u8 = 0x01;
+        match cdb.get(4) {
+            Some(byte) if self.opcode() == START_STOP_UNIT => {
+                match byte & (POWER_CONDITION | START) {
+                    START => Conflict::Never,
+                    _ => self.conflict,
+                }
+            }
+            _ => self.conflict,
+        }
     }
 
     /// The command without its fields.
@@ -175,10 +191,17 @@ pub(crate) fn run(context: &Context<'_>) -> Result<(&'static Command, Reply), Se
         return Err(Sense::TARGET_FAILURE);
     }
     if needs != Needs::Nothing {
-        context.state.take_attention().map_or(Ok(()), Err)?;
+        let attention = context.state.attentions.take(context.initiator);
+        attention.map_or(Ok(()), Err)?;
     }
     let command = command?;
     let state = context.state;
+    if state
+        .reserved
+        .refuses(context.initiator, command.conflict(cdb))
+    {
+        return Ok((command, Reply::Conflict));
+    }
     state.erasing.admits(needs, &state.background)?;
     command.check(cdb)?;
     if needs == Needs::Medium {

@@ -20,13 +20,28 @@ pub(crate) enum Needs {
     Medium,
 }
 
+/// Under which reservation of others it is refused: each also under those before (SPC-5, 5.13.1; SBC-4, 4.17; SPC-2, 5.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Conflict {
+    /// Under none, or its function says.
+    Never,
+    /// Under that of RESERVE.
+    Reserved,
+    /// Under one that lets others not read.
+    Read,
+    /// Under any.
+    Write,
+}
+
 /// A command of the command set.
+#[derive(Clone, Copy)]
 pub(crate) struct Command {
     pub name: &'static str,
     /// Whether the low bits of byte 1 choose the command, as a service action.
     pub has_service_action: bool,
     pub needs: Needs,
     pub group: Group,
+    pub conflict: Conflict,
     /// As long as the CDB: the operation code, the service action, and ones where the CDB has fields.
     pub usage: &'static [u8],
     pub run: Run,
@@ -47,6 +62,7 @@ pub(crate) const fn plain(
         has_service_action: false,
         needs,
         group: Group::Other,
+        conflict: Conflict::Write,
         usage,
         run,
     }
@@ -96,7 +112,19 @@ pub(crate) const fn zone_out(service_action: u8) -> [u8; 16] {
 
 impl Command {
     pub const fn of(self, group: Group) -> Command {
-        Command { group, ..self }
+        let conflict = match group {
+            Group::Read | Group::Verify | Group::Report => Conflict::Read,
+            Group::Write | Group::Flush | Group::Zone | Group::Other => Conflict::Write,
+        };
+        Command {
+            group,
+            conflict,
+            ..self
+        }
+    }
+
+    pub const fn conflicting(self, conflict: Conflict) -> Command {
+        Command { conflict, ..self }
     }
 
     pub fn opcode(&self) -> u8 {

@@ -85,6 +85,8 @@ fn of_others(opcode: u8, action: u8) -> &'static [Field] {
             (3, "SUBPAGE CODE"),
             (7, ALLOCATION_LENGTH),
         ],
+        0x5E => &[ACTION, (7, ALLOCATION_LENGTH)],
+        0x5F => &[ACTION, (2, "SCOPE, TYPE"), (5, PARAMETER_LIST_LENGTH)],
         0x94 => &[ACTION, (2, "ZONE ID"), (12, "ZONE COUNT"), (14, "ALL")],
         0x95 => &[
             ACTION,

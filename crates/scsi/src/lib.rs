@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod attentions;
 mod background;
 mod block;
 mod cdb;
@@ -26,8 +27,11 @@ mod management;
 mod mode;
 mod mode_pages;
 mod opcodes;
+mod persistent;
 mod power;
 mod refused;
+mod reservation_commands;
+mod reserved;
 mod self_test;
 mod sense;
 mod status;

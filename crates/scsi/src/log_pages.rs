@@ -197,6 +197,7 @@ pub(crate) fn select(context: &Context<'_>) -> Answer {
     let counters = context.counters();
     if reset {
         found.for_each(|page| counters.clear(page.counters));
+        context.tell_others(Sense::LOG_PARAMETERS_CHANGED);
     }
     if !save {
         return Reply::GOOD;

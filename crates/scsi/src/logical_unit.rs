@@ -228,6 +228,7 @@ impl<D: Data> Unit<D> for LogicalUnit<D> {
             identity: &self.shared.identity,
             state: &self.shared.state,
             take_statistics: &|| self.disk.take_statistics(),
+            initiator: command.initiator,
             out: &command.out,
             in_len: command.into.len(),
             cdb: Cdb(command.raw()),
@@ -255,6 +256,11 @@ impl<D: Data> Unit<D> for LogicalUnit<D> {
                 consumed: command.out.len(),
                 ..data_in(&command.into, &data)
             }),
+            Reply::Conflict => Submitted::Completed(Outcome {
+                status: Status::ReservationConflict as u16,
+                consumed: command.out.len(),
+                ..Outcome::default()
+            }),
             Reply::Overrun => Submitted::Completed(Outcome {
                 overrun: true,
                 ..Outcome::default()
@@ -263,7 +269,7 @@ impl<D: Data> Unit<D> for LogicalUnit<D> {
     }
 
     /// LOGICAL UNIT RESET, or target reset: a unit attention is pending, mode pages are back to their
-    /// defaults, the unit is started. Zones stay as they are.
+    /// defaults, the unit is started, what RESERVE reserved is released. Zones stay as they are.
     fn reset(&self) {
         self.shared.state.reset();
     }

@@ -114,6 +114,10 @@ pub(crate) fn select(context: &Context<'_>) -> Answer {
 
     let modes = &context.state.modes;
     let cached = modes.has_write_cache();
+    let changed = |(index, page): &(usize, Vec<u8>)| *page != modes.page(*index, Control::Current);
+    if changes.iter().any(changed) {
+        context.tell_others(Sense::MODE_PARAMETERS_CHANGED);
+    }
     let to_keep = modes.change(changes, save);
     let mut steps = Vec::new();
     if cached && !modes.has_write_cache() {

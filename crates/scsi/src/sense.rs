@@ -70,10 +70,19 @@ impl Sense {
     pub const READ_BOUNDARY: Sense = Sense::new(ILLEGAL_REQUEST, 0x2107);
     /// ATTEMPT TO ACCESS GAP ZONE.
     pub const GAP_ZONE: Sense = Sense::new(ILLEGAL_REQUEST, 0x2109);
+    /// INVALID RELEASE OF PERSISTENT RESERVATION.
+    pub const INVALID_RELEASE: Sense = Sense::new(ILLEGAL_REQUEST, 0x2604);
     pub const COMMAND_SEQUENCE_ERROR: Sense = Sense::new(ILLEGAL_REQUEST, 0x2C00);
+    pub const INSUFFICIENT_REGISTRATION_RESOURCES: Sense = Sense::new(ILLEGAL_REQUEST, 0x5504);
     pub const POWER_ON: Sense = Sense::new(UNIT_ATTENTION, 0x2900);
     /// BUS DEVICE RESET FUNCTION OCCURRED.
     pub const RESET: Sense = Sense::new(UNIT_ATTENTION, 0x2903);
+    pub const MODE_PARAMETERS_CHANGED: Sense = Sense::attention(0x2A01);
+    pub const LOG_PARAMETERS_CHANGED: Sense = Sense::attention(0x2A02);
+    pub const RESERVATIONS_PREEMPTED: Sense = Sense::attention(0x2A03);
+    pub const RESERVATIONS_RELEASED: Sense = Sense::attention(0x2A04);
+    pub const REGISTRATIONS_PREEMPTED: Sense = Sense::attention(0x2A05);
+    pub const TIMESTAMP_CHANGED: Sense = Sense::attention(0x2A10);
     /// LOGICAL UNIT SOFTWARE WRITE PROTECTED.
     pub const WRITE_PROTECTED: Sense = Sense::new(DATA_PROTECT, 0x2702);
     pub const ZONE_READ_ONLY: Sense = Sense::new(DATA_PROTECT, 0x2708);

@@ -9,5 +9,7 @@ pub enum Status {
     CheckCondition = 0x02,
     /// The logical unit cannot take the command now.
     Busy = 0x08,
+    /// Another initiator has reserved the logical unit.
+    ReservationConflict = 0x18,
     TaskAborted = 0x40,
 }

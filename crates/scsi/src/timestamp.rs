@@ -76,5 +76,6 @@ pub(crate) fn set(context: &Context<'_>) -> Answer {
         .iter()
         .fold(0, |value, &byte| value << 8 | u64::from(byte));
     *context.state.timestamp.since() = Since::now(milliseconds, SET);
+    context.tell_others(Sense::TIMESTAMP_CHANGED);
     Reply::GOOD
 }

@@ -1,14 +1,16 @@
 //! The logical unit as a whole: its volatile state, and the commands about no more than that.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::answer::{Answer, Context, Reply};
+use crate::attentions::Attentions;
 use crate::background::{Background, Stopped, Work};
 use crate::counters::{Counter, Counters};
 use crate::echo::Echo;
 use crate::erasing::Erasing;
 use crate::mode_pages::Modes;
 use crate::power::{Condition, Power};
+use crate::reserved::Reserved;
 use crate::self_test::SelfTests;
 use crate::sense::Sense;
 use crate::timestamp::Timestamp;
@@ -21,6 +23,8 @@ pub(crate) mod saved {
     pub const COUNTERS: u32 = 2;
     /// Results of self-tests, the newest first.
     pub const SELF_TESTS: u32 = 3;
+    /// Persistent reservations that outlive power.
+    pub const RESERVATIONS: u32 = 4;
     /// A FORMAT UNIT or SANITIZE that has not ended.
     pub const ERASING: u32 = 5;
 }
@@ -35,16 +39,11 @@ pub(crate) struct UnitState {
     pub erasing: Erasing,
     pub timestamp: Timestamp,
     pub echo: Echo,
-    attention: AtomicU8,
-    /// Its first unit attention was told.
-    used: AtomicBool,
+    pub attentions: Attentions,
+    pub reserved: Reserved,
     /// What keeps the disk is gone, for good.
     lost: AtomicBool,
 }
-
-const NO_ATTENTION: u8 = 0;
-const POWER_ON: u8 = 1;
-const RESET: u8 = 2;
 
 impl UnitState {
     /// Power on; `kept` is what the disk keeps under a number.
@@ -58,8 +57,8 @@ impl UnitState {
             erasing: Erasing::new(&kept(saved::ERASING)),
             timestamp: Timestamp::new(),
             echo: Echo::default(),
-            attention: AtomicU8::new(POWER_ON),
-            used: AtomicBool::new(false),
+            attentions: Attentions::new(Sense::POWER_ON),
+            reserved: Reserved::new(kept(saved::RESERVATIONS)),
             lost: AtomicBool::new(false),
         }
     }
@@ -68,8 +67,9 @@ impl UnitState {
     pub fn power_on(&self) {
         self.stop(|work| work != Work::Sanitize);
         self.reset();
+        self.reserved.power_on();
         self.counters.add(Counter::Starts, 1);
-        self.attention.store(POWER_ON, Ordering::Relaxed);
+        self.attentions.restart(Sense::POWER_ON);
     }
 
     /// LOGICAL UNIT RESET.
@@ -79,7 +79,8 @@ impl UnitState {
         self.power.set(Condition::Active);
         self.timestamp.reset();
         self.echo.reset();
-        self.attention.store(RESET, Ordering::Relaxed);
+        self.reserved.reset();
+        self.attentions.restart(Sense::RESET);
     }
 
     /// Stops what is done in the background, if it is this.
@@ -91,7 +92,7 @@ impl UnitState {
 
     /// Whether anybody spoke to it.
     pub fn was_used(&self) -> bool {
-        self.used.load(Ordering::Relaxed)
+        self.attentions.were_told()
     }
 
     pub fn lose(&self) {
@@ -106,19 +107,6 @@ impl UnitState {
     pub fn writes_through(&self) -> bool {
         !self.modes.has_write_cache()
     }
-
-    /// The pending unit attention, which is then pending no more.
-    pub fn take_attention(&self) -> Option<Sense> {
-        if self.attention.load(Ordering::Relaxed) == NO_ATTENTION {
-            return None;
-        }
-        self.used.store(true, Ordering::Relaxed);
-        match self.attention.swap(NO_ATTENTION, Ordering::Relaxed) {
-            POWER_ON => Some(Sense::POWER_ON),
-            RESET => Some(Sense::RESET),
-            _ => None,
-        }
-    }
 }
 
 /// TEST UNIT READY (SPC-5).
@@ -130,7 +118,7 @@ pub(crate) fn test_unit_ready(_: &Context<'_>) -> Answer {
 /// power condition, as data.
 pub(crate) fn request_sense(context: &Context<'_>) -> Answer {
     let state = context.state;
-    let sense = match state.take_attention() {
+    let sense = match state.attentions.take(context.initiator) {
         Some(attention) => attention,
         None if state.modes.predicts_failure() => Sense::FAILURE_PREDICTION_FALSE,
         None => match state.background.current() {

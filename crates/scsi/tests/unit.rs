@@ -66,7 +66,7 @@ fn vital_product_data() {
 fn supported_operation_codes() {
     let disk = Disk::new(small());
     let ask = |options: u8, opcode: u8, action: u8| {
-        disk.run(&[0xA3, 0x0C, options, opcode, 0, action, 0, 0, 4, 0, 0, 0])
+        disk.run(&[0xA3, 0x0C, options, opcode, 0, action, 0, 0, 8, 0, 0, 0])
     };
     let all = ask(0, 0, 0).good();
     assert_eq!(

@@ -56,8 +56,6 @@ _NAMES = {
     0x01: "REZERO UNIT",
     0x04: "FORMAT UNIT",
     0x07: "REASSIGN BLOCKS",
-    0x16: "RESERVE(6)",
-    0x17: "RELEASE(6)",
     0x1E: "PREVENT ALLOW MEDIUM REMOVAL",
     0x42: "UNMAP",
     0x48: "SANITIZE",

@@ -115,7 +115,10 @@ _ATTENTION = "the next command is told so instead of being carried out; send it 
 
 STATUSES = {
     0x08: ("BUSY", "the disk was busy and did not begin with it; send it again in a while"),
-    0x18: ("RESERVATION CONFLICT", "another initiator has reserved the disk; have it release it"),
+    0x18: (
+        "RESERVATION CONFLICT",
+        "the disk is reserved for others, or the key is not the registered one (sg_persist -s)",
+    ),
     0x28: ("TASK SET FULL", "the disk has as many commands as it takes; send it again when one has ended"),
     0x30: ("ACA ACTIVE", "an earlier error waits to be cleared (CLEAR ACA)"),
     0x40: ("TASK ABORTED", "it was aborted, by a task management function or another initiator"),

@@ -26,12 +26,17 @@ class Command(Value[int | str, str]):
         """Return the name in lower case with dashes, or the code in hexadecimal."""
         if not isinstance(given, str) or given.lower().startswith("0x"):
             return f"{Code().convert(given):#04x}"
-        name = re.sub("[ _]", "-", given.lower())
-        full = [known.lower().replace(" ", "-") for known in command_names()]
-        names = [*GROUPS, *(known.partition("(")[0] for known in full), *full]
+        name = _plain(given)
+        known = command_names()
+        short = [re.split("[(,]", each)[0] for each in known]
+        names = [*GROUPS, *map(_plain, short), *map(_plain, known)]
         if name not in names:
             raise ValueError(f"no command of the disk. {nearest(name, names)}".rstrip())
         return name
+
+
+def _plain(name: str) -> str:
+    return re.sub("[ _]", "-", name.lower().replace(",", ""))
 
 
 class Code(Value[int | str, int]):

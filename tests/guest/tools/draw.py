@@ -33,6 +33,7 @@ EXCLUDED = {
     0x48: "SANITIZE: likewise",
     0x3B: "WRITE BUFFER: scsi_debug takes any download of microcode, and has two unit attentions for it",
     0x1D: "SEND DIAGNOSTIC: ours begins self-tests, so that REQUEST SENSE depends on the time",
+    0x5F: "PERSISTENT RESERVE OUT: scsi_debug has none, and one registration is in the way of every RESERVE",
     0x7E: "extended CDBs: neither has any",
     0x7F: "READ(32) of no blocks at LBA 0, which a CDB of zeroes would be: see dangerous()",
 }

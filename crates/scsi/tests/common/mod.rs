@@ -27,6 +27,7 @@ impl Completion {
         let status = match outcome.status {
             0x00 => Status::Good,
             0x02 => Status::CheckCondition,
+            0x18 => Status::ReservationConflict,
             other => panic!("status {other:#x}"),
         };
         Completion {
@@ -67,6 +68,7 @@ pub fn sense_of(completion: &Completion) -> String {
     let sense = &completion.sense;
     let (key, asc, ascq) = match (completion.status, sense.first()) {
         (Status::Good, None) => return "ok".into(),
+        (Status::ReservationConflict, None) => return "conflict".into(),
         (Status::CheckCondition, Some(0x70 | 0xF0)) => (sense[2], sense[12], sense[13]),
         (Status::CheckCondition, Some(0x72)) => (sense[1], sense[2], sense[3]),
         _ => panic!("status and sense data do not fit: {completion:?}"),
@@ -180,14 +182,24 @@ impl Disk {
     }
 
     pub fn run_with(&self, cdb: &[u8], out: &[u8]) -> Answer {
-        self.run_sized(cdb, out, 1 << 25)
+        self.run_as(0, cdb, out)
+    }
+
+    /// Runs a command of an initiator.
+    pub fn run_as(&self, initiator: u8, cdb: &[u8], out: &[u8]) -> Answer {
+        self.run_sized_as(initiator, cdb, out, 1 << 25)
             .expect("the buffers are large enough")
     }
 
     /// Runs a command; `None` if a buffer is too small.
     pub fn run_sized(&self, cdb: &[u8], out: &[u8], in_len: u64) -> Option<Answer> {
+        self.run_sized_as(0, cdb, out, in_len)
+    }
+
+    fn run_sized_as(&self, initiator: u8, cdb: &[u8], out: &[u8], in_len: u64) -> Option<Answer> {
         let into = Bytes::new(vec![0; in_len as usize]);
-        let command = Command::new(cdb, None, Bytes::new(out.to_vec()), into.clone());
+        let mut command = Command::new(cdb, None, Bytes::new(out.to_vec()), into.clone());
+        command.initiator = initiator;
         let outcome = self.unit.execute(&command).wait().expect("an outcome");
         if outcome.overrun {
             return None;
