@@ -165,19 +165,19 @@ const COMMON: &[Command] = &[
     )
     .of(Group::Write),
     action(
-        "SANITIZE OVERWRITE",
+        "SANITIZE, OVERWRITE",
         Needs::Settled,
         &[0x48, 0xA1, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0],
         erase::overwrite,
     ),
     action(
-        "SANITIZE CRYPTOGRAPHIC ERASE",
+        "SANITIZE, CRYPTOGRAPHIC ERASE",
         Needs::Settled,
         &[0x48, 0xA3, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0],
         erase::cryptographic_erase,
     ),
     action(
-        "SANITIZE EXIT FAILURE MODE",
+        "SANITIZE, EXIT FAILURE MODE",
         Needs::Settled,
         &[0x48, 0xBF, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0],
         erase::exit_failure_mode,

@@ -59,17 +59,13 @@ impl Erase {
         Task::new(self.work, Duration::from_millis(milliseconds).min(LONGEST))
     }
 
-    pub fn origin(&self) -> Origin {
-        match self.work {
-            Work::Format => Origin {
-                command: "FORMAT UNIT",
-                opcode: 0x04,
-            },
-            _ => Origin {
-                command: "SANITIZE",
-                opcode: 0x48,
-            },
-        }
+    fn origin(&self) -> Origin {
+        let (command, opcode) = match (self.work, self.pattern.is_empty()) {
+            (Work::Format, _) => ("FORMAT UNIT", 0x04),
+            (_, true) => ("SANITIZE, CRYPTOGRAPHIC ERASE", 0x48),
+            (_, false) => ("SANITIZE, OVERWRITE", 0x48),
+        };
+        Origin { command, opcode }
     }
 
     fn medium(&self) -> Medium {
