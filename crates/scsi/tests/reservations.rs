@@ -123,7 +123,7 @@ fn which_commands_a_reservation_refuses() {
     let mode_sense = [0x1A, 0, 0x08, 0, 0xFF, 0];
     let start = [0x1B, 0, 0, 0, 1, 0];
     let stop = [0x1B, 0, 0, 0, 0, 0];
-    let commands: [(&[u8], bool, bool); 16] = [
+    let commands: [(&[u8], bool, bool); 18] = [
         // Whether another one may, under write exclusive, and under exclusive access.
         (&TEST_UNIT_READY, true, true),
         (&[0x12, 0, 0, 0, 96, 0], true, true),
@@ -140,6 +140,8 @@ fn which_commands_a_reservation_refuses() {
         (&write16(0, 1), false, false),
         (&zone_out(RESET, 4 * 64), false, false),
         (&[0x35, 0, 0, 0, 0, 0, 0, 0, 0, 0], false, false),
+        (&[0x04, 0, 0, 0, 0, 0], false, false),
+        (&[0x48, 0x03, 0, 0, 0, 0, 0, 0, 0, 0], false, false),
         (&stop, false, false),
     ];
     for (kind, is_exclusive) in [(WRITE_EXCLUSIVE, false), (EXCLUSIVE_ACCESS, true)] {
