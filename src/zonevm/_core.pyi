@@ -313,7 +313,7 @@ class Response:
 
     @property
     def status(self) -> int:
-        """SCSI status: 0 GOOD, 2 CHECK CONDITION, 8 BUSY."""
+        """SCSI status: 0 GOOD, 2 CHECK CONDITION, 8 BUSY, 24 RESERVATION CONFLICT."""
 
     @property
     def sense(self) -> bytes:
@@ -356,7 +356,7 @@ class FailedCommand:
 
     @property
     def status(self) -> int:
-        """SCSI status: 2 CHECK CONDITION; 0 GOOD with :attr:`overrun`."""
+        """SCSI status: 2 CHECK CONDITION, 24 RESERVATION CONFLICT; 0 GOOD with :attr:`overrun`."""
 
     @property
     def sense(self) -> bytes:
@@ -465,7 +465,7 @@ class Disk:
         """
 
     def reset(self) -> None:
-        """LOGICAL UNIT RESET: unit attention, mode pages back to their defaults."""
+        """LOGICAL UNIT RESET: unit attention, mode pages back to their defaults, no RESERVE in force."""
 
     def sync(self) -> None:
         """Make everything written so far survive a crash of the host."""

@@ -76,6 +76,8 @@ pub(crate) enum Reply {
     Medium(Operation, Buffer),
     /// What the disk makes of these, each once the one before was carried out.
     Series(Vec<Step>),
+    /// GOOD, once the disk keeps what persists of reservations.
+    Reservations,
     /// How a self-test ended, or, of one in the background, that it was begun.
     SelfTest(Test),
     /// How erasing ended, or, if it is to be answered at once, that it was begun.

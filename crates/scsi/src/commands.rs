@@ -364,6 +364,7 @@ const COMMON: &[Command] = &[
     .conflicting(Conflict::Read),
 ];
 
+/// Both lists as one.
 const fn merged<const N: usize>() -> [Command; N] {
     let mut all = [COMMON[0]; N];
     let (mut one, mut other) = (0, 0);

@@ -62,15 +62,11 @@ impl Command {
         const START_STOP_UNIT: u8 = 0x1B;
         const POWER_CONDITION: u8 = 0xF0;
         const START: u8 = 0x01;
-        match cdb.get(4) {
-            Some(byte) if self.opcode() == START_STOP_UNIT => {
-                match byte & (POWER_CONDITION | START) {
-                    START => Conflict::Never,
-                    _ => self.conflict,
-                }
-            }
-            _ => self.conflict,
+        let is_start = |byte| byte & (POWER_CONDITION | START) == START;
+        if self.opcode() == START_STOP_UNIT && cdb.get(4).copied().is_some_and(is_start) {
+            return Conflict::Never;
         }
+        self.conflict
     }
 
     /// The command without its fields.

@@ -103,6 +103,21 @@ impl<D: Data> LogicalUnit<D> {
         })
     }
 
+    fn keep_reservations(&self, command: &Command<D>, origin: Origin) -> Submitted<Outcome> {
+        let kind = saved::RESERVATIONS;
+        let operation = Operation::Save { kind };
+        let submitted = self.shared.state.reserved.keep(|bytes| {
+            let request = Request { operation, origin };
+            self.disk.submit(request, &D::of(bytes))
+        });
+        let (shared, consumed) = (Arc::clone(&self.shared), command.out.len());
+        let kept = submitted.unwrap_or(Submitted::Completed(Completion::done(0)));
+        kept.map(move |completion| Outcome {
+            consumed,
+            ..shared.outcome(completion, Buffer::None)
+        })
+    }
+
     fn self_test(&self, test: Test) -> Submitted<Outcome> {
         let task = self_test::task(test);
         let (completer, later) = pending();
@@ -249,6 +264,7 @@ impl<D: Data> Unit<D> for LogicalUnit<D> {
         match reply {
             Reply::Medium(operation, buffer) => self.submit(command, operation, buffer, origin),
             Reply::Series(steps) => self.series(command, steps, origin),
+            Reply::Reservations => self.keep_reservations(command, origin),
             Reply::SelfTest(test) => self.self_test(test),
             Reply::Erase(what, immediate) => self.erase(what, immediate, command.out.len()),
             Reply::Report(report) => self.report(command, report, origin),

@@ -5,9 +5,8 @@
 
 use reservations::{Done, Kind, News, Notice, Refused, Reservation, Table};
 
-use crate::answer::{Answer, Context, Reply, Step};
+use crate::answer::{Answer, Context, Reply};
 use crate::sense::Sense;
-use crate::unit::saved;
 
 /// TYPE (SPC-5, 6.15.3.4). SCOPE is 0: the logical unit.
 const TYPES: [(u8, Kind); 6] = [
@@ -227,16 +226,14 @@ fn out(
         if state.unit.is_some() {
             return Ok(Err(Refused::Conflict));
         }
-        let done = change(&mut state.table, &list)?;
-        Ok(done.map(|told| (told, state.keep())))
+        change(&mut state.table, &list)
     })?;
     match done {
-        Ok((told, to_keep)) => {
+        Ok(told) => {
             for Notice { to, news } in told {
                 context.state.attentions.tell(to, attention(news));
             }
-            let save = to_keep.map(|bytes| Step::Save(saved::RESERVATIONS, bytes));
-            Ok(Reply::Series(save.into_iter().collect()))
+            Ok(Reply::Reservations)
         }
         Err(Refused::Conflict) => Ok(Reply::Conflict),
         Err(Refused::Full) => Err(Sense::INSUFFICIENT_REGISTRATION_RESOURCES),

@@ -17,6 +17,8 @@ pub(crate) struct Reserved {
     /// Whether anything is: where nothing is, commands look no further.
     any: AtomicBool,
     state: Mutex<State>,
+    /// Whose turn it is to have the disk keep what persists.
+    turn: Mutex<()>,
 }
 
 pub(crate) struct State {
@@ -38,6 +40,7 @@ impl Reserved {
                 unit: None,
                 kept,
             }),
+            turn: Mutex::default(),
         }
     }
 
@@ -68,6 +71,13 @@ impl Reserved {
         persistently || state.unit.is_some_and(|by| by != initiator)
     }
 
+    /// Has the disk keep what persists, if that is or was anything: one after the other, so that the last one has it all.
+    /// Nothing is locked meanwhile that an event of the disk could wait for.
+    pub fn keep<T>(&self, submit: impl FnOnce(Vec<u8>) -> T) -> Option<T> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.with(State::renew_kept).map(submit)
+    }
+
     /// Looks at what is reserved, or changes it.
     pub fn with<T>(&self, of: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state();
@@ -84,7 +94,7 @@ impl Reserved {
 
 impl State {
     /// What the disk is to keep from now on; `None`: nothing, as before.
-    pub fn keep(&mut self) -> Option<Vec<u8>> {
+    fn renew_kept(&mut self) -> Option<Vec<u8>> {
         let to_keep = self.table.to_keep();
         let before = std::mem::replace(&mut self.kept, to_keep.clone());
         (!before.is_empty() || !to_keep.is_empty()).then_some(to_keep)

@@ -364,3 +364,27 @@ fn a_reset_releases_what_reserve_reserved() {
     assert_eq!(tur(&disk, 1), "6/29/03");
     assert_eq!(tur(&disk, 1), "ok");
 }
+
+/// Of two at a time, whoever is answered first.
+#[test]
+fn what_is_kept_is_what_the_last_one_left() {
+    let disk = two();
+    for round in 1..300 {
+        std::thread::scope(|scope| {
+            for who in 0..2 {
+                let disk = &disk;
+                scope.spawn(move || {
+                    let list = list(0, round, 1);
+                    let cdb = out(REGISTER_AND_IGNORE, 0, 24);
+                    assert_eq!(disk.run_as(who, &cdb, &list).sense(), "ok");
+                });
+            }
+        });
+        let after = Disk {
+            unit: LogicalUnit::new(disk.ram.clone(), identity()),
+            ram: disk.ram.clone(),
+        };
+        tur(&after, 0);
+        assert_eq!(read(&after, 0, 0)[4..], read(&disk, 0, 0)[4..], "{round}");
+    }
+}
