@@ -54,7 +54,6 @@ def blocks(count: int) -> str:
 
 _NAMES = {
     0x01: "REZERO UNIT",
-    0x04: "FORMAT UNIT",
     0x07: "REASSIGN BLOCKS",
     0x1E: "PREVENT ALLOW MEDIUM REMOVAL",
     0x42: "UNMAP",
