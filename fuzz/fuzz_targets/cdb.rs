@@ -77,6 +77,8 @@ fn run(disk: &RamDisk<Bytes>, unit: &LogicalUnit<Bytes>, command: &[u8], data: &
     let (told, ended) = channel();
     let mut command = Command::new(cdb, None, Bytes::new(out), into);
     command.initiator = byte(0) >> 6;
+    let erases = erases(cdb);
+    disk.hold(!erases);
     let submitted = unit.execute(&command);
     // The next request of a command is submitted only once somebody waits for its end.
     submitted.then(move |outcome| drop(told.send(outcome)));
@@ -91,7 +93,14 @@ fn run(disk: &RamDisk<Bytes>, unit: &LogicalUnit<Bytes>, command: &[u8], data: &
             _ => disk.release(number),
         }
     }
-    let outcome = ended.try_recv().expect("an outcome");
+    let outcome = match erases {
+        true => ended.recv().expect("an outcome"),
+        false => ended.try_recv().expect("an outcome"),
+    };
+    if erases {
+        await_end(unit);
+        disk.hold(true);
+    }
     assert!(outcome.written <= in_len && outcome.consumed <= out_len);
     assert!(outcome.sense.len() <= 96);
     const CHECK_CONDITION: u16 = 0x02;
@@ -101,6 +110,32 @@ fn run(disk: &RamDisk<Bytes>, unit: &LogicalUnit<Bytes>, command: &[u8], data: &
 /// What runs in a thread of its own, and takes its time.
 fn begins_self_test(cdb: &[u8]) -> bool {
     matches!(cdb, [0x1D, byte, ..] if byte >> 5 != 0)
+}
+
+/// FORMAT UNIT and SANITIZE have a thread, whose I/O is not held.
+fn erases(cdb: &[u8]) -> bool {
+    matches!(cdb.first(), Some(0x04 | 0x48))
+}
+
+/// Waits until the disk is not being erased: until TEST UNIT READY says neither this nor anything else first.
+fn await_end(unit: &LogicalUnit<Bytes>) {
+    const ATTENTION: u8 = 6;
+    const NOT_READY: u8 = 2;
+    const IN_PROGRESS: [u8; 2] = [0x04, 0x1B];
+    loop {
+        let ready = Command::new(&[0; 6], None, Bytes::default(), Bytes::default());
+        let outcome = unit.execute(&ready).wait().expect("an outcome");
+        let (key, qualifier) = match outcome.sense[..] {
+            [0x70, _, key, ..] => (key, outcome.sense[13]),
+            [_, key, _, qualifier, ..] => (key, qualifier),
+            _ => return,
+        };
+        match key {
+            ATTENTION => {}
+            NOT_READY if IN_PROGRESS.contains(&qualifier) => std::thread::yield_now(),
+            _ => return,
+        }
+    }
 }
 
 /// I/O stays on the medium.
