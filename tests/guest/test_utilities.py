@@ -75,6 +75,12 @@ TABLE: list[tuple[str, int, str]] = [
     ("sg_start --start {}", 0, ""),
     ("sg_turs {}", 0, ""),
     ("sg_raw -r 4 {} 3c 0b 00 00 00 00 00 00 04 00", 0, "(?i)00 00 10 00"),
+    ("sg_write_buffer --mode=echo --length=4 --in=/etc/passwd {}", 0, ""),
+    # sg3-utils 1.46 asks READ BUFFER for no bytes, whatever length is given.
+    ("sg_read_buffer --mode=echo_desc --length=4 {}", 0, "^$"),
+    ("sg_read_buffer --16 --mode=echo --length=4 {}", 0, "^$"),
+    ("sg_raw -r 4 {} 9b 0a 00 00 00 00 00 00 00 00 00 00 00 04 00 00", 0, "72 6f 6f 74"),
+    ("sg_write_buffer --mode=dmc_save --length=4 --in=/etc/passwd {}", 5, ""),
     ("sg_test_rwbuf --quick --size=512 {}", 0, "a buffer of 0 bytes"),
     ("sg_verify --count=8 {}", 0, ""),
     ("sg_vpd -a {}", 0, r"(?s)extended INQUIRY.*Mode page policy.*Zoned block device char"),

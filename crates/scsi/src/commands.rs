@@ -154,7 +154,7 @@ const COMMON: &[Command] = &[
         "READ BUFFER(10)",
         Needs::Settled,
         &[0x3C, 0x1F, 0xFF, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0],
-        echo::read,
+        echo::read_10,
     )
     .conflicting(Conflict::Read),
     plain(
@@ -283,6 +283,15 @@ const COMMON: &[Command] = &[
         management::report,
     )
     .of(Group::Report),
+    plain(
+        "READ BUFFER(16)",
+        Needs::Settled,
+        &[
+            0x9B, 0x1F, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0,
+        ],
+        echo::read_16,
+    )
+    .conflicting(Conflict::Read),
     action(
         "READ CAPACITY(16)",
         Needs::Unit,

@@ -32,8 +32,18 @@ impl Echo {
     }
 }
 
-/// READ BUFFER(10), by its mode.
-pub(crate) fn read(context: &Context<'_>) -> Answer {
+/// READ BUFFER(10).
+pub(crate) fn read_10(context: &Context<'_>) -> Answer {
+    read(context, context.cdb.be24(6))
+}
+
+/// READ BUFFER(16).
+pub(crate) fn read_16(context: &Context<'_>) -> Answer {
+    read(context, context.cdb.be32(10))
+}
+
+/// READ BUFFER, by its mode.
+fn read(context: &Context<'_>, allocation_length: u32) -> Answer {
     let data = match context.cdb.byte(1) & 0x1F {
         // Of every buffer ID alike: no buffer.
         DESCRIPTOR => vec![0; 4],
@@ -45,7 +55,7 @@ pub(crate) fn read(context: &Context<'_>) -> Answer {
         ECHO_DESCRIPTOR => CAPACITY.to_be_bytes().to_vec(),
         _ => return Err(Sense::cdb_bit(1, 4)),
     };
-    Reply::cut(data, context.cdb.be24(6))
+    Reply::cut(data, allocation_length)
 }
 
 /// WRITE BUFFER, by its mode.

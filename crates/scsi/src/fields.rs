@@ -94,6 +94,12 @@ fn of_others(opcode: u8, action: u8) -> &'static [Field] {
             (10, ALLOCATION_LENGTH),
             (14, REPORTING_OPTIONS),
         ],
+        0x9B => &[
+            (1, "MODE"),
+            (2, "BUFFER OFFSET"),
+            (10, ALLOCATION_LENGTH),
+            (14, "BUFFER ID"),
+        ],
         0x9E => &[ACTION],
         0xA0 => &[(2, "SELECT REPORT"), (6, ALLOCATION_LENGTH)],
         0xA3 if action != 0x0C => &[ACTION, (6, ALLOCATION_LENGTH)],

@@ -49,6 +49,14 @@ fn the_echo_buffer_gives_back_what_was_written() {
     let write = [0x3B, 0x0A, 0, 0, 0, 0, 0, 0x10, 0, 0];
     disk.run_with(&write, &text).good();
     assert_eq!(read(0x0A, 0).good(), text);
+    let read_16 = |mode: u8, id: u8| {
+        let cdb = [0x9B, mode, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x20, 0, id, 0];
+        disk.run(&cdb)
+    };
+    assert_eq!(read_16(0x0A, 0).good(), text);
+    assert_eq!(read_16(0x03, 7).good(), [0; 4]);
+    let offset = [0x9B, 0x0A, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0];
+    assert_eq!(disk.run(&offset).sense(), "5/24/00");
     let long = [0x3B, 0x0A, 0, 0, 0, 0, 0, 0x10, 1, 0];
     assert_eq!(disk.run_with(&long, &[0; 4097]).sense(), "5/24/00");
     assert!(disk.run_sized(&write, &text[1..], 0).is_none());
