@@ -181,6 +181,7 @@ UNIT = [
         EITHER,
         "resp_mode_select() has room for no more; ours refuses what is in such a list.",
         lambda c: c.opcode in MODE_SELECTS and c.length > 512 and c.both == (BAD_LIST, BAD_FIELD),
+        rare=True,
     ),
     Difference(
         "REPORT SUPPORTED OPERATION CODES of a code that only one of them has",
