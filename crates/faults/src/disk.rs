@@ -94,6 +94,10 @@ impl<D: Data> ZonedDisk<D> for FaultyDisk<D> {
         self.0.disk().take_statistics()
     }
 
+    fn extension(&self, number: u32) -> Vec<u8> {
+        self.0.disk().extension(number)
+    }
+
     fn saved(&self, kind: u32) -> Vec<u8> {
         self.0.disk().saved(kind)
     }

@@ -24,6 +24,9 @@ pub trait ZonedDisk<D: Data>: Send + Sync {
     /// What happened to the zones since this was asked last, or since power on.
     fn take_statistics(&self) -> Statistics;
 
+    /// The descriptor extension of zone `number`; nothing where there is none that is valid.
+    fn extension(&self, number: u32) -> Vec<u8>;
+
     /// What was saved last under `kind` ([`crate::Operation::Save`]); nothing where nothing was.
     fn saved(&self, kind: u32) -> Vec<u8>;
 

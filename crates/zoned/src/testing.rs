@@ -171,19 +171,19 @@ impl<D: Data> RamDisk<D> {
     /// Power off and on: `change` is as of [`Machine::power_cycle`].
     pub fn power_cycle(&self, change: impl FnMut(u32, u64) -> u64) {
         self.machine.power_cycle(change);
+        self.tell(Event::PowerCut);
+    }
+
+    /// Tells who listens of an event.
+    pub fn tell(&self, event: Event) {
         for listener in &*locked(&self.listeners) {
-            listener(Event::PowerCut);
+            listener(event);
         }
     }
 
     /// How often it was asked to make full zones stable.
     pub fn stabilized(&self) -> usize {
         self.stabilized.load(Ordering::SeqCst)
-    }
-
-    /// The descriptor extension of `zone`.
-    pub fn extension(&self, zone: u32) -> Vec<u8> {
-        locked(&self.extensions)[zone as usize].clone()
     }
 
     fn carry_out(&self, plan: Plan, waiter: Waiter<D>) {
@@ -309,6 +309,13 @@ impl<D: Data> ZonedDisk<D> for RamDisk<D> {
 
     fn take_statistics(&self) -> Statistics {
         self.machine.take_statistics()
+    }
+
+    fn extension(&self, number: u32) -> Vec<u8> {
+        match self.zone(number).extension_valid {
+            true => locked(&self.extensions)[number as usize].clone(),
+            false => Vec::new(),
+        }
     }
 
     fn saved(&self, kind: u32) -> Vec<u8> {

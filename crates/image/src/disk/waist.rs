@@ -38,6 +38,12 @@ impl ZonedDisk<Scatter> for Disk {
         self.0.machine.take_statistics()
     }
 
+    /// What the host cannot read is not there.
+    fn extension(&self, number: u32) -> Vec<u8> {
+        let read = Disk::extension(self, number);
+        read.ok().flatten().unwrap_or_default()
+    }
+
     fn saved(&self, kind: u32) -> Vec<u8> {
         self.0.saved.get(kind)
     }
