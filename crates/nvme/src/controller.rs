@@ -1,0 +1,258 @@
+//! A controller: admin commands, and I/O commands to the namespaces that it has. Knows no queue but by its number.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use command::{Command, Outcome, Unit};
+use zoned::{Data, Event, Geometry, Identity, Submitted};
+
+use crate::admin::{self, Context, QueueCommand, Reply};
+use crate::events::{Events, Notice};
+use crate::features::Features;
+use crate::logs::Logs;
+use crate::submission::{Submission, LEN};
+use crate::{decode, Namespace, Status, Transfer};
+
+/// A namespace of a controller.
+pub struct Attached<D: Data> {
+    pub namespace: Arc<Namespace<D>>,
+    /// The namespace with the layers around it, by which its commands go.
+    pub unit: Arc<dyn Unit<D>>,
+    /// How it names itself.
+    pub identity: Identity,
+}
+
+/// What a transport has room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// I/O queue pairs, at least one.
+    pub queues: u16,
+    /// Interrupt vectors, at least one.
+    pub vectors: u16,
+}
+
+/// The namespace identifier that stands for all namespaces.
+const EVERY: u32 = u32::MAX;
+const FLUSH: u8 = 0x00;
+
+/// An I/O controller of NVMe 1.4 whose namespaces are numbered from 1 on.
+///
+/// That version is the last one whose mandatory parts ask for nothing that an emulated device would have to make up: 2.0
+/// requires the features of ready modes, which Linux then waits by.
+pub struct Controller<D: Data> {
+    namespaces: Vec<Attached<D>>,
+    shared: Arc<Shared>,
+}
+
+/// The controller's state, each part independent of the others.
+pub(crate) struct Shared {
+    pub limits: Limits,
+    /// The namespaces, at least one.
+    pub described: Vec<Described>,
+    pub features: Features,
+    pub events: Events,
+    pub logs: Logs,
+}
+
+/// What a namespace is.
+pub(crate) struct Described {
+    pub geometry: Geometry,
+    pub identity: Identity,
+}
+
+/// What becomes of an admin command.
+pub enum Admin {
+    Answer(Submitted<Outcome>),
+    /// The transport carries it out, and answers it.
+    Queue(QueueCommand),
+}
+
+impl<D: Data> Controller<D> {
+    /// A controller with these namespaces, at least one.
+    pub fn new(namespaces: Vec<Attached<D>>, limits: Limits) -> Controller<D> {
+        let described = namespaces.iter().map(|attached| Described {
+            geometry: attached.namespace.geometry().clone(),
+            identity: attached.identity.clone(),
+        });
+        let shared = Arc::new(Shared {
+            limits,
+            described: described.collect(),
+            features: Features::new(limits),
+            events: Events::default(),
+            logs: Logs::new(namespaces.len()),
+        });
+        for (index, attached) in namespaces.iter().enumerate() {
+            let told = Arc::downgrade(&shared);
+            attached.namespace.listen(Arc::new(move |event| {
+                if let (Event::ZoneChanged { zone }, Some(shared)) = (event, told.upgrade()) {
+                    shared.zone_changed(index, zone);
+                }
+            }));
+        }
+        Controller { namespaces, shared }
+    }
+
+    /// The data that go with an I/O command.
+    pub fn transfer(&self, raw: &[u8; LEN]) -> Transfer {
+        let index = self.shared.index(Submission(raw).namespace());
+        index.map_or_else(
+            |_| Transfer::default(),
+            |index| decode::transfer(&self.shared.described[index].geometry, raw),
+        )
+    }
+
+    /// The data that go with an admin command.
+    pub fn admin_transfer(&self, raw: &[u8; LEN]) -> Transfer {
+        admin::transfer(Submission(raw))
+    }
+
+    /// How many completions are put together before an interrupt of this vector, and for how long at most; `None`: none.
+    pub fn coalescing(&self, vector: u16) -> Option<(u32, Duration)> {
+        const UNIT: Duration = Duration::from_micros(100);
+        let features = &self.shared.features;
+        let (most, time) = features.coalescing();
+        (time > 0 && features.coalesces(vector))
+            .then(|| (u32::from(most) + 1, UNIT * u32::from(time)))
+    }
+
+    /// Begins an I/O command.
+    pub fn execute(&self, command: &Command<D>) -> Submitted<Outcome> {
+        let Ok(raw) = <&[u8; LEN]>::try_from(command.raw()) else {
+            return Submitted::Completed(Status::INVALID_FIELD.outcome());
+        };
+        let entry = Submission(raw);
+        let (first, rest) = match (entry.opcode(), entry.namespace()) {
+            (FLUSH, EVERY) => (Ok(0), 1..self.namespaces.len()),
+            (_, namespace) => (self.shared.index(namespace), 0..0),
+        };
+        let submitted = match first {
+            Ok(index) => {
+                let first = self.namespaces[index].unit.execute(command);
+                self.then_each(first, rest, command)
+            }
+            Err(status) => Submitted::Completed(status.outcome()),
+        };
+        let (shared, raw, queue) = (Arc::clone(&self.shared), *raw, command.queue);
+        let index = first.unwrap_or(0);
+        submitted.map(move |outcome| {
+            let geometry = &shared.described[index].geometry;
+            shared.logs.count(geometry, Submission(&raw), &outcome);
+            shared.note(&raw, queue, outcome)
+        })
+    }
+
+    /// The same command to these namespaces, too, each once the one before has succeeded.
+    fn then_each(
+        &self,
+        mut submitted: Submitted<Outcome>,
+        indexes: Range<usize>,
+        command: &Command<D>,
+    ) -> Submitted<Outcome> {
+        for attached in &self.namespaces[indexes] {
+            let (unit, command) = (Arc::clone(&attached.unit), command.clone());
+            submitted = submitted.and_then(move |outcome| match outcome.is_good() {
+                true => unit.execute(&command),
+                false => Submitted::Completed(outcome),
+            });
+        }
+        submitted
+    }
+
+    /// Begins an admin command.
+    pub fn administer(&self, command: &Command<D>) -> Admin {
+        let Ok(raw) = <&[u8; LEN]>::try_from(command.raw()) else {
+            return Admin::Answer(Submitted::Completed(Status::INVALID_FIELD.outcome()));
+        };
+        let entry = Submission(raw);
+        let shared = &self.shared;
+        let reply = admin::find(entry.opcode()).and_then(|known| {
+            if entry.is_fused() {
+                return Err(Status::INVALID_FIELD);
+            }
+            (known.run)(&Context { entry, shared })
+        });
+        let submitted = match reply {
+            Ok(Reply::Queue(queue)) => return Admin::Queue(queue),
+            Ok(Reply::Result(value)) => {
+                self.features_changed();
+                Submitted::Completed(Outcome {
+                    result: value.into(),
+                    ..Outcome::default()
+                })
+            }
+            Ok(Reply::Data(data)) => Submitted::Completed(Outcome {
+                written: command.into.write(0, &data) as u64,
+                ..Outcome::default()
+            }),
+            Ok(Reply::Event) => match shared.events.wait() {
+                Ok(later) => Submitted::Pending(later),
+                Err(status) => Submitted::Completed(status.outcome()),
+            },
+            Ok(Reply::Format(indexes)) => self.format(indexes),
+            Err(status) => Submitted::Completed(status.outcome()),
+        };
+        let (shared, raw, queue) = (Arc::clone(shared), *raw, command.queue);
+        Admin::Answer(submitted.map(move |outcome| shared.note(&raw, queue, outcome)))
+    }
+
+    /// Formats these namespaces, each once the one before was.
+    fn format(&self, indexes: Vec<usize>) -> Submitted<Outcome> {
+        let namespaces = indexes.into_iter().map(|index| &self.namespaces[index]);
+        namespaces.fold(
+            Submitted::Completed(Outcome::default()),
+            |submitted, attached| {
+                let namespace = Arc::clone(&attached.namespace);
+                submitted.and_then(move |outcome| match outcome.is_good() {
+                    true => namespace.format(),
+                    false => Submitted::Completed(outcome),
+                })
+            },
+        )
+    }
+
+    fn features_changed(&self) {
+        let enabled = self.shared.features.has_write_cache();
+        for attached in &self.namespaces {
+            attached.namespace.set_write_cache(enabled);
+        }
+    }
+
+    /// The controller is reset (NVMe 1.4, 7.3.2): features have their default values, and nobody waits for an event. No
+    /// command is in flight but those that do.
+    pub fn reset(&self) {
+        self.shared.features.reset();
+        self.shared.events.reset();
+        self.namespaces
+            .iter()
+            .for_each(|attached| attached.unit.reset());
+    }
+}
+
+impl Shared {
+    /// The index of a namespace.
+    pub fn index(&self, namespace: u32) -> Result<usize, Status> {
+        let index = (namespace as usize).checked_sub(1);
+        index
+            .filter(|&index| index < self.described.len())
+            .ok_or(Status::INVALID_NAMESPACE)
+    }
+
+    fn zone_changed(&self, index: usize, zone: u32) {
+        let namespace = index as u32 + 1;
+        self.logs
+            .zone_changed(index, self.described[index].geometry.span(zone).start);
+        let notice = Notice::ZoneDescriptorChanged { namespace };
+        if self.features.wants(notice.bit()) {
+            self.events.happened(notice);
+        }
+    }
+
+    /// Keeps that a command failed, if it did.
+    fn note(&self, raw: &[u8; LEN], queue: Option<u16>, outcome: Outcome) -> Outcome {
+        if !outcome.is_good() {
+            self.logs.failed(Submission(raw), queue, outcome.status);
+        }
+        outcome
+    }
+}
