@@ -10,7 +10,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from tests.campaigns.hostile_guest import HELLO, MIB, PATIENCE, STEPS, Step, trial
 from zonevm.agent import protocol
@@ -169,7 +169,6 @@ def test_a_file_of_the_callers_that_fails_ends_the_run(connected: Connected) -> 
         reads.wait(PATIENCE)
 
 
-@settings(deadline=None)
 @given(STEPS)
 def test_no_guest_hangs_or_breaks_the_client(drawn: tuple[bool, bool, list[Step]]) -> None:
     trial(*drawn)

@@ -31,7 +31,7 @@ from zonevm.service.runs import Run, ask, runs
 
 AS_NOBODY = "import os, socket, sys, threading; os.setgroups([]); os.setresuid(65534, 65534, 65534)\n"
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for another user")
-fuzzed = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fuzzed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

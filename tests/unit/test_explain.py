@@ -294,7 +294,7 @@ CDBS = st.builds(
 SENSE_DATA = st.builds(bytes.__add__, st.sampled_from(SENSES), st.binary(max_size=20))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     cdb=CDBS | st.binary(max_size=32), sense=SENSE_DATA | st.binary(max_size=40), room=st.integers(0, 4096)
 )

@@ -237,7 +237,7 @@ def test_odd_values_are_told_in_words(command: list[str]) -> None:
 BYTES = st.binary(max_size=40).map(lambda data: os.fsdecode(data.translate(None, b"\0/")))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.sampled_from(OF_TEXTS), BYTES)
 def test_any_value_is_told_in_words(command: list[str], text: str) -> None:
     told_in_words(command, text)
@@ -261,7 +261,6 @@ DESCRIBED: list[type[Described]] = [*KINDS.values(), Fault]
 OPTIONS = [(kind, option) for kind in DESCRIBED for option in kind.options().values()]
 
 
-@settings(deadline=None)
 @given(st.sampled_from(OPTIONS), VALUES)
 def test_any_object_for_an_option_is_taken_or_refused(
     which: tuple[type[Described], Option[Any, Any]], value: Any
@@ -283,7 +282,6 @@ def test_any_object_for_a_number_is_taken_or_refused(value: Any) -> None:
             call()
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(
         ["zone", "lba", "asc", "ascq", "command", "probability", "seed", "disk", "milliseconds", "kind"]

@@ -416,7 +416,6 @@ few_failures = st.integers(0, 9).flatmap(lambda chance: {9: failures, 8: fired}.
 
 @settings(
     max_examples=250,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(st.sampled_from(SHAPES), st.lists(few_failures, min_size=30, max_size=60))

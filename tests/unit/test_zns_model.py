@@ -285,7 +285,6 @@ mixed = st.integers(0, 11).flatmap(lambda chance: rare if chance == 11 else requ
 
 @settings(
     max_examples=250,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(st.sampled_from(GEOMETRIES), st.lists(mixed, min_size=30, max_size=60))
