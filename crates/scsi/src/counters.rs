@@ -43,16 +43,19 @@ pub(crate) enum Counter {
     ToIdleC,
     ToStandbyZ,
     ToStandbyY,
+    /// What to add, modulo 2^64, to the bytes of a direction for those of its commands: either is set back alone.
+    WrittenApart,
+    ReadApart,
 }
 
 use Counter::{
     BytesRead, BytesVerified, BytesWritten, FailedExplicitOpens, MostExplicitlyOpen,
-    MostImplicitlyOpen, MostNonSequential, MostOpen, MostUsed, NonMediumErrors, ReadCommands,
-    ReadErrors, ReadViolations, SecondsOn, Starts, ToStandbyY, VerifyErrors, WriteCommands,
-    WriteErrors, WriteViolations, ZonesEmptied,
+    MostImplicitlyOpen, MostNonSequential, MostOpen, MostUsed, NonMediumErrors, ReadApart,
+    ReadCommands, ReadErrors, ReadViolations, SecondsOn, Starts, VerifyErrors, WriteCommands,
+    WriteErrors, WriteViolations, WrittenApart, ZonesEmptied,
 };
 
-const COUNTERS: usize = ToStandbyY as usize + 1;
+const COUNTERS: usize = ReadApart as usize + 1;
 
 /// The counters of a logical unit. Each is independent of the others.
 pub(crate) struct Counters {
@@ -114,11 +117,32 @@ impl Counters {
         }
     }
 
+    /// Bytes that read or write commands moved since these were set back.
+    pub fn bytes_of_commands(&self, commands: Counter) -> u64 {
+        let (bytes, apart) = match commands {
+            WriteCommands => (BytesWritten, WrittenApart),
+            _ => (BytesRead, ReadApart),
+        };
+        self.get(bytes).wrapping_add(self.get(apart))
+    }
+
     /// Sets some back to zero.
     pub fn clear(&self, counters: &[Counter]) {
         for &of in counters {
-            self.values[of as usize].store(0, Ordering::Relaxed);
+            let before = self.values[of as usize].swap(0, Ordering::Relaxed);
+            match of {
+                BytesWritten => self.add(WrittenApart, before),
+                BytesRead => self.add(ReadApart, before),
+                WriteCommands => self.part(WrittenApart, BytesWritten),
+                ReadCommands => self.part(ReadApart, BytesRead),
+                _ => {}
+            }
         }
+    }
+
+    fn part(&self, apart: Counter, bytes: Counter) {
+        let less = self.get(bytes).wrapping_neg();
+        self.values[apart as usize].store(less, Ordering::Relaxed);
     }
 
     /// Counts how an operation ended.

@@ -293,13 +293,13 @@ fn zoned_statistics(context: &Context<'_>) -> Vec<Parameter> {
 /// intervals are zero.
 fn performance(context: &Context<'_>) -> Vec<Parameter> {
     let counters = &context.state.counters;
-    let blocks = |bytes| counters.get(bytes) / u64::from(context.geometry.block_size);
+    let blocks = |of| counters.bytes_of_commands(of) / u64::from(context.geometry.block_size);
     let mut access = [0; 64];
     for (at, value) in [
         counters.get(Counter::ReadCommands),
         counters.get(Counter::WriteCommands),
-        blocks(Counter::BytesWritten),
-        blocks(Counter::BytesRead),
+        blocks(Counter::WriteCommands),
+        blocks(Counter::ReadCommands),
     ]
     .into_iter()
     .enumerate()

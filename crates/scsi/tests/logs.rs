@@ -199,12 +199,42 @@ fn commands_and_blocks_are_counted() {
     disk.run(&read16(0, 8)).good();
     disk.run(&read16(0, 4)).good();
     disk.run(&verify16(0, 8, false)).good();
-    let access = parameters(&disk, 0x19, 0)[0].1.clone();
-    let numbers: Vec<u64> = access
-        .chunks(8)
+    assert_eq!(access(&disk), [2, 1, 16, 12, 0, 0, 0, 0]);
+}
+
+/// Parameter 1 of page 19h.
+fn access(disk: &Disk) -> Vec<u64> {
+    let parameters = parameters(disk, 0x19, 0);
+    let numbers = parameters[0].1.chunks(8);
+    numbers
         .map(|bytes| u64::from_be_bytes(bytes.try_into().unwrap()))
-        .collect();
-    assert_eq!(numbers, [2, 1, 16, 12, 0, 0, 0, 0]);
+        .collect()
+}
+
+#[test]
+fn blocks_are_set_back_with_their_own_page_only() {
+    let disk = sequential();
+    let block = u64::from(disk.geometry().block_size);
+    let reset = |disk: &Disk, code: u8| {
+        let cdb = [0x4C, 2, 0x40 | code, 0, 0, 0, 0, 0, 0, 0];
+        disk.run(&cdb).good();
+    };
+    disk.write_blocks(0, 16, 1).good();
+    disk.run(&read16(0, 8)).good();
+    for code in [0x02, 0x03] {
+        reset(&disk, code);
+    }
+    assert_eq!(access(&disk)[..4], [1, 1, 16, 8]);
+    disk.write_blocks(16, 8, 1).good();
+    let disk = disk.again();
+    assert_eq!(access(&disk)[..4], [1, 2, 24, 8]);
+    reset(&disk, 0x19);
+    assert_eq!(access(&disk)[..4], [0; 4]);
+    assert_eq!(counter(&disk, WRITES, BYTES), 8 * block);
+    disk.run(&read16(0, 4)).good();
+    assert_eq!(access(&disk)[..4], [1, 0, 0, 4]);
+    reset(&disk, 0);
+    assert_eq!(access(&disk)[..4], [0; 4]);
 }
 
 #[test]
