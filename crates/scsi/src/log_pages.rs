@@ -331,16 +331,17 @@ fn power_transitions(context: &Context<'_>) -> Vec<Parameter> {
     .into()
 }
 
-/// The port and its phy, as those of a SAS drive with one (SPL-4, 9.2.8.1), where nothing ever went wrong.
+/// The port and its phy, as those of a SAS drive with one (SPL-4, 9.2.8.1), where nothing ever went wrong. There are no
+/// phy events.
 fn port(context: &Context<'_>) -> Vec<Parameter> {
     const SAS: u8 = 0x6;
     const PHYS: u8 = 1;
-    const PHY_LEN: u8 = 44;
+    const PHY_LEN: u8 = 48;
     const END_DEVICE: u8 = 0x10;
     const GBPS_12: u8 = 0x0B;
     const SSP: u8 = 0x08;
     const INITIATOR: u64 = 0x3000_0000_0000_0000;
-    let mut phy = [0; 48];
+    let mut phy = [0; 52];
     phy[3] = PHY_LEN;
     phy[4] = END_DEVICE;
     phy[5] = GBPS_12;

@@ -238,6 +238,21 @@ fn blocks_are_set_back_with_their_own_page_only() {
 }
 
 #[test]
+fn the_port_has_one_phy() {
+    let disk = Disk::new(small());
+    let [(1, port)] = &parameters(&disk, 0x18, 0)[..] else {
+        panic!("one port");
+    };
+    assert_eq!(port[..4], [6, 0, 0, 1]);
+    let phy = &port[4..];
+    assert_eq!((phy.len(), phy[3]), (52, 48));
+    assert_eq!(phy[4..8], [0x10, 0x0B, 0x08, 0]);
+    let wwn = identity().wwn;
+    assert_eq!(phy[8..16], (wwn + 1).to_be_bytes());
+    assert!(phy[24..].iter().all(|&byte| byte == 0));
+}
+
+#[test]
 fn transitions_of_power_are_counted() {
     let disk = Disk::new(small());
     for [condition, modifier] in [[2, 0], [2, 0], [2, 1], [3, 1]] {
