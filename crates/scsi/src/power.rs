@@ -44,13 +44,16 @@ impl Power {
         ALL[usize::from(self.0.load(Ordering::Relaxed))]
     }
 
-    /// Becomes active for a command that needs the medium, unless it is stopped.
+    /// Becomes active for a command that needs the medium, unless it is stopped. Of commands that come at once, one does it.
     pub fn wake(&self, counters: &Counters) -> Result<(), Sense> {
-        match self.get() {
-            Active => Ok(()),
-            Stopped => Err(Sense::STOPPED),
-            _ => {
-                self.change(Active, counters);
+        let (active, stopped) = (Active as u8, Stopped as u8);
+        let awake = |now| (now != active && now != stopped).then_some(active);
+        use Ordering::Relaxed;
+        match self.0.fetch_update(Relaxed, Relaxed, awake) {
+            Err(now) if now == stopped => Err(Sense::STOPPED),
+            Err(_) => Ok(()),
+            Ok(_) => {
+                counters.add(Counter::ToActive, 1);
                 Ok(())
             }
         }
@@ -67,10 +70,10 @@ impl Power {
             StandbyY => Some(Counter::ToStandbyY),
             Stopped => None,
         };
-        if let Some(transition) = transition.filter(|_| self.get() != to) {
+        let before = self.0.swap(to as u8, Ordering::Relaxed);
+        if let Some(transition) = transition.filter(|_| before != to as u8) {
             counters.add(transition, 1);
         }
-        self.set(to);
     }
 
     /// Whether commands that need the medium can be carried out.

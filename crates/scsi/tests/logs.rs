@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::sync::Barrier;
+
 use command::{Failure, Unit};
 use common::*;
 use scsi::LogicalUnit;
@@ -262,6 +264,31 @@ fn transitions_of_power_are_counted() {
     disk.run(&read16(0, 1)).good();
     let counted = [1, 2, 3, 4, 8, 9].map(|code| counter(&disk, (0x1A, 0), code));
     assert_eq!(counted, [1, 1, 1, 0, 0, 1]);
+}
+
+#[test]
+fn commands_that_come_at_once_wake_the_unit_once() {
+    const ROUNDS: u64 = 4000;
+    const THREADS: usize = 4;
+    let disk = Disk::new(small());
+    let (asleep, awake) = (Barrier::new(THREADS + 1), Barrier::new(THREADS + 1));
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for _ in 0..ROUNDS {
+                    asleep.wait();
+                    disk.run_sized(&read16(0, 1), &[], 512).unwrap().good();
+                    awake.wait();
+                }
+            });
+        }
+        for _ in 0..ROUNDS {
+            disk.run(&[0x1B, 0, 0, 0, 0x20, 0]).good();
+            asleep.wait();
+            awake.wait();
+        }
+    });
+    assert_eq!(counter(&disk, (0x1A, 0), 1), ROUNDS);
 }
 
 #[test]
