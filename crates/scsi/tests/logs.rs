@@ -2,12 +2,13 @@
 
 mod common;
 
+use std::sync::atomic::Ordering;
 use std::sync::Barrier;
 
 use command::{Failure, Unit};
 use common::*;
 use scsi::LogicalUnit;
-use zoned::{Failed, Geometry, Kind};
+use zoned::{Condition, Failed, Geometry, Kind};
 
 fn log_sense(disk: &Disk, code: u8, subpage: u8) -> Answer {
     disk.run(&[0x4D, 0, 0x40 | code, subpage, 0, 0, 0, 4, 0, 0])
@@ -252,6 +253,17 @@ fn the_port_has_one_phy() {
     let wwn = identity().wwn;
     assert_eq!(phy[8..16], (wwn + 1).to_be_bytes());
     assert!(phy[24..].iter().all(|&byte| byte == 0));
+}
+
+#[test]
+fn a_conventional_zone_is_never_one_less_that_is_empty() {
+    let words = fresh(&small());
+    words[0].store(word(Condition::ReadOnly, 0).to_le(), Ordering::Relaxed);
+    let disk = Disk::with_words(small(), words);
+    disk.run(&[0; 6]);
+    assert_eq!(counter(&disk, ZONES, 3), 12);
+    disk.make_read_only(4);
+    assert_eq!(counter(&disk, ZONES, 3), 11);
 }
 
 #[test]

@@ -59,9 +59,9 @@ impl<Z: ZoneTable, W: Waits> Machine<Z, W> {
             check_word(&geometry, zone, value_of(word)).map_err(MachineError::Word)?;
         }
         let machine = Machine {
+            state: Mutex::new(State::new(geometry.conventional_zones)),
             geometry,
             table,
-            state: Mutex::new(State::new()),
             recommended: Recommended::default(),
         };
         let mut state = machine.lock();

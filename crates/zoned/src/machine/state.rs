@@ -23,6 +23,8 @@ pub(super) struct State<W> {
     busy: Vec<Range<u32>>,
     /// In order of arrival.
     pub waiting: VecDeque<Waiting<W>>,
+    /// The first sequential zone.
+    first: u32,
     /// Sequential zones that are not empty, and that have NON_SEQ.
     used: u32,
     non_sequential: u32,
@@ -70,7 +72,8 @@ pub(crate) struct Write {
 }
 
 impl<W> State<W> {
-    pub fn new() -> State<W> {
+    /// No zone is counted yet; the sequential ones begin with `first`.
+    pub fn new(first: u32) -> State<W> {
         State {
             implicit: BTreeSet::new(),
             explicit: 0,
@@ -80,6 +83,7 @@ impl<W> State<W> {
             flushing: false,
             busy: Vec::new(),
             waiting: VecDeque::new(),
+            first,
             used: 0,
             non_sequential: 0,
             statistics: Statistics::default(),
@@ -143,8 +147,7 @@ impl<W> State<W> {
             Condition::Closed => self.closed += 1,
             _ => {}
         }
-        let is_used =
-            |condition| !matches!(condition, Condition::Empty | Condition::NotWritePointer);
+        let is_used = |condition| zone >= self.first && condition != Condition::Empty;
         self.used += u32::from(is_used(after));
         self.used -= u32::from(is_used(before));
         self.see();
