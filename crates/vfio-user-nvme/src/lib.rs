@@ -1,0 +1,21 @@
+//! An NVMe controller over vfio-user: the session with its client (QEMU), the registers, doorbells, queues and interrupts.
+//! Knows no command's meaning.
+#![forbid(unsafe_code)]
+
+mod completion;
+mod device;
+mod dma;
+mod flights;
+mod nvme_device;
+mod pci;
+mod registers;
+mod session;
+mod shadow;
+mod submission;
+mod transfer;
+mod wire;
+mod wires;
+
+pub use device::Device;
+pub use nvme_device::NvmeDevice;
+pub use session::serve;
