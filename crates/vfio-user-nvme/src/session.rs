@@ -193,7 +193,7 @@ impl Session {
         }
     }
 
-    /// Agrees on a version: 0.0, as no later one has anything that we need.
+    /// Agrees on version 0.0 or 0.1: no later one is known.
     fn agree(&mut self, major: u16, minor: u16) -> Result<Vec<u8>, Errno> {
         if self.is_open || major != 0 {
             return Err(Errno::PROTO);
