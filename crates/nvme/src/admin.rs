@@ -1,9 +1,13 @@
 //! Admin commands (NVMe 1.4, 5): one entry a command, and what each answers.
 
+use std::ops::Range;
+
+use crate::answer::Parameters;
 use crate::controller::Shared;
 use crate::events::Notice;
 use crate::identify::{self, NVM, ZONED};
 use crate::logs;
+use crate::reservation_features;
 use crate::submission::Submission;
 use crate::{Status, Transfer};
 
@@ -13,8 +17,7 @@ pub(crate) struct AdminCommand {
     pub opcode: u8,
     /// It takes data of namespaces away.
     pub erases: bool,
-    /// How many bytes the host receives.
-    pub into: fn(Submission<'_>) -> u64,
+    pub moves: fn(Submission<'_>) -> Transfer,
     pub run: fn(&Context<'_>) -> Result<Reply, Status>,
 }
 
@@ -22,6 +25,8 @@ pub(crate) struct AdminCommand {
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub entry: Submission<'a>,
+    /// What came with the command.
+    pub out: &'a dyn Parameters,
     pub shared: &'a Shared,
 }
 
@@ -31,10 +36,14 @@ pub(crate) enum Reply {
     Result(u32),
     /// Success, with as much of this as the host has room for.
     Data(Vec<u8>),
+    /// Success, with dword 0 of the completion, and with data.
+    Feature(u32, Vec<u8>),
+    /// Success, once the disks of these namespaces keep what of the reservations persists.
+    Reservations(Range<usize>),
     /// An event, when there is one.
     Event,
     /// These namespaces, by their indexes, are formatted.
-    Format(Vec<usize>),
+    Format(Range<usize>),
     Queue(QueueCommand),
 }
 
@@ -75,14 +84,14 @@ pub enum QueueCommand {
 const fn command(
     name: &'static str,
     opcode: u8,
-    into: fn(Submission<'_>) -> u64,
+    moves: fn(Submission<'_>) -> Transfer,
     run: fn(&Context<'_>) -> Result<Reply, Status>,
 ) -> AdminCommand {
     AdminCommand {
         name,
         opcode,
         erases: false,
-        into,
+        moves,
         run,
     }
 }
@@ -116,8 +125,18 @@ pub(crate) static COMMANDS: &[AdminCommand] = &[
     ),
     command("Identify", 0x06, a_page, identify),
     command("Abort", 0x08, nothing, abort),
-    command("Set Features", 0x09, nothing, set_features),
-    command("Get Features", 0x0A, nothing, get_features),
+    command(
+        "Set Features",
+        0x09,
+        reservation_features::sent,
+        set_features,
+    ),
+    command(
+        "Get Features",
+        0x0A,
+        reservation_features::received,
+        get_features,
+    ),
     command("Asynchronous Event Request", 0x0C, nothing, |_| {
         Ok(Reply::Event)
     }),
@@ -141,37 +160,43 @@ pub fn admin_command_name(opcode: u8) -> Option<&'static str> {
 
 /// The data that go with an admin command.
 pub(crate) fn transfer(entry: Submission<'_>) -> Transfer {
-    let into = find(entry.opcode()).map_or(0, |command| (command.into)(entry));
-    Transfer { out: 0, into }
+    let found = find(entry.opcode());
+    found.map_or_else(|_| Transfer::default(), |command| (command.moves)(entry))
 }
 
-fn nothing(_: Submission<'_>) -> u64 {
-    0
+fn nothing(_: Submission<'_>) -> Transfer {
+    Transfer::default()
 }
 
-fn a_page(_: Submission<'_>) -> u64 {
-    identify::LEN as u64
+fn a_page(_: Submission<'_>) -> Transfer {
+    Transfer {
+        out: 0,
+        into: identify::LEN as u64,
+    }
 }
 
-fn log_bytes(entry: Submission<'_>) -> u64 {
+fn log_bytes(entry: Submission<'_>) -> Transfer {
     let dwords = u64::from(entry.bits(11, 15, 0)) << 16 | u64::from(entry.bits(10, 31, 16));
-    4 * (dwords + 1)
+    Transfer {
+        out: 0,
+        into: 4 * (dwords + 1),
+    }
 }
 
 fn set_features(context: &Context<'_>) -> Result<Reply, Status> {
-    context
-        .shared
-        .features
-        .set(context.entry)
-        .map(Reply::Result)
+    if reservation_features::is_named(context.entry) {
+        return reservation_features::set(context);
+    }
+    let features = &context.shared.features;
+    features.set(context.entry).map(Reply::Result)
 }
 
 fn get_features(context: &Context<'_>) -> Result<Reply, Status> {
-    context
-        .shared
-        .features
-        .get(context.entry)
-        .map(Reply::Result)
+    if reservation_features::is_named(context.entry) {
+        return reservation_features::get(context);
+    }
+    let features = &context.shared.features;
+    features.get(context.entry).map(Reply::Result)
 }
 
 /// Identify, by what is asked for (CNS).
@@ -245,6 +270,12 @@ fn get_log_page(context: &Context<'_>) -> Result<Reply, Status> {
             ZONED => logs::effects(true),
             _ => return Err(Status::INVALID_FIELD),
         },
+        0x80 => {
+            if !stay {
+                shared.events.read(Notice::ReservationLogAvailable);
+            }
+            shared.notifications.page(stay)
+        }
         0xBF => {
             let namespace = entry.namespace();
             let index = shared.index(namespace)?;
@@ -279,11 +310,7 @@ fn format(context: &Context<'_>) -> Result<Reply, Status> {
     if entry.bits(10, 11, 9) > MOST_SECURE {
         return Err(Status::INVALID_FIELD);
     }
-    let indexes = match entry.namespace() {
-        u32::MAX => (0..context.shared.described.len()).collect(),
-        namespace => vec![context.shared.index(namespace)?],
-    };
-    Ok(Reply::Format(indexes))
+    Ok(Reply::Format(context.shared.named(entry.namespace())?))
 }
 
 fn create_completion(context: &Context<'_>) -> Result<Reply, Status> {

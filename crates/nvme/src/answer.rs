@@ -3,6 +3,7 @@
 use zoned::{Data, Geometry, Operation};
 
 use crate::report::Report;
+use crate::reserved::Reserved;
 use crate::submission::Submission;
 use crate::Status;
 
@@ -15,6 +16,9 @@ pub(crate) struct Context<'a> {
     /// What came with the command.
     pub out: &'a dyn Parameters,
     pub entry: Submission<'a>,
+    /// Who sent the command.
+    pub initiator: u8,
+    pub reserved: &'a Reserved,
 }
 
 /// The data that came with a command, read as parameters.
@@ -38,6 +42,10 @@ pub(crate) enum Reply {
     Series(Vec<Operation>),
     /// A report of zones.
     Report(Report),
+    /// Success, with as much of this as the host has room for.
+    Data(Vec<u8>),
+    /// Success, once the disk keeps what of the reservations persists.
+    Reservations,
 }
 
 /// Which of a command's buffers an operation uses.

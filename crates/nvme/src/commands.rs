@@ -3,9 +3,10 @@
 //! A new command is one entry here, and its function.
 
 use command::Group;
+use reservations::Access;
 
 use crate::entry::{command, Command, Moves};
-use crate::{blocks, zones};
+use crate::{blocks, reservation_commands, zones};
 
 /// All commands, by opcode.
 pub(crate) static COMMANDS: &[Command] = &[
@@ -32,13 +33,42 @@ pub(crate) static COMMANDS: &[Command] = &[
         Group::Other,
         Moves::Ranges,
         blocks::manage_dataset,
-    ),
+    )
+    .accessing(Access::Write),
     command(
         "Verify",
         0x0C,
         Group::Verify,
         Moves::Nothing,
         blocks::verify,
+    ),
+    command(
+        "Reservation Register",
+        0x0D,
+        Group::Other,
+        Moves::BytesOut(16),
+        reservation_commands::register,
+    ),
+    command(
+        "Reservation Report",
+        0x0E,
+        Group::Other,
+        Moves::DwordsIn(10),
+        reservation_commands::report,
+    ),
+    command(
+        "Reservation Acquire",
+        0x11,
+        Group::Other,
+        Moves::BytesOut(16),
+        reservation_commands::acquire,
+    ),
+    command(
+        "Reservation Release",
+        0x15,
+        Group::Other,
+        Moves::BytesOut(8),
+        reservation_commands::release,
     ),
     command(
         "Zone Management Send",
@@ -52,7 +82,7 @@ pub(crate) static COMMANDS: &[Command] = &[
         "Zone Management Receive",
         0x7A,
         Group::Report,
-        Moves::DwordsIn,
+        Moves::DwordsIn(12),
         zones::receive,
     )
     .of_zones(),

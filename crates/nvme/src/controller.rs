@@ -1,16 +1,20 @@
 //! A controller: admin commands, and I/O commands to the namespaces that it has. Knows no queue but by its number.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use command::{Command, Outcome, Unit};
+use reservations::{Access, News};
 use zoned::{Data, Event, Geometry, Identity, Submitted};
 
 use crate::admin::{self, Context, QueueCommand, Reply};
 use crate::events::{Events, Notice};
 use crate::features::Features;
+use crate::host::HostIdentifier;
 use crate::logs::Logs;
+use crate::notifications::Notifications;
+use crate::reserved::Reserved;
 use crate::submission::{Submission, LEN};
 use crate::{decode, Namespace, Status, Transfer};
 
@@ -36,6 +40,9 @@ pub struct Limits {
 const EVERY: u32 = u32::MAX;
 const FLUSH: u8 = 0x00;
 
+/// The number of the host, which is the only one of its controller.
+const HOST: u8 = 0;
+
 /// An I/O controller of NVMe 1.4 whose namespaces are numbered from 1 on.
 ///
 /// That version is the last one whose mandatory parts ask for nothing that an emulated device would have to make up: 2.0
@@ -53,12 +60,15 @@ pub(crate) struct Shared {
     pub features: Features,
     pub events: Events,
     pub logs: Logs,
+    pub notifications: Notifications,
+    host: Mutex<HostIdentifier>,
 }
 
 /// What a namespace is.
 pub(crate) struct Described {
     pub geometry: Geometry,
     pub identity: Identity,
+    pub reserved: Arc<Reserved>,
 }
 
 /// What becomes of an admin command.
@@ -74,6 +84,7 @@ impl<D: Data> Controller<D> {
         let described = namespaces.iter().map(|attached| Described {
             geometry: attached.namespace.geometry().clone(),
             identity: attached.identity.clone(),
+            reserved: Arc::clone(attached.namespace.reserved()),
         });
         let shared = Arc::new(Shared {
             limits,
@@ -81,6 +92,8 @@ impl<D: Data> Controller<D> {
             features: Features::new(limits),
             events: Events::default(),
             logs: Logs::new(namespaces.len()),
+            notifications: Notifications::new(namespaces.len()),
+            host: Mutex::default(),
         });
         for (index, attached) in namespaces.iter().enumerate() {
             let told = Arc::downgrade(&shared);
@@ -89,6 +102,12 @@ impl<D: Data> Controller<D> {
                     shared.zone_changed(index, zone);
                 }
             }));
+            let told = Arc::downgrade(&shared);
+            attached.namespace.reserved().listen(move |notice| {
+                if let (HOST, Some(shared)) = (notice.to, told.upgrade()) {
+                    shared.lost(index, notice.news);
+                }
+            });
         }
         Controller { namespaces, shared }
     }
@@ -170,7 +189,11 @@ impl<D: Data> Controller<D> {
             if entry.is_fused() {
                 return Err(Status::INVALID_FIELD);
             }
-            (known.run)(&Context { entry, shared })
+            (known.run)(&Context {
+                entry,
+                out: &command.out,
+                shared,
+            })
         });
         let submitted = match reply {
             Ok(Reply::Queue(queue)) => return Admin::Queue(queue),
@@ -185,26 +208,45 @@ impl<D: Data> Controller<D> {
                 written: command.into.write(0, &data) as u64,
                 ..Outcome::default()
             }),
+            Ok(Reply::Feature(value, data)) => Submitted::Completed(Outcome {
+                result: value.into(),
+                written: command.into.write(0, &data) as u64,
+                ..Outcome::default()
+            }),
+            Ok(Reply::Reservations(indexes)) => self.of_each(indexes, Namespace::keep_reservations),
             Ok(Reply::Event) => match shared.events.wait() {
                 Ok(later) => Submitted::Pending(later),
                 Err(status) => Submitted::Completed(status.outcome()),
             },
-            Ok(Reply::Format(indexes)) => self.format(indexes),
+            Ok(Reply::Format(indexes)) => self.format(indexes, command.initiator),
             Err(status) => Submitted::Completed(status.outcome()),
         };
         let (shared, raw, queue) = (Arc::clone(shared), *raw, command.queue);
         Admin::Answer(submitted.map(move |outcome| shared.note(&raw, queue, outcome)))
     }
 
-    /// Formats these namespaces, each once the one before was.
-    fn format(&self, indexes: Vec<usize>) -> Submitted<Outcome> {
-        let namespaces = indexes.into_iter().map(|index| &self.namespaces[index]);
-        namespaces.fold(
+    /// Formats these namespaces.
+    fn format(&self, indexes: Range<usize>, initiator: u8) -> Submitted<Outcome> {
+        let described = &self.shared.described[indexes.clone()];
+        let is_refused = |one: &Described| one.reserved.refuses(initiator, Some(Access::Write));
+        if described.iter().any(is_refused) {
+            return Submitted::Completed(Status::RESERVATION_CONFLICT.outcome());
+        }
+        self.of_each(indexes, Namespace::format)
+    }
+
+    /// Does it to these namespaces, each once the one before has succeeded.
+    fn of_each(
+        &self,
+        indexes: Range<usize>,
+        what: fn(&Namespace<D>) -> Submitted<Outcome>,
+    ) -> Submitted<Outcome> {
+        self.namespaces[indexes].iter().fold(
             Submitted::Completed(Outcome::default()),
             |submitted, attached| {
                 let namespace = Arc::clone(&attached.namespace);
                 submitted.and_then(move |outcome| match outcome.is_good() {
-                    true => namespace.format(),
+                    true => what(&namespace),
                     false => Submitted::Completed(outcome),
                 })
             },
@@ -223,6 +265,8 @@ impl<D: Data> Controller<D> {
     pub fn reset(&self) {
         self.shared.features.reset();
         self.shared.events.reset();
+        self.shared.notifications.reset();
+        self.shared.set_host(HostIdentifier::default());
         self.namespaces
             .iter()
             .for_each(|attached| attached.unit.reset());
@@ -238,14 +282,45 @@ impl Shared {
             .ok_or(Status::INVALID_NAMESPACE)
     }
 
+    /// The indexes of the namespaces that this number stands for.
+    pub fn named(&self, namespace: u32) -> Result<Range<usize>, Status> {
+        match namespace {
+            EVERY => Ok(0..self.described.len()),
+            _ => self.index(namespace).map(|index| index..index + 1),
+        }
+    }
+
     fn zone_changed(&self, index: usize, zone: u32) {
         let namespace = index as u32 + 1;
         self.logs
             .zone_changed(index, self.described[index].geometry.span(zone).start);
         let notice = Notice::ZoneDescriptorChanged { namespace };
-        if self.features.wants(notice.bit()) {
+        if self.features.wants(Notice::ZONE_DESCRIPTORS) {
             self.events.happened(notice);
         }
+    }
+
+    /// The host has lost what it had registered or reserved of a namespace.
+    fn lost(&self, index: usize, news: News) {
+        if self.notifications.happened(index, news) {
+            self.events.happened(Notice::ReservationLogAvailable);
+        }
+    }
+
+    /// How the host names itself.
+    pub fn host(&self) -> HostIdentifier {
+        *self.locked_host()
+    }
+
+    pub fn set_host(&self, host: HostIdentifier) {
+        *self.locked_host() = host;
+        for one in &self.described {
+            one.reserved.set_host(HOST, host);
+        }
+    }
+
+    fn locked_host(&self) -> MutexGuard<'_, HostIdentifier> {
+        self.host.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps that a command failed, if it did.

@@ -36,7 +36,8 @@ pub fn transfer(geometry: &Geometry, raw: &[u8; LEN]) -> Transfer {
         Moves::BlocksOut => (blocks, 0),
         Moves::BlocksIn => (0, blocks),
         Moves::Ranges => (16 * (u64::from(entry.bits(10, 7, 0)) + 1), 0),
-        Moves::DwordsIn => (0, dwords(entry)),
+        Moves::BytesOut(bytes) => (bytes, 0),
+        Moves::DwordsIn(number) => (0, dwords(entry, number)),
         Moves::Extension if entry.bits(13, 7, 0) == SET_EXTENSION => {
             (geometry.extension_bytes.into(), 0)
         }

@@ -1,6 +1,7 @@
 //! What an entry of the command table is, and how it is written.
 
 use command::Group;
+use reservations::Access;
 
 use crate::answer::{Answer, Context};
 
@@ -10,6 +11,8 @@ pub(crate) struct Command {
     pub name: &'static str,
     pub opcode: u8,
     pub group: Group,
+    /// What a reservation of others can forbid; `None`: no reservation forbids it, or its function says.
+    pub access: Option<Access>,
     /// How much data goes with it, and where.
     pub data: Moves,
     /// There is such a command only where zones are.
@@ -29,8 +32,10 @@ pub(crate) enum Moves {
     BlocksIn,
     /// The host sends ranges, 16 bytes each, as many as command dword 10 says.
     Ranges,
-    /// The host receives as many dwords as command dword 12 says.
-    DwordsIn,
+    /// The host sends so many bytes.
+    BytesOut(u64),
+    /// The host receives as many dwords as this command dword says.
+    DwordsIn(usize),
     /// The host sends a zone descriptor extension, if it is to be set.
     Extension,
 }
@@ -42,10 +47,16 @@ pub(crate) const fn command(
     data: Moves,
     run: Run,
 ) -> Command {
+    let access = match group {
+        Group::Read | Group::Verify | Group::Report => Some(Access::Read),
+        Group::Write | Group::Flush | Group::Zone => Some(Access::Write),
+        Group::Other => None,
+    };
     Command {
         name,
         opcode,
         group,
+        access,
         data,
         zoned: false,
         run,
@@ -56,6 +67,13 @@ impl Command {
     pub const fn of_zones(self) -> Command {
         Command {
             zoned: true,
+            ..self
+        }
+    }
+
+    pub const fn accessing(self, access: Access) -> Command {
+        Command {
+            access: Some(access),
             ..self
         }
     }

@@ -11,37 +11,38 @@ use crate::Status;
 /// How many commands may wait for an event, counted from zero: AERL.
 pub(crate) const MOST_WAITING: u8 = 3;
 
-/// Something that a host asked to be told of: a notice.
+/// Something that a host is told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Notice {
     /// A zone's descriptor changed by itself.
     ZoneDescriptorChanged { namespace: u32 },
+    /// There is a reservation notification.
+    ReservationLogAvailable,
 }
 
 impl Notice {
-    /// The bit of the asynchronous event configuration that asks for it, and of OAES.
-    pub const fn bit(self) -> u32 {
-        match self {
-            Notice::ZoneDescriptorChanged { .. } => 1 << 27,
-        }
-    }
+    /// The bit of the asynchronous event configuration, and of OAES, for changed zone descriptors.
+    pub const ZONE_DESCRIPTORS: u32 = 1 << 27;
 
     /// The log page that has the rest.
     pub const fn log(self) -> u8 {
         match self {
             Notice::ZoneDescriptorChanged { .. } => 0xBF,
+            Notice::ReservationLogAvailable => 0x80,
         }
     }
 
     /// Dwords 0 and 1 of the completion: type, information and log page, and the namespace.
     fn result(self) -> u64 {
         const NOTICE: u64 = 0x02;
+        const OF_IO_COMMAND_SET: u64 = 0x06;
         const ZONE_DESCRIPTOR_CHANGED: u64 = 0xEF;
         match self {
             Notice::ZoneDescriptorChanged { namespace } => {
                 let dword = NOTICE | ZONE_DESCRIPTOR_CHANGED << 8 | u64::from(self.log()) << 16;
                 dword | u64::from(namespace) << 32
             }
+            Notice::ReservationLogAvailable => OF_IO_COMMAND_SET | u64::from(self.log()) << 16,
         }
     }
 }

@@ -22,8 +22,8 @@ const EVENTS: u8 = 0x0B;
 const COMMAND_SETS: u8 = 0x19;
 
 /// What may be done with a feature (SEL 011b).
-const CHANGEABLE: u32 = 1 << 2;
-const OF_NAMESPACE: u32 = 1 << 1;
+pub(crate) const CHANGEABLE: u32 = 1 << 2;
+pub(crate) const OF_NAMESPACE: u32 = 1 << 1;
 
 /// The features of a controller: values by identifier, and by what of it they are for (a sensor, a vector, a namespace).
 pub(crate) struct Features {

@@ -51,7 +51,9 @@ pub(crate) fn controller(identity: &Identity, namespaces: u32) -> Vec<u8> {
     const COMPARE: u16 = 1 << 0;
     const DATASET_MANAGEMENT: u16 = 1 << 2;
     const WRITE_ZEROES: u16 = 1 << 3;
+    const RESERVATIONS: u16 = 1 << 5;
     const VERIFY: u16 = 1 << 7;
+    const LONG_HOST_IDENTIFIERS: u32 = 1 << 0;
     const LOG_OF_COMMANDS: u8 = 1 << 1;
     const LONG_LOGS: u8 = 1 << 2;
     const ONE_READ_ONLY_SLOT: u8 = 0b11;
@@ -60,7 +62,6 @@ pub(crate) fn controller(identity: &Identity, namespaces: u32) -> Vec<u8> {
     const FLUSH_OF_ALL: u8 = 0b11 << 1;
     const SGL: u32 = 0b01;
     const IO_CONTROLLER: u8 = 1;
-    let events = Notice::ZoneDescriptorChanged { namespace: 0 }.bit();
     let model = format!("{} {}", identity.vendor, identity.product);
     let name = format!("nqn.2014-08.org.nvmexpress:uuid:{}", uuid(identity));
     let mut data = vec![0; LEN];
@@ -69,7 +70,8 @@ pub(crate) fn controller(identity: &Identity, namespaces: u32) -> Vec<u8> {
     put(&mut data, 64, &revision(identity));
     data[77] = (MAX_TRANSFER / PAGE).ilog2() as u8;
     put(&mut data, 80, &VERSION.to_le_bytes());
-    put(&mut data, 92, &events.to_le_bytes());
+    put(&mut data, 92, &Notice::ZONE_DESCRIPTORS.to_le_bytes());
+    put(&mut data, 96, &LONG_HOST_IDENTIFIERS.to_le_bytes());
     data[111] = IO_CONTROLLER;
     put(&mut data, 256, &(FORMAT | DOORBELL_BUFFER).to_le_bytes());
     data[258] = 3;
@@ -84,7 +86,7 @@ pub(crate) fn controller(identity: &Identity, namespaces: u32) -> Vec<u8> {
     data[512] = 0x66;
     data[513] = 0x44;
     put(&mut data, 516, &namespaces.to_le_bytes());
-    let optional = COMPARE | DATASET_MANAGEMENT | WRITE_ZEROES | VERIFY;
+    let optional = COMPARE | DATASET_MANAGEMENT | WRITE_ZEROES | RESERVATIONS | VERIFY;
     put(&mut data, 520, &optional.to_le_bytes());
     data[524] = CRYPTOGRAPHIC_ERASE;
     data[525] = WRITE_CACHE | FLUSH_OF_ALL;
@@ -99,6 +101,8 @@ pub(crate) fn controller(identity: &Identity, namespaces: u32) -> Vec<u8> {
 pub(crate) fn namespace(geometry: &Geometry, identity: &Identity) -> Vec<u8> {
     const DEALLOCATED_READS_ZEROES: u8 = 0b001;
     const MAY_DEALLOCATE: u8 = 1 << 3;
+    /// All types, over power cycles too, and Ignore Existing Key as of NVMe 1.3.
+    const ALL_OF_RESERVATIONS: u8 = 0xFF;
     let mut data = vec![0; LEN];
     let capacity = match geometry.zone_capacity {
         None => geometry.blocks,
@@ -110,6 +114,7 @@ pub(crate) fn namespace(geometry: &Geometry, identity: &Identity) -> Vec<u8> {
     put(&mut data, 0, &geometry.blocks.to_le_bytes());
     put(&mut data, 8, &capacity.to_le_bytes());
     put(&mut data, 16, &capacity.to_le_bytes());
+    data[31] = ALL_OF_RESERVATIONS;
     data[33] = DEALLOCATED_READS_ZEROES | MAY_DEALLOCATE;
     put(&mut data, 48, &geometry.to_bytes(capacity).to_le_bytes());
     put(&mut data, 104, &guid(identity));

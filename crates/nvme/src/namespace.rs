@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use command::{Command, Description, Failure, Outcome, Protocol, Unit};
+use reservations::KEPT_AS;
 use zoned::{
     Action, Blocks, Completion, Data, Geometry, Listener, Operation, Origin, Request, Submitted,
     Target, ZonedDisk,
@@ -12,6 +13,7 @@ use zoned::{
 
 use crate::answer::{Buffer, Context, Reply};
 use crate::report::Report;
+use crate::reserved::Reserved;
 use crate::submission::{Submission, LEN};
 use crate::{decode, refused, Status};
 
@@ -24,6 +26,7 @@ const AT_ONCE: u64 = 32 << 20;
 pub struct Namespace<D: Data> {
     disk: Arc<dyn ZonedDisk<D>>,
     shared: Arc<Shared>,
+    reserved: Arc<Reserved>,
 }
 
 /// What a command that completes later needs to say how it ended.
@@ -33,18 +36,27 @@ struct Shared {
 }
 
 impl<D: Data> Namespace<D> {
-    /// A namespace whose volatile write cache is enabled.
+    /// A namespace whose volatile write cache is enabled, and of which is reserved what the disk keeps.
     pub fn new(disk: Arc<dyn ZonedDisk<D>>) -> Namespace<D> {
         let shared = Arc::new(Shared {
             geometry: disk.geometry().clone(),
             has_write_cache: AtomicBool::new(true),
         });
-        Namespace { disk, shared }
+        let reserved = Arc::new(Reserved::new(disk.saved(KEPT_AS)));
+        Namespace {
+            disk,
+            shared,
+            reserved,
+        }
     }
 
     /// What its medium looks like.
     pub fn geometry(&self) -> &Geometry {
         &self.shared.geometry
+    }
+
+    pub(crate) fn reserved(&self) -> &Arc<Reserved> {
+        &self.reserved
     }
 
     /// Has `listener` told of every event of the medium.
@@ -78,6 +90,16 @@ impl<D: Data> Namespace<D> {
         let requests = operations.map(|operation| Request { operation, origin });
         one_by_one(Arc::clone(&self.disk), requests.collect())
             .map(|done| outcome(done, Buffer::None))
+    }
+
+    /// Has the disk keep what of the reservations persists.
+    pub(crate) fn keep_reservations(&self) -> Submitted<Outcome> {
+        let operation = Operation::Save { kind: KEPT_AS };
+        let submitted = self
+            .reserved
+            .keep(|bytes| self.disk.submit(Request::from(operation), &D::of(bytes)));
+        let kept = submitted.unwrap_or(Submitted::Completed(Completion::done(0)));
+        kept.map(|done| outcome(done, Buffer::None))
     }
 
     /// Turns its volatile write cache on or off (NVMe 1.4, 5.21.1.6). Without, each write is stable when it is answered.
@@ -144,11 +166,16 @@ impl<D: Data> Unit<D> for Namespace<D> {
                 ..Status::DATA_TRANSFER_ERROR.outcome()
             });
         }
+        if self.reserved.refuses(command.initiator, known.access) {
+            return Submitted::Completed(Status::RESERVATION_CONFLICT.outcome());
+        }
         let context = Context {
             geometry,
             has_write_cache: self.shared.has_write_cache.load(Ordering::Relaxed),
             out: &command.out,
             entry,
+            initiator: command.initiator,
+            reserved: &self.reserved,
         };
         let origin = Origin {
             command: known.name,
@@ -164,6 +191,14 @@ impl<D: Data> Unit<D> for Namespace<D> {
                 one_by_one(Arc::clone(&self.disk), requests.collect())
                     .map(|done| outcome(done, Buffer::None))
             }
+            Ok(Reply::Data(data)) => Submitted::Completed(Outcome {
+                written: command.into.write(0, &data) as u64,
+                ..Outcome::default()
+            }),
+            Ok(Reply::Reservations) => self.keep_reservations().map(move |outcome| Outcome {
+                consumed: transfer.out,
+                ..outcome
+            }),
             Ok(Reply::Report(report)) => self.report(command, report, origin),
             Err(status) => Submitted::Completed(status.outcome()),
         }

@@ -44,7 +44,7 @@ impl Report {
         };
         Ok(Report {
             lba: entry.lba(),
-            room: dwords(entry) as usize,
+            room: dwords(entry, 12) as usize,
             extended,
             partial: entry.bits(13, 16, 16) == 1,
             wanted,
@@ -90,9 +90,9 @@ impl Report {
     }
 }
 
-/// How many bytes the host has room for: command dword 12 counts dwords from zero.
-pub(crate) fn dwords(entry: Submission<'_>) -> u64 {
-    4 * (u64::from(entry.dword(12)) + 1)
+/// How many bytes the host has room for: command dword `number` counts dwords from zero.
+pub(crate) fn dwords(entry: Submission<'_>, number: usize) -> u64 {
+    4 * (u64::from(entry.dword(number)) + 1)
 }
 
 /// A zone descriptor. A write pointer that means nothing is all ones.

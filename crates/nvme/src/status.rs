@@ -22,13 +22,16 @@ impl Status {
     pub const INTERNAL_ERROR: Status = Status(GENERIC | 0x06);
     pub const ABORT_REQUESTED: Status = Status(GENERIC | 0x07);
     pub const INVALID_NAMESPACE: Status = Status::for_good(GENERIC | 0x0B);
+    pub const COMMAND_SEQUENCE_ERROR: Status = Status::for_good(GENERIC | 0x0C);
     pub const INVALID_SGL_SEGMENT_DESCRIPTOR: Status = Status::for_good(GENERIC | 0x0D);
     pub const INVALID_NUMBER_OF_SGL_DESCRIPTORS: Status = Status::for_good(GENERIC | 0x0E);
     pub const DATA_SGL_LENGTH_INVALID: Status = Status::for_good(GENERIC | 0x0F);
     pub const SGL_DESCRIPTOR_TYPE_INVALID: Status = Status::for_good(GENERIC | 0x11);
     pub const INVALID_PRP_OFFSET: Status = Status::for_good(GENERIC | 0x13);
+    pub const HOST_IDENTIFIER_INCONSISTENT_FORMAT: Status = Status::for_good(GENERIC | 0x18);
     pub const LBA_OUT_OF_RANGE: Status = Status::for_good(GENERIC | 0x80);
     pub const NOT_READY: Status = Status(GENERIC | 0x82);
+    pub const RESERVATION_CONFLICT: Status = Status::for_good(GENERIC | 0x83);
     pub const COMPLETION_QUEUE_INVALID: Status = Status::for_good(COMMAND_SPECIFIC);
     pub const INVALID_QUEUE_IDENTIFIER: Status = Status::for_good(COMMAND_SPECIFIC | 0x01);
     pub const INVALID_QUEUE_SIZE: Status = Status::for_good(COMMAND_SPECIFIC | 0x02);

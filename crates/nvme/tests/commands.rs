@@ -69,7 +69,7 @@ fn a_conventional_namespace_is_overwritten_and_deallocated() {
 #[test]
 fn commands_that_a_namespace_does_not_have() {
     let disk = Disk::new(conventional());
-    for opcode in [SEND, RECEIVE, APPEND, 0x04, 0x0D, 0x19, 0xFF] {
+    for opcode in [SEND, RECEIVE, APPEND, 0x04, 0x0A, 0x19, 0xFF] {
         assert_eq!(disk.status(&entry(opcode, &[]), &[]), "0/01");
     }
     let disk = Disk::new(zns());

@@ -2,123 +2,14 @@
 
 mod common;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use command::{Command, Outcome};
+use command::Command;
+use common::host::*;
 use common::*;
-use nvme::{Admin, Attached, Controller, Limits, Namespace, QueueCommand};
-use zoned::testing::{Bytes, RamDisk};
-use zoned::{Condition, Data, Event, Identity, Submitted, ZonedDisk};
-
-const IDENTIFY: u8 = 0x06;
-const GET_LOG_PAGE: u8 = 0x02;
-const SET_FEATURES: u8 = 0x09;
-const GET_FEATURES: u8 = 0x0A;
-const EVENT: u8 = 0x0C;
-const FORMAT: u8 = 0x80;
-const ALL_NAMESPACES: u32 = u32::MAX;
-
-struct Host {
-    controller: Controller<Bytes>,
-    disks: Vec<Arc<RamDisk<Bytes>>>,
-}
-
-/// A zoned namespace, number 1, and a conventional one, number 2.
-fn host() -> Host {
-    let disks: Vec<_> = [zns(), conventional()]
-        .map(|geometry| Arc::new(RamDisk::new(geometry)))
-        .into();
-    let attach = |disk: &Arc<RamDisk<Bytes>>| {
-        let namespace = Arc::new(Namespace::new(disk.clone()));
-        Attached {
-            unit: namespace.clone(),
-            namespace,
-            identity: Identity {
-                vendor: "ZONEVM".into(),
-                product: "ZNS".into(),
-                revision: "1".into(),
-                serial: "serial-1".into(),
-                wwn: 0x3000_1234_5678_9ABC,
-            },
-        }
-    };
-    let limits = Limits {
-        queues: 4,
-        vectors: 5,
-    };
-    Host {
-        controller: Controller::new(disks.iter().map(attach).collect(), limits),
-        disks,
-    }
-}
-
-/// An admin command to a namespace.
-fn of(opcode: u8, namespace: u32, dwords: &[u32]) -> [u8; 64] {
-    let mut entry = entry(opcode, dwords);
-    entry[4..8].copy_from_slice(&namespace.to_le_bytes());
-    entry
-}
-
-fn log(page: u8, namespace: u32, bytes: u32) -> [u8; 64] {
-    of(
-        GET_LOG_PAGE,
-        namespace,
-        &[u32::from(page) | (bytes / 4 - 1) << 16],
-    )
-}
-
-impl Host {
-    fn begin(&self, entry: &[u8; 64]) -> (Admin, Bytes) {
-        let moves = self.controller.admin_transfer(entry);
-        let into = Bytes::new(vec![0; moves.into as usize]);
-        let command = Command::new(entry, Some(0), Bytes::default(), into.clone());
-        (self.controller.administer(&command), into)
-    }
-
-    fn ask(&self, entry: &[u8; 64]) -> (Outcome, Vec<u8>) {
-        let (Admin::Answer(submitted), into) = self.begin(entry) else {
-            panic!("a command about queues");
-        };
-        let outcome = submitted.wait().expect("an outcome");
-        let mut data = vec![0; outcome.written as usize];
-        into.read(0, &mut data);
-        (outcome, data)
-    }
-
-    #[track_caller]
-    fn data(&self, entry: &[u8; 64]) -> Vec<u8> {
-        let (outcome, data) = self.ask(entry);
-        assert_eq!(outcome.status & 0x7FF, 0);
-        data
-    }
-
-    fn status(&self, entry: &[u8; 64]) -> u16 {
-        self.ask(entry).0.status & 0x7FF
-    }
-
-    fn execute(&self, entry: &[u8; 64], out: &[u8]) -> u16 {
-        let into = vec![0; self.controller.transfer(entry).into as usize];
-        let command = Command::new(entry, Some(1), Bytes::new(out.to_vec()), Bytes::new(into));
-        let outcome = self.controller.execute(&command).wait();
-        outcome.expect("an outcome").status & 0x7FF
-    }
-
-    fn queue(&self, entry: &[u8; 64]) -> Result<QueueCommand, u16> {
-        match self.begin(entry).0 {
-            Admin::Queue(queue) => Ok(queue),
-            Admin::Answer(Submitted::Completed(outcome)) => Err(outcome.status & 0x7FF),
-            Admin::Answer(_) => panic!("it is answered at once"),
-        }
-    }
-}
-
-fn number(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .rev()
-        .fold(0, |n, &byte| n << 8 | u64::from(byte))
-}
+use nvme::{Admin, QueueCommand};
+use zoned::testing::Bytes;
+use zoned::{Condition, Data, Event, Submitted, ZonedDisk};
 
 #[test]
 fn a_controller_is_identified() {
@@ -292,7 +183,7 @@ fn changed_zones_are_an_event_until_the_log_page_is_read() {
     changed(3);
     let told = host.ask(&of(EVENT, 0, &[])).0.result;
     assert_eq!(told, 0x1_00BF_EF02);
-    let Admin::Answer(Submitted::Pending(waiting)) = host.begin(&of(EVENT, 0, &[])).0 else {
+    let Admin::Answer(Submitted::Pending(waiting)) = host.begin(&of(EVENT, 0, &[]), &[]).0 else {
         panic!("nothing new is told");
     };
     changed(4);
@@ -305,7 +196,9 @@ fn changed_zones_are_an_event_until_the_log_page_is_read() {
     let list = host.data(&log(0xBF, 1, 4096));
     assert_eq!((number(&list[..2]), number(&list[8..16])), (1, 5 * ZONE));
 
-    let waiting: Vec<_> = (0..4).map(|_| host.begin(&of(EVENT, 0, &[])).0).collect();
+    let waiting: Vec<_> = (0..4)
+        .map(|_| host.begin(&of(EVENT, 0, &[]), &[]).0)
+        .collect();
     assert_eq!(host.status(&of(EVENT, 0, &[])), 0x105);
     host.controller.reset();
     for one in waiting {

@@ -10,6 +10,9 @@
 
 use crate::table::{Kind, Reservation, Table, MOST_REGISTRANTS};
 
+/// Under which number disks keep a table, whatever protocol has it.
+pub const KEPT_AS: u32 = 4;
+
 const FORMAT: u8 = 1;
 const HEADER: usize = 4;
 const ENTRY: usize = 9;

@@ -7,6 +7,7 @@
 mod kept;
 mod table;
 
+pub use kept::KEPT_AS;
 pub use table::{
     Access, Done, Key, Kind, News, Notice, Refused, Reservation, Table, MOST_REGISTRANTS,
 };

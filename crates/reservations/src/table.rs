@@ -144,6 +144,15 @@ impl Table {
         self.persists
     }
 
+    /// From now on it is kept over power cycles, or not any more.
+    pub fn set_persistence(&mut self, persists: bool) {
+        self.persists = persists;
+    }
+
+    pub fn key(&self, initiator: u8) -> Option<Key> {
+        self.keys.get(&initiator).copied()
+    }
+
     pub fn is_holder(&self, initiator: u8) -> bool {
         self.reservation.is_some_and(|held| match held.holder {
             Some(holder) => holder == initiator,

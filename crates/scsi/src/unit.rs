@@ -24,7 +24,7 @@ pub(crate) mod saved {
     /// Results of self-tests, the newest first.
     pub const SELF_TESTS: u32 = 3;
     /// Persistent reservations that outlive power.
-    pub const RESERVATIONS: u32 = 4;
+    pub const RESERVATIONS: u32 = reservations::KEPT_AS;
     /// A FORMAT UNIT or SANITIZE that has not ended.
     pub const ERASING: u32 = 5;
 }

@@ -1,6 +1,8 @@
 //! A namespace over a disk in memory.
 #![allow(dead_code)]
 
+pub mod host;
+
 use std::sync::Arc;
 
 use command::{Command, Outcome, Unit};
@@ -93,7 +95,10 @@ pub struct Disk {
 
 impl Disk {
     pub fn new(geometry: Geometry) -> Disk {
-        let ram = Arc::new(RamDisk::new(geometry));
+        Disk::power_on(Arc::new(RamDisk::new(geometry)))
+    }
+
+    pub fn power_on(ram: Arc<RamDisk<Bytes>>) -> Disk {
         Disk {
             namespace: Namespace::new(ram.clone()),
             ram,
@@ -102,8 +107,14 @@ impl Disk {
 
     /// How a command ended, and what the host received.
     pub fn execute(&self, entry: &[u8; 64], out: &[u8]) -> (Outcome, Vec<u8>) {
+        self.execute_as(0, entry, out)
+    }
+
+    /// The same from another initiator.
+    pub fn execute_as(&self, who: u8, entry: &[u8; 64], out: &[u8]) -> (Outcome, Vec<u8>) {
         let into = Bytes::new(vec![0; transfer(self.ram.geometry(), entry).into as usize]);
-        let command = Command::new(entry, None, Bytes::new(out.to_vec()), into.clone());
+        let mut command = Command::new(entry, None, Bytes::new(out.to_vec()), into.clone());
+        command.initiator = who;
         let outcome = self.namespace.execute(&command).wait().expect("an outcome");
         let mut data = vec![0; outcome.written as usize];
         into.read(0, &mut data);
@@ -112,7 +123,11 @@ impl Disk {
 
     /// Status code type and status code, as `1/BC`; `ok` for success.
     pub fn status(&self, entry: &[u8; 64], out: &[u8]) -> String {
-        match self.execute(entry, out).0.status {
+        self.status_as(0, entry, out)
+    }
+
+    pub fn status_as(&self, who: u8, entry: &[u8; 64], out: &[u8]) -> String {
+        match self.execute_as(who, entry, out).0.status {
             0 => "ok".into(),
             status => format!("{:X}/{:02X}", status >> 8 & 7, status & 0xFF),
         }
