@@ -31,6 +31,8 @@ pub(crate) struct Features {
     values: Mutex<BTreeMap<(u8, u32), u32>>,
     /// Which events are wanted, also in `values`.
     events: AtomicU32,
+    /// How interrupts are put together, also in `values`.
+    coalescing: AtomicU32,
 }
 
 /// A feature as a command names it.
@@ -47,6 +49,7 @@ impl Features {
             limits,
             values: Mutex::default(),
             events: AtomicU32::new(0),
+            coalescing: AtomicU32::new(0),
         }
     }
 
@@ -54,6 +57,7 @@ impl Features {
     pub fn reset(&self) {
         self.values().clear();
         self.events.store(0, Ordering::Relaxed);
+        self.coalescing.store(0, Ordering::Relaxed);
     }
 
     /// Whether the host wants to be told of events of this bit.
@@ -71,11 +75,7 @@ impl Features {
 
     /// How many completions are put together before an interrupt, counted from zero, and for how many 100 us at most.
     pub fn coalescing(&self) -> (u8, u8) {
-        let named = Named {
-            id: INTERRUPT_COALESCING,
-            part: 0,
-        };
-        let [most, time, ..] = self.current(named).to_le_bytes();
+        let [most, time, ..] = self.coalescing.load(Ordering::Relaxed).to_le_bytes();
         (most, time)
     }
 
@@ -125,8 +125,10 @@ impl Features {
             _ => value,
         };
         self.values().insert((named.id, named.part), value);
-        if named.id == EVENTS {
-            self.events.store(value, Ordering::Relaxed);
+        match named.id {
+            EVENTS => self.events.store(value, Ordering::Relaxed),
+            INTERRUPT_COALESCING => self.coalescing.store(value, Ordering::Relaxed),
+            _ => {}
         }
         match named.id {
             NUMBER_OF_QUEUES => Ok(value),

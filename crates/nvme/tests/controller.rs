@@ -123,6 +123,7 @@ fn features_are_set_and_got() {
     assert_eq!(host.controller.coalescing(2), together);
     host.controller.reset();
     assert_eq!((get(0, 0x06), get(0, 0x08)), (1, 0));
+    assert_eq!(host.controller.coalescing(2), None);
 }
 
 #[test]

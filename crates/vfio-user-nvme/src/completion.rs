@@ -1,7 +1,7 @@
-//! A completion queue (NVMe 1.4, 4.6): entries go to the client's memory, from any thread, and interrupts tell of them.
+//! A completion queue (NVMe 1.4, 4.6): entries go to the client's memory, from any thread, and its interrupt tells of them.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 
@@ -9,6 +9,7 @@ use command::Outcome;
 use memory::Guest;
 use vm_memory::{Address, Bytes, GuestAddress};
 
+use crate::interrupt::Interrupt;
 use crate::shadow::Shadow;
 use crate::wires::Wires;
 
@@ -44,10 +45,9 @@ pub(crate) struct CompletionQueue {
     wires: Arc<Wires>,
     entries: u32,
     address: GuestAddress,
-    vector: Option<u16>,
+    /// `None`: the client looks by itself.
+    interrupt: Option<Arc<Interrupt>>,
     ring: Mutex<Ring>,
-    /// Something was posted that the client was not told of.
-    untold: AtomicBool,
 }
 
 struct Ring {
@@ -69,13 +69,13 @@ impl CompletionQueue {
         wires: Arc<Wires>,
         entries: u32,
         address: u64,
-        vector: Option<u16>,
+        interrupt: Option<Arc<Interrupt>>,
     ) -> CompletionQueue {
         CompletionQueue {
             wires,
             entries,
             address: GuestAddress(address),
-            vector,
+            interrupt,
             ring: Mutex::new(Ring {
                 tail: 0,
                 phase: true,
@@ -84,7 +84,6 @@ impl CompletionQueue {
                 shadow: None,
                 fetchers: Vec::new(),
             }),
-            untold: AtomicBool::new(false),
         }
     }
 
@@ -110,13 +109,9 @@ impl CompletionQueue {
         self.move_on(&mut ring);
     }
 
-    /// Tells the client, by an interrupt, if there is something to tell.
+    /// Tells the client if there is something to tell.
     pub fn tell(&self) {
-        if self.untold.swap(false, Ordering::AcqRel) {
-            if let Some(vector) = self.vector {
-                self.wires.interrupt(vector);
-            }
-        }
+        self.interrupt.iter().for_each(|one| one.tell());
     }
 
     /// The client has taken entries up to `head`: a doorbell. `false`: there is no such entry.
@@ -165,7 +160,7 @@ impl CompletionQueue {
             }
             ring.tail = (ring.tail + 1) % self.entries;
             ring.phase ^= ring.tail == 0;
-            self.untold.store(true, Ordering::Release);
+            self.interrupt.iter().for_each(|one| one.posted());
         }
     }
 

@@ -2,10 +2,12 @@
 //! Knows no command's meaning.
 #![forbid(unsafe_code)]
 
+mod alarms;
 mod completion;
 mod device;
 mod dma;
 mod flights;
+mod interrupt;
 mod nvme_device;
 mod pci;
 mod registers;

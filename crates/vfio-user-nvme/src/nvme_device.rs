@@ -10,8 +10,10 @@ use memory::{Guest, Scatter};
 use nvme::{Admin, Controller, Limits, QueueCommand, Status, Transfer};
 use zoned::Submitted;
 
+use crate::alarms::Alarms;
 use crate::completion::CompletionQueue;
 use crate::device::Device;
+use crate::interrupt::{Coalescing, Interrupt, Together, Wanted};
 use crate::registers::{AdminQueue, Asked, Registers, DOORBELLS};
 use crate::shadow::{Doorbells, DOORBELL};
 use crate::submission::{Executor, SubmissionQueue};
@@ -24,6 +26,7 @@ struct Inner {
     controller: Arc<Controller<Scatter>>,
     limits: Limits,
     wires: Arc<Wires>,
+    alarms: Arc<Alarms>,
     registers: Mutex<Registers>,
     queues: Mutex<Queues>,
     /// Resets and shutdowns, one after the other.
@@ -48,6 +51,7 @@ impl NvmeDevice {
             controller: Arc::new(controller),
             limits,
             wires: Arc::new(Wires::new(limits.vectors)),
+            alarms: Arc::default(),
             registers: Mutex::default(),
             queues: Mutex::default(),
             turn: Mutex::default(),
@@ -135,7 +139,7 @@ impl Inner {
             Arc::clone(&self.wires),
             queue.completion_entries,
             queue.completion,
-            Some(0),
+            Some(Interrupt::new(Arc::clone(&self.wires), 0, None)),
         ));
         let submissions = SubmissionQueue::start(
             ADMIN,
@@ -229,8 +233,15 @@ impl Inner {
                 if queues.completion.contains_key(&id) {
                     return Err(Status::INVALID_QUEUE_IDENTIFIER);
                 }
-                let wires = Arc::clone(&self.wires);
-                let queue = CompletionQueue::new(wires, entries, address, vector);
+                let wires = || Arc::clone(&self.wires);
+                let interrupt = vector.map(|vector| {
+                    let coalescing = Coalescing {
+                        wanted: Arc::clone(&self.controller) as Arc<dyn Wanted>,
+                        alarms: Arc::downgrade(&self.alarms),
+                    };
+                    Interrupt::new(wires(), vector, Some(coalescing))
+                });
+                let queue = CompletionQueue::new(wires(), entries, address, interrupt);
                 if let Some(doorbells) = queues.doorbells {
                     queue.set_shadow(doorbells.head(id));
                 }
@@ -300,6 +311,12 @@ impl Inner {
             }
         }
         Ok(0)
+    }
+}
+
+impl Wanted for Controller<Scatter> {
+    fn together(&self, vector: u16) -> Together {
+        self.coalescing(vector)
     }
 }
 

@@ -5,7 +5,7 @@ mod driver;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{eventfd, poll, EventfdFlags, PollFd, PollFlags, Timespec};
 use zoned::{Condition, ZonedDisk};
@@ -248,26 +248,31 @@ fn a_shutdown_ends_and_a_device_reset_leaves_nothing() {
     driver.create_queues(1, 8, 8);
 }
 
+/// What the vectors 0 and 1 signal.
+fn events(driver: &Driver) -> [Arc<File>; 2] {
+    [0, 1].map(|vector| {
+        let event: OwnedFd = eventfd(0, EventfdFlags::NONBLOCK).unwrap();
+        let event = Arc::new(File::from(event));
+        driver
+            .device
+            .set_interrupt(vector, Some(Arc::clone(&event)));
+        event
+    })
+}
+
+fn is_told(event: &Arc<File>, patience: i64) -> bool {
+    let mut fds = [PollFd::new(event, PollFlags::IN)];
+    let time = Timespec {
+        tv_sec: patience,
+        tv_nsec: 0,
+    };
+    poll(&mut fds, Some(&time)).unwrap() == 1
+}
+
 #[test]
 fn completions_are_told_by_interrupts() {
     let mut driver = Driver::enabled();
-    let events: Vec<Arc<File>> = (0..2)
-        .map(|_| {
-            let event: OwnedFd = eventfd(0, EventfdFlags::NONBLOCK).unwrap();
-            Arc::new(File::from(event))
-        })
-        .collect();
-    for (vector, event) in (0..).zip(&events) {
-        driver.device.set_interrupt(vector, Some(Arc::clone(event)));
-    }
-    let is_told = |event: &Arc<File>, patience: i64| {
-        let mut fds = [PollFd::new(event, PollFlags::IN)];
-        let time = Timespec {
-            tv_sec: patience,
-            tv_nsec: 0,
-        };
-        poll(&mut fds, Some(&time)).unwrap() == 1
-    };
+    let events = events(&driver);
     driver.create_queues(1, 8, 8);
     assert!(is_told(&events[0], 60), "the admin queue's is vector 0");
     assert!(!is_told(&events[1], 0));
@@ -275,7 +280,34 @@ fn completions_are_told_by_interrupts() {
     let read = driver.with_pages(blocks(READ, 0, 1), page, 512);
     driver.run(1, read);
     assert!(is_told(&events[1], 60));
+    assert!(!driver.device.0.alarms.has_thread());
     driver.device.set_interrupt(7, None);
+}
+
+#[test]
+fn interrupts_are_put_together_as_the_features_say() {
+    const COALESCING: u32 = 0x08;
+    const VECTOR: u32 = 0x09;
+    const WITHOUT: u32 = 1 << 16;
+    let mut driver = Driver::enabled();
+    let events = events(&driver);
+    driver.create_queues(1, 8, 8);
+    let page = driver.allocate(PAGE);
+    let read = driver.with_pages(blocks(READ, 0, 1), page, 512);
+    let set = |feature: u32, value| entry(SET_FEATURES, 0, &[feature, value]);
+    driver.run(0, set(COALESCING, 100 << 8 | 7));
+    driver.run(0, set(VECTOR, WITHOUT | 1));
+    driver.run(1, read);
+    assert!(is_told(&events[1], 60), "not this vector");
+    assert!(is_told(&events[0], 60), "never the admin queue");
+    assert!(!driver.device.0.alarms.has_thread());
+
+    driver.run(0, set(VECTOR, 1));
+    let event = self::events(&driver)[1].clone();
+    let begun = Instant::now();
+    driver.run(1, read);
+    assert!(is_told(&event, 60));
+    assert!(begun.elapsed() >= Duration::from_millis(10));
 }
 
 #[test]
