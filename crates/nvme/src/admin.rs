@@ -1,13 +1,14 @@
 //! Admin commands (NVMe 1.4, 5): one entry a command, and what each answers.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::answer::Parameters;
 use crate::controller::Shared;
-use crate::events::Notice;
 use crate::identify::{self, NVM, ZONED};
-use crate::logs;
+use crate::log_pages;
 use crate::reservation_features;
+use crate::self_tests::{Ended, Kind, Test};
 use crate::submission::Submission;
 use crate::{Status, Transfer};
 
@@ -44,6 +45,8 @@ pub(crate) enum Reply {
     Event,
     /// These namespaces, by their indexes, are formatted.
     Format(Range<usize>),
+    /// A self-test is begun.
+    Test(Arc<Test>),
     Queue(QueueCommand),
 }
 
@@ -110,7 +113,7 @@ pub(crate) static COMMANDS: &[AdminCommand] = &[
         nothing,
         create_submission,
     ),
-    command("Get Log Page", 0x02, log_bytes, get_log_page),
+    command("Get Log Page", 0x02, log_pages::received, log_pages::get),
     command(
         "Delete I/O Completion Queue",
         0x04,
@@ -140,6 +143,7 @@ pub(crate) static COMMANDS: &[AdminCommand] = &[
     command("Asynchronous Event Request", 0x0C, nothing, |_| {
         Ok(Reply::Event)
     }),
+    command("Device Self-test", 0x14, nothing, self_test),
     command("Doorbell Buffer Config", 0x7C, nothing, doorbells),
     AdminCommand {
         erases: true,
@@ -172,14 +176,6 @@ fn a_page(_: Submission<'_>) -> Transfer {
     Transfer {
         out: 0,
         into: identify::LEN as u64,
-    }
-}
-
-fn log_bytes(entry: Submission<'_>) -> Transfer {
-    let dwords = u64::from(entry.bits(11, 15, 0)) << 16 | u64::from(entry.bits(10, 31, 16));
-    Transfer {
-        out: 0,
-        into: 4 * (dwords + 1),
     }
 }
 
@@ -254,50 +250,24 @@ fn listed_after(namespace: u32) -> Result<u32, Status> {
     }
 }
 
-/// Get Log Page: a part of a page.
-fn get_log_page(context: &Context<'_>) -> Result<Reply, Status> {
+/// Device Self-test: of the controller alone, or of namespaces too.
+fn self_test(context: &Context<'_>) -> Result<Reply, Status> {
+    const NONE: u32 = 0;
     let (entry, shared) = (context.entry, context.shared);
-    let stay = entry.bits(10, 15, 15) == 1;
-    let page = match entry.bits(10, 7, 0) {
-        0x01 => shared.logs.errors(),
-        0x02 => match entry.namespace() {
-            0 | u32::MAX => shared.logs.health(),
-            _ => return Err(Status::INVALID_FIELD),
-        },
-        0x03 => logs::firmware(identify::revision(&shared.described[0].identity)),
-        0x05 => match entry.bits(14, 31, 24) as u8 {
-            NVM => logs::effects(false),
-            ZONED => logs::effects(true),
-            _ => return Err(Status::INVALID_FIELD),
-        },
-        0x80 => {
-            if !stay {
-                shared.events.read(Notice::ReservationLogAvailable);
-            }
-            shared.notifications.page(stay)
+    let kind = match entry.bits(10, 3, 0) {
+        0x1 => Kind::Short,
+        0x2 => Kind::Extended,
+        0xF => {
+            shared.end_test(|_| true, Ended::Aborted);
+            return Ok(Reply::Result(0));
         }
-        0xBF => {
-            let namespace = entry.namespace();
-            let index = shared.index(namespace)?;
-            if identify::command_set(&shared.described[index].geometry) != ZONED {
-                return Err(Status::INVALID_FIELD);
-            }
-            if !stay {
-                shared
-                    .events
-                    .read(Notice::ZoneDescriptorChanged { namespace });
-            }
-            shared.logs.changed_zones(index, stay)
-        }
-        _ => return Err(Status::INVALID_LOG_PAGE),
+        _ => return Err(Status::INVALID_FIELD),
     };
-    let offset = u64::from(entry.dword(13)) << 32 | u64::from(entry.dword(12));
-    match usize::try_from(offset) {
-        Ok(offset) if offset % 4 == 0 && offset <= page.len() => {
-            Ok(Reply::Data(page[offset..].to_vec()))
-        }
-        _ => Err(Status::INVALID_FIELD),
-    }
+    let namespaces = match entry.namespace() {
+        NONE => 0..0,
+        namespace => shared.named(namespace)?,
+    };
+    Ok(Reply::Test(Test::new(kind, namespaces)))
 }
 
 /// Format NVM: the one format there is, without protection information. What was written is gone, whatever is asked for.

@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use command::{Command, Outcome, Unit};
 use reservations::{Access, News};
-use zoned::{Data, Event, Geometry, Identity, Submitted};
+use zoned::{Data, Event, Geometry, Identity, Operation, Request, Submitted};
 
 use crate::admin::{self, Context, QueueCommand, Reply};
 use crate::events::{Events, Notice};
 use crate::features::Features;
 use crate::host::HostIdentifier;
 use crate::logs::Logs;
+use crate::media_check;
 use crate::notifications::Notifications;
 use crate::reserved::Reserved;
+use crate::self_tests::{self, Ended, Kind, SelfTests, Test};
 use crate::submission::{Submission, LEN};
 use crate::{decode, Namespace, Status, Transfer};
 
@@ -61,6 +63,7 @@ pub(crate) struct Shared {
     pub events: Events,
     pub logs: Logs,
     pub notifications: Notifications,
+    pub self_tests: SelfTests,
     host: Mutex<HostIdentifier>,
 }
 
@@ -93,11 +96,12 @@ impl<D: Data> Controller<D> {
             events: Events::default(),
             logs: Logs::new(namespaces.len()),
             notifications: Notifications::new(namespaces.len()),
+            self_tests: kept_tests(&namespaces[0].namespace),
             host: Mutex::default(),
         });
         for (index, attached) in namespaces.iter().enumerate() {
             let told = Arc::downgrade(&shared);
-            attached.namespace.listen(Arc::new(move |event| {
+            attached.namespace.disk().listen(Arc::new(move |event| {
                 if let (Event::ZoneChanged { zone }, Some(shared)) = (event, told.upgrade()) {
                     shared.zone_changed(index, zone);
                 }
@@ -218,6 +222,10 @@ impl<D: Data> Controller<D> {
                 Ok(later) => Submitted::Pending(later),
                 Err(status) => Submitted::Completed(status.outcome()),
             },
+            Ok(Reply::Test(test)) => Submitted::Completed(match self.test(&test) {
+                Ok(()) => Outcome::default(),
+                Err(status) => status.outcome(),
+            }),
             Ok(Reply::Format(indexes)) => self.format(indexes, command.initiator),
             Err(status) => Submitted::Completed(status.outcome()),
         };
@@ -232,7 +240,26 @@ impl<D: Data> Controller<D> {
         if described.iter().any(is_refused) {
             return Submitted::Completed(Status::RESERVATION_CONFLICT.outcome());
         }
+        let overlaps =
+            |tested: &Range<usize>| tested.start.max(indexes.start) < tested.end.min(indexes.end);
+        let shared = &self.shared;
+        shared.end_test(|test| overlaps(&test.namespaces), Ended::Formatted);
         self.of_each(indexes, Namespace::format)
+    }
+
+    /// Begins a self-test.
+    fn test(&self, test: &Arc<Test>) -> Result<(), Status> {
+        let indexes = test.namespaces.clone();
+        let media = indexes.map(|index| {
+            let disk = Arc::clone(self.namespaces[index].namespace.disk());
+            (index as u32 + 1, disk)
+        });
+        let media: media_check::Media<D> = media.collect();
+        let (shared, begun) = (Arc::clone(&self.shared), Arc::clone(test));
+        self.shared.self_tests.start(test, move || {
+            let ended = media_check::check(&media, &begun);
+            shared.end_test(|test| Arc::ptr_eq(test, &begun), ended);
+        })
     }
 
     /// Does it to these namespaces, each once the one before has succeeded.
@@ -260,11 +287,13 @@ impl<D: Data> Controller<D> {
         }
     }
 
-    /// The controller is reset (NVMe 1.4, 7.3.2): features have their default values, and nobody waits for an event. No
-    /// command is in flight but those that do.
+    /// The controller is reset (NVMe 1.4, 7.3.2): features have their default values, nobody waits for an event, and a
+    /// short self-test is over. No command is in flight but those that wait for events.
     pub fn reset(&self) {
         self.shared.features.reset();
         self.shared.events.reset();
+        let is_short = |test: &Arc<Test>| test.kind == Kind::Short;
+        self.shared.end_test(is_short, Ended::Reset);
         self.shared.notifications.reset();
         self.shared.set_host(HostIdentifier::default());
         self.namespaces
@@ -273,7 +302,32 @@ impl<D: Data> Controller<D> {
     }
 }
 
+/// The self-tests whose results the disk of this namespace keeps.
+fn kept_tests<D: Data>(first: &Arc<Namespace<D>>) -> SelfTests {
+    let kind = self_tests::KEPT_AS;
+    let disk = Arc::clone(first.disk());
+    let kept = disk.saved(kind);
+    SelfTests::new(&kept, move |results| {
+        let request = Request::from(Operation::Save { kind });
+        // Who asks for the results reads them from memory.
+        drop(disk.submit(request, &D::of(results)));
+    })
+}
+
+/// The end of power: no test outlives it.
+impl<D: Data> Drop for Controller<D> {
+    fn drop(&mut self) {
+        self.shared.end_test(|_| true, Ended::PowerOff);
+        self.shared.self_tests.join();
+    }
+}
+
 impl Shared {
+    /// The self-test that runs has ended so, if it is one of these.
+    pub fn end_test(&self, is_one: impl FnOnce(&Arc<Test>) -> bool, ended: Ended) {
+        self.self_tests.end(is_one, ended, self.logs.hours());
+    }
+
     /// The index of a namespace.
     pub fn index(&self, namespace: u32) -> Result<usize, Status> {
         let index = (namespace as usize).checked_sub(1);

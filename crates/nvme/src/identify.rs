@@ -5,6 +5,7 @@ use zoned::{Geometry, Identity};
 use crate::events::{Notice, MOST_WAITING};
 use crate::logs::MOST_ERRORS;
 use crate::namespace::MAX_TRANSFER;
+use crate::self_tests::EXTENDED_MINUTES;
 
 /// Length of the data.
 pub(crate) const LEN: usize = 4096;
@@ -47,6 +48,8 @@ fn put(data: &mut [u8], at: usize, bytes: &[u8]) {
 /// The controller (CNS 01h), which is named as its first namespace.
 pub(crate) fn controller(identity: &Identity, namespaces: u32) -> Vec<u8> {
     const FORMAT: u16 = 1 << 1;
+    const SELF_TEST: u16 = 1 << 4;
+    const ONE_SELF_TEST: u8 = 1;
     const DOORBELL_BUFFER: u16 = 1 << 8;
     const COMPARE: u16 = 1 << 0;
     const DATASET_MANAGEMENT: u16 = 1 << 2;
@@ -73,7 +76,8 @@ pub(crate) fn controller(identity: &Identity, namespaces: u32) -> Vec<u8> {
     put(&mut data, 92, &Notice::ZONE_DESCRIPTORS.to_le_bytes());
     put(&mut data, 96, &LONG_HOST_IDENTIFIERS.to_le_bytes());
     data[111] = IO_CONTROLLER;
-    put(&mut data, 256, &(FORMAT | DOORBELL_BUFFER).to_le_bytes());
+    let optional = FORMAT | SELF_TEST | DOORBELL_BUFFER;
+    put(&mut data, 256, &optional.to_le_bytes());
     data[258] = 3;
     data[259] = MOST_WAITING;
     data[260] = ONE_READ_ONLY_SLOT;
@@ -82,6 +86,8 @@ pub(crate) fn controller(identity: &Identity, namespaces: u32) -> Vec<u8> {
     // Warning and critical composite temperature, in Kelvin.
     put(&mut data, 266, &343u16.to_le_bytes());
     put(&mut data, 268, &373u16.to_le_bytes());
+    put(&mut data, 316, &EXTENDED_MINUTES.to_le_bytes());
+    data[318] = ONE_SELF_TEST;
     // Entries of submission and completion queues are 64 and 16 bytes long, and no other.
     data[512] = 0x66;
     data[513] = 0x44;

@@ -78,6 +78,11 @@ impl Logs {
         }
     }
 
+    /// How long there has been power, in hours.
+    pub fn hours(&self) -> u64 {
+        self.since.elapsed().as_secs() / 3600
+    }
+
     /// Keeps that a command failed.
     pub fn failed(&self, entry: Submission<'_>, queue: Option<u16>, status: u16) {
         const NOT_SPECIFIED: u16 = u16::MAX;
@@ -123,7 +128,7 @@ impl Logs {
             (64, get(&self.reads)),
             (80, get(&self.writes)),
             (112, 1),
-            (128, self.since.elapsed().as_secs() / 3600),
+            (128, self.hours()),
             (160, get(&self.media_errors)),
             (176, get(&self.error_count)),
         ] {

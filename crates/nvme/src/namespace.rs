@@ -7,8 +7,8 @@ use std::sync::Arc;
 use command::{Command, Description, Failure, Outcome, Protocol, Unit};
 use reservations::KEPT_AS;
 use zoned::{
-    Action, Blocks, Completion, Data, Geometry, Listener, Operation, Origin, Request, Submitted,
-    Target, ZonedDisk,
+    Action, Blocks, Completion, Data, Geometry, Operation, Origin, Request, Submitted, Target,
+    ZonedDisk,
 };
 
 use crate::answer::{Buffer, Context, Reply};
@@ -55,13 +55,13 @@ impl<D: Data> Namespace<D> {
         &self.shared.geometry
     }
 
-    pub(crate) fn reserved(&self) -> &Arc<Reserved> {
-        &self.reserved
+    /// The medium itself.
+    pub(crate) fn disk(&self) -> &Arc<dyn ZonedDisk<D>> {
+        &self.disk
     }
 
-    /// Has `listener` told of every event of the medium.
-    pub(crate) fn listen(&self, listener: Listener) {
-        self.disk.listen(listener);
+    pub(crate) fn reserved(&self) -> &Arc<Reserved> {
+        &self.reserved
     }
 
     /// Takes all data away: zones that have not failed are empty, other blocks read as zeroes.

@@ -42,6 +42,7 @@ impl Status {
     pub const INVALID_QUEUE_DELETION: Status = Status::for_good(COMMAND_SPECIFIC | 0x0C);
     pub const FEATURE_NOT_SAVEABLE: Status = Status::for_good(COMMAND_SPECIFIC | 0x0D);
     pub const FEATURE_NOT_CHANGEABLE: Status = Status::for_good(COMMAND_SPECIFIC | 0x0E);
+    pub const SELF_TEST_IN_PROGRESS: Status = Status(COMMAND_SPECIFIC | 0x1D);
     pub const COMMAND_SETS_REJECTED: Status = Status::for_good(COMMAND_SPECIFIC | 0x2B);
     pub const ZONE_BOUNDARY_ERROR: Status = Status::for_good(COMMAND_SPECIFIC | 0xB8);
     pub const ZONE_IS_FULL: Status = Status::for_good(COMMAND_SPECIFIC | 0xB9);

@@ -24,9 +24,11 @@ pub struct Host {
 
 /// A zoned namespace, number 1, and a conventional one, number 2.
 pub fn host() -> Host {
-    let disks: Vec<_> = [zns(), conventional()]
-        .map(|geometry| Arc::new(RamDisk::new(geometry)))
-        .into();
+    let disks = [zns(), conventional()].map(|geometry| Arc::new(RamDisk::new(geometry)));
+    power_on(disks.into())
+}
+
+pub fn power_on(disks: Vec<Arc<RamDisk<Bytes>>>) -> Host {
     let attach = |disk: &Arc<RamDisk<Bytes>>| {
         let namespace = Arc::new(Namespace::new(disk.clone()));
         Attached {
