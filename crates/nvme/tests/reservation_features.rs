@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::sync::mpsc::channel;
+
 use common::host::*;
 use nvme::Admin;
 use zoned::Submitted;
@@ -140,6 +142,25 @@ fn a_host_is_told_of_what_it_has_lost() {
     host.execute(&of(REGISTER, 1, &[0]), &keys(0, 1));
     as_other(ACQUIRE, 1, 1, 1);
     assert_eq!(notification(0), (1, 1, 0, 1), "counted anew");
+}
+
+#[test]
+fn what_is_masked_is_no_event() {
+    let host = registered();
+    let preempted = |namespace| {
+        let preempt = of(ACQUIRE, namespace, &[1]);
+        assert_eq!(host.execute_as(1, &preempt, &keys(2, 1)), 0);
+    };
+    host.ask(&of(SET_FEATURES, 1, &[MASK, 1 << 1]));
+    let Admin::Answer(Submitted::Pending(waiting)) = host.begin(&of(EVENT, 0, &[]), &[]).0 else {
+        panic!("nothing has happened");
+    };
+    let (told, events) = channel();
+    waiting.then(move |outcome| told.send(outcome.result).unwrap());
+    preempted(1);
+    assert!(events.try_recv().is_err());
+    preempted(2);
+    assert_eq!(events.try_recv(), Ok(0x80_0006));
 }
 
 #[test]

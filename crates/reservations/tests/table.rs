@@ -201,6 +201,20 @@ fn the_generation_counts_changes_of_registrations() {
 }
 
 #[test]
+fn persistence_is_set_without_a_registration_too() {
+    let mut table = three();
+    assert!(table.to_keep().is_empty());
+    table.set_persistence(true);
+    let back = Table::from_kept(&table.to_keep());
+    assert_eq!(
+        [0, 3].map(|initiator| back.key(initiator)),
+        [Some(10), None]
+    );
+    table.set_persistence(false);
+    assert!(table.to_keep().is_empty());
+}
+
+#[test]
 fn what_persists_is_kept_and_no_more() {
     let mut table = reserved(ExclusiveAccessRegistrants);
     assert_eq!(table.to_keep(), b"");
