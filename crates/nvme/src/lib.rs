@@ -35,5 +35,6 @@ mod zones;
 pub use admin::{admin_command_name, QueueCommand, MOST_ENTRIES};
 pub use controller::{Admin, Attached, Controller, Limits};
 pub use decode::{command_name, commands, transfer, Transfer};
+pub use identify::VENDOR;
 pub use namespace::{Namespace, MAX_TRANSFER};
 pub use status::Status;

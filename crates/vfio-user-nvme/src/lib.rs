@@ -11,6 +11,7 @@ mod interrupt;
 mod nvme_device;
 mod pci;
 mod registers;
+mod server;
 mod session;
 mod shadow;
 mod submission;
@@ -20,4 +21,5 @@ mod wires;
 
 pub use device::Device;
 pub use nvme_device::NvmeDevice;
+pub use server::{listen, Error};
 pub use session::serve;

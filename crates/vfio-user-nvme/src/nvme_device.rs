@@ -8,6 +8,7 @@ use std::thread;
 use command::{Command, Outcome};
 use memory::{Guest, Scatter};
 use nvme::{Admin, Controller, Limits, QueueCommand, Status, Transfer};
+use serving::Client;
 use zoned::Submitted;
 
 use crate::alarms::Alarms;
@@ -45,22 +46,17 @@ struct Queues {
 const ADMIN: u16 = 0;
 
 impl NvmeDevice {
-    /// A controller with queues and vectors as it was made for.
-    pub fn new(controller: Controller<Scatter>, limits: Limits) -> NvmeDevice {
+    /// A controller with queues and vectors as it was made for. `client` is told why it cannot go on, if so.
+    pub fn new(controller: Controller<Scatter>, limits: Limits, client: Arc<Client>) -> NvmeDevice {
         NvmeDevice(Arc::new(Inner {
             controller: Arc::new(controller),
             limits,
-            wires: Arc::new(Wires::new(limits.vectors)),
+            wires: Arc::new(Wires::new(client, limits.vectors)),
             alarms: Arc::default(),
             registers: Mutex::default(),
             queues: Mutex::default(),
             turn: Mutex::default(),
         }))
-    }
-
-    /// Why the controller cannot go on, until it is reset; `None`: it can.
-    pub fn failure(&self) -> Option<&'static str> {
-        self.0.wires.reason()
     }
 }
 

@@ -1,14 +1,12 @@
 //! The configuration space of the device (PCI Express Base 5.0, 7.5; NVMe 1.4, 2.1), and what is where in its memory.
 
 use crate::device::Device;
+use nvme::VENDOR;
 
 /// Length of the configuration space that there is; the extended one reads as zeroes.
 pub(crate) const CONFIGURATION: u64 = 4096;
 const LEN: usize = 256;
 
-/// What SPDK's controllers over vfio-user say. No driver has quirks for it, as they have for QEMU's own NVMe controller
-/// (1B36h, 0010h), whose identifiers Linux does not believe.
-const VENDOR: u16 = 0x4E58;
 const DEVICE: u16 = 0x0001;
 /// Mass storage, non-volatile memory, NVMe.
 const CLASS: [u8; 3] = [0x02, 0x08, 0x01];

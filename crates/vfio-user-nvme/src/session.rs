@@ -3,18 +3,19 @@
 //! The thread that serves it waits for nothing but the next message.
 
 use std::collections::VecDeque;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::{poll, PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::net::{recvmsg, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags};
+
+use serving::is_event;
 
 use crate::device::Device;
 use crate::dma::{Memory, MOST_REGIONS};
@@ -271,7 +272,7 @@ impl Session {
         if !files.is_empty() && files.len() != count as usize {
             return Err(Errno::INVAL);
         }
-        if !files.iter().all(is_event) {
+        if !files.iter().all(|file| is_event(file).unwrap_or(false)) {
             return Err(Errno::INVAL);
         }
         let mut events = files.into_iter().map(Arc::new);
@@ -280,12 +281,6 @@ impl Session {
         }
         Ok(Vec::new())
     }
-}
-
-/// Whether a descriptor is an eventfd's: what else there is may wait at a write for as long as it likes.
-fn is_event(file: &File) -> bool {
-    let target = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()));
-    target.is_ok_and(|target| target == Path::new("anon_inode:[eventfd]"))
 }
 
 fn dwords(values: &[u32]) -> Vec<u8> {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use memory::Guest;
-use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use serving::{signal, Client};
 
 /// What leads to the client.
 pub(crate) struct Wires {
@@ -13,17 +13,17 @@ pub(crate) struct Wires {
     /// By vector.
     interrupts: Mutex<Vec<Option<Arc<File>>>>,
     failed: AtomicBool,
-    reason: Mutex<Option<&'static str>>,
+    client: Arc<Client>,
 }
 
 impl Wires {
-    /// Those to a client with no memory yet.
-    pub fn new(vectors: u16) -> Wires {
+    /// Those to a client with no memory yet, whose device has so many interrupt vectors.
+    pub fn new(client: Arc<Client>, vectors: u16) -> Wires {
         Wires {
             memory: RwLock::default(),
             interrupts: Mutex::new(vec![None; vectors.into()]),
             failed: AtomicBool::new(false),
-            reason: Mutex::default(),
+            client,
         }
     }
 
@@ -43,24 +43,22 @@ impl Wires {
         }
     }
 
-    /// Signals an interrupt. An event at its limit, where a write would wait, is signalled already.
+    /// Signals an interrupt.
     pub fn interrupt(&self, vector: u16) {
         let event = locked(&self.interrupts)
             .get(usize::from(vector))
             .cloned()
             .flatten();
-        let Some(event) = event else { return };
-        let mut fds = [PollFd::new(&event, PollFlags::OUT)];
-        let now = Timespec::default();
-        if poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::OUT) {
-            let _ = rustix::io::write(&*event, &1u64.to_ne_bytes());
+        if let Some(event) = event {
+            signal(&*event);
         }
     }
 
     /// The controller cannot go on, for this reason, until it is reset.
     pub fn fail(&self, reason: &'static str) {
-        locked(&self.reason).get_or_insert(reason);
-        self.failed.store(true, Ordering::Release);
+        if !self.failed.swap(true, Ordering::AcqRel) {
+            self.client.set_error(Some(reason.to_owned()));
+        }
     }
 
     /// Whether it cannot go on.
@@ -71,12 +69,6 @@ impl Wires {
     /// It can go on again.
     pub fn mend(&self) {
         self.failed.store(false, Ordering::Release);
-        locked(&self.reason).take();
-    }
-
-    /// Why it cannot go on.
-    pub fn reason(&self) -> Option<&'static str> {
-        *locked(&self.reason)
     }
 }
 

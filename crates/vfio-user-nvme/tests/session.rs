@@ -201,5 +201,5 @@ fn a_session_ends_by_itself_and_nothing_is_left() {
     let client = Client::open();
     (&client.stop).write_all(&[1]).unwrap();
     client.ended(Ok(()));
-    assert!(client.device.failure().is_none());
+    assert!(client.told.error().is_none());
 }

@@ -18,7 +18,7 @@ use common::{Data, Dir, Guest, LUN0};
 use image::{Cache, Disk};
 use memory::Scatter;
 use scsi::LogicalUnit;
-use vhost_user_scsi::Server;
+use vhost_user_scsi::listen;
 use zoned::{Geometry, Identity, Kind};
 
 const BLOCK: u64 = 4096;
@@ -67,7 +67,7 @@ fn main() {
 
     let unit = LogicalUnit::new(Arc::new(disk), identity);
     let luns: Vec<Arc<dyn Unit<Scatter>>> = vec![Arc::new(unit)];
-    let server = Server::start(&dir.socket(), luns, 1).expect("a server");
+    let server = listen(&dir.socket(), luns, 1).expect("a server");
     let mut driver = Driver::new(&dir);
     // A power-on unit attention is told to the first command.
     driver.guest.run(RING, LUN0, &[0], Data::None);

@@ -8,7 +8,7 @@ use command::Unit;
 use image::{Cache, Disk};
 use memory::Scatter;
 use scsi::LogicalUnit;
-use vhost_user_scsi::Server;
+use vhost_user_scsi::{listen, Server};
 
 fn serve() -> Result<Server, Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -21,7 +21,7 @@ fn serve() -> Result<Server, Box<dyn Error>> {
         let identity = disk.identity().clone();
         units.push(Arc::new(LogicalUnit::new(Arc::new(disk), identity)));
     }
-    Ok(Server::start(Path::new(socket), units, 2)?)
+    Ok(listen(Path::new(socket), units, 2)?)
 }
 
 fn main() {

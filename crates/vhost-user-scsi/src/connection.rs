@@ -10,9 +10,10 @@ use rustix::io::ioctl_fionread;
 use rustix::net::{recv, RecvFlags};
 use vhost::vhost_user::{BackendReqHandler, Error};
 
-use crate::device::{Device, Stop};
-use crate::event::{is, wait, Woken};
+use crate::device::Device;
 use crate::session::Session;
+use serving::Stop;
+use serving::{is, wait, Ended, Woken};
 
 /// How long a message may take that has begun to come. QEMU sends each in one call.
 const MESSAGE_TIME: Duration = Duration::from_secs(5);
@@ -21,40 +22,45 @@ const HEADER: usize = 12;
 /// The longest message there is.
 const MAX_MESSAGE: u64 = 4096;
 
-/// Serves one front end; whether it sent anything, and why the connection broke if it did.
+/// Serves one front end.
 pub(crate) fn serve(
     stream: UnixStream,
     device: &Arc<Device>,
     request_queues: u16,
     stop: &Stop,
-) -> (bool, Option<String>) {
-    let input = match stream.try_clone() {
-        Ok(input) => input,
-        Err(error) => return (false, Some(error.to_string())),
-    };
+) -> Ended {
+    let mut any = false;
+    let broken = converse(stream, device, request_queues, stop, &mut any).err();
+    Ended { any, broken }
+}
+
+/// Takes messages; `any`: one was taken.
+fn converse(
+    stream: UnixStream,
+    device: &Arc<Device>,
+    request_queues: u16,
+    stop: &Stop,
+    any: &mut bool,
+) -> Result<(), String> {
+    let input = stream.try_clone().map_err(|error| error.to_string())?;
     let session = Session::new(Arc::clone(device), request_queues);
     let mut handler = BackendReqHandler::from_stream(stream, Arc::new(Mutex::new(session)));
-    let mut any = false;
     loop {
-        match next_message(&input, stop) {
-            Ok(Next::Message) => {}
-            Ok(Next::Stopped) => return (any, None),
-            Ok(Next::TooSlow) => {
+        match next_message(&input, stop).map_err(|error| error.to_string())? {
+            Next::Message => {}
+            Next::Stopped => return Ok(()),
+            Next::TooSlow => {
                 let time = MESSAGE_TIME.as_secs();
-                return (
-                    any,
-                    Some(format!(
-                        "the rest of a vhost-user message did not come within {time} s"
-                    )),
-                );
+                return Err(format!(
+                    "the rest of a vhost-user message did not come within {time} s"
+                ));
             }
-            Err(error) => return (any, Some(error.to_string())),
         }
         match handler.handle_request() {
-            Ok(()) => any = true,
-            Err(Error::Disconnected | Error::SocketBroken(_)) => return (any, None),
-            Err(_) if stop.requested() => return (any, None),
-            Err(error) => return (any, Some(format!("vhost-user message refused: {error}"))),
+            Ok(()) => *any = true,
+            Err(Error::Disconnected | Error::SocketBroken(_)) => return Ok(()),
+            Err(_) if stop.requested() => return Ok(()),
+            Err(error) => return Err(format!("vhost-user message refused: {error}")),
         }
     }
 }

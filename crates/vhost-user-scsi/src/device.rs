@@ -1,78 +1,31 @@
-//! What the threads of one server share: the target, the connection, how far its request rings have got, and what went
-//! wrong.
+//! What the threads of one server share: the target, the front end, how far its request rings have got.
 
-use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use memory::{Guest, Scatter};
-use rustix::event::PollFlags;
 use scsi::Target;
+use serving::{Client, Stop};
 use vm_memory::{Bytes, GuestAddress};
 
-use crate::event::{is, Event};
 use crate::flights::{Flights, Which};
 use crate::wire::Response;
 
 /// The device behind a server's socket.
 pub(crate) struct Device {
     pub(crate) target: Target<Scatter>,
-    /// The front end that is served at the moment.
-    connection: Mutex<Option<UnixStream>>,
+    /// The front end.
+    pub(crate) client: Arc<Client>,
     /// The request rings that run at the moment.
     running: Mutex<Vec<Arc<Progress>>>,
-    error: Mutex<Option<String>>,
 }
 
 impl Device {
     pub(crate) fn new(target: Target<Scatter>) -> Device {
         Device {
             target,
-            connection: Mutex::default(),
+            client: Arc::default(),
             running: Mutex::default(),
-            error: Mutex::default(),
-        }
-    }
-
-    pub(crate) fn error(&self) -> Option<String> {
-        let error = self.error.lock().unwrap_or_else(PoisonError::into_inner);
-        error.clone()
-    }
-
-    pub(crate) fn set_error(&self, text: Option<String>) {
-        *self.error.lock().unwrap_or_else(PoisonError::into_inner) = text;
-    }
-
-    fn connection(&self) -> MutexGuard<'_, Option<UnixStream>> {
-        self.connection
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Who is served from now on, if anyone.
-    pub(crate) fn set_connection(&self, connection: Option<UnixStream>) {
-        *self.connection() = connection;
-    }
-
-    pub(crate) fn connected(&self) -> bool {
-        self.connection().is_some()
-    }
-
-    /// Whether a front end is served that has not left.
-    pub(crate) fn occupied(&self) -> bool {
-        let gone = PollFlags::RDHUP | PollFlags::HUP;
-        self.connection()
-            .as_ref()
-            .is_some_and(|peer| !is(peer, gone))
-    }
-
-    /// Ends the connection.
-    pub(crate) fn hang_up(&self) {
-        if let Some(connection) = &*self.connection() {
-            // It fails if the peer has gone already, which is as good.
-            let _ = connection.shutdown(Shutdown::Both);
         }
     }
 
@@ -168,47 +121,5 @@ impl Progress {
 
     fn has_reached(&self, position: u16) -> bool {
         self.is_over() || self.begun().wrapping_sub(position) as i16 >= 0
-    }
-}
-
-/// A request to a thread to end, which it sees between two commands and while it sleeps.
-pub(crate) struct Stop {
-    requested: AtomicBool,
-    pub(crate) event: Event,
-}
-
-impl Stop {
-    pub(crate) fn new() -> std::io::Result<Stop> {
-        Ok(Stop {
-            requested: AtomicBool::new(false),
-            event: Event::new()?,
-        })
-    }
-
-    pub(crate) fn request(&self) {
-        self.requested.store(true, Ordering::Release);
-        self.event.signal();
-    }
-
-    pub(crate) fn requested(&self) -> bool {
-        self.requested.load(Ordering::Acquire)
-    }
-
-    /// Waits until `done`; `false` if the thread is to end first.
-    fn until(&self, done: impl Fn() -> bool) -> bool {
-        let mut pause = Duration::from_micros(20);
-        while !done() {
-            if self.requested() {
-                return false;
-            }
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(1));
-        }
-        true
-    }
-
-    /// Sleeps for `time`, or until the thread is to end.
-    pub(crate) fn sleep(&self, time: Duration) {
-        self.event.wait(time);
     }
 }

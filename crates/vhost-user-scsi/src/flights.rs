@@ -13,9 +13,9 @@ use memory::Scatter;
 use scsi::Address;
 use zoned::Ticket;
 
-use crate::event::Event;
 use crate::request::respond;
 use crate::wire::Response;
+use serving::Event;
 
 /// What a command in flight needs to be answered or found.
 pub(crate) struct Flight {

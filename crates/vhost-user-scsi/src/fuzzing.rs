@@ -18,12 +18,13 @@ use vhost::vhost_user::BackendReqHandler;
 use vm_memory::GuestMemoryMmap;
 use zoned::Submitted;
 
-use crate::device::{Device, Stop};
+use crate::device::Device;
 use crate::regions::Memory;
 use crate::request::Incoming;
 use crate::ring::{Addresses, Ring};
 use crate::session::Session;
 use crate::worker::Role;
+use serving::Stop;
 
 /// A guest's memory. The front end's addresses are the guest's.
 pub struct Guest(Memory);

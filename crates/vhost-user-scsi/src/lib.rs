@@ -12,7 +12,6 @@
 mod chain;
 mod connection;
 mod device;
-mod event;
 mod flights;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -26,4 +25,5 @@ mod session;
 mod wire;
 mod worker;
 
-pub use server::{Error, Server};
+pub use server::{listen, Error};
+pub use serving::Server;

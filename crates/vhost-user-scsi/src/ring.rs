@@ -17,12 +17,13 @@ use virtio_queue::{Queue, QueueT};
 use vm_memory::GuestAddress;
 
 use crate::chain::MAX_DESCRIPTORS;
-use crate::device::{Device, Progress, Stop};
-use crate::event::{make_room, signal};
+use crate::device::{Device, Progress};
 use crate::flights::Flights;
 use crate::inflight::{Inflight, Region};
 use crate::regions::Memory;
 use crate::worker::{Broken, Role, Worker};
+use serving::Stop;
+use serving::{make_room, signal};
 
 /// The control and event rings come before the request queues (VIRTIO 1.2, 5.6.2).
 const FIRST_REQUEST_RING: usize = 2;
@@ -254,6 +255,6 @@ fn run(mut worker: Worker, kick: &File, err: Option<&File>) {
         signal(err);
     }
     if lost {
-        worker.device.hang_up();
+        worker.device.client.hang_up();
     }
 }

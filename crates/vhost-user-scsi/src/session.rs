@@ -14,11 +14,11 @@ use vhost::vhost_user::{
 use vhost::VhostUserMemoryRegionBase;
 
 use crate::device::Device;
-use crate::event::is_event;
 use crate::inflight::{self, Region};
 use crate::regions::{Memory, MAX_REGIONS};
 use crate::ring::{Addresses, Ring};
 use crate::worker::Role;
+use serving::is_event;
 
 /// Feature bits (VIRTIO 1.2, 5.6.3 and 6).
 mod feature {

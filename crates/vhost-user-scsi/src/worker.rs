@@ -20,11 +20,12 @@ use virtio_queue::{Queue, QueueOwnedT, QueueT};
 use vm_memory::{GuestAddress, GuestMemoryMmap};
 
 use crate::chain::{self, Table};
-use crate::device::{Device, Progress, Stop};
-use crate::event::{clear, signal, wait, Woken};
+use crate::device::{Device, Progress};
 use crate::flights::{Flight, Flights};
 use crate::inflight::Inflight;
 use crate::request::{Begun, Incoming, Management};
+use serving::Stop;
+use serving::{clear, signal, wait, Woken};
 
 /// What chains of a ring are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -338,6 +339,7 @@ impl Worker {
 
     pub(crate) fn report(&self, what: &dyn fmt::Display) {
         self.device
+            .client
             .set_error(Some(format!("ring {}: {what}", self.index)));
     }
 }

@@ -11,7 +11,7 @@ use common::ring::WRITE;
 use common::{lun, Answer, Data, Dir, Guest, LUN0};
 use fake::Fake;
 use memory::Scatter;
-use vhost_user_scsi::Server;
+use vhost_user_scsi::{listen, Server};
 
 const REPORT_LUNS: [u8; 12] = [0xa0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
 const INQUIRY: [u8; 6] = [0x12, 0, 0, 0, 255, 0];
@@ -22,7 +22,7 @@ fn start(units: usize) -> (Dir, Server, Guest, Vec<Arc<Fake>>) {
     let luns = fakes
         .iter()
         .map(|unit| Arc::clone(unit) as Arc<dyn Unit<Scatter>>);
-    let server = Server::start(&dir.socket(), luns.collect(), 1).unwrap();
+    let server = listen(&dir.socket(), luns.collect(), 1).unwrap();
     let guest = Guest::start(&dir.socket(), 1, 16);
     (dir, server, guest, fakes)
 }

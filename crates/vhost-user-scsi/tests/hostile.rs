@@ -13,7 +13,7 @@ use common::ring::{Descriptor, INDIRECT, NEXT, WRITE};
 use common::{task, Data, Dir, Guest, BUFFERS, GUEST_BASE, LUN0};
 use fake::Fake;
 use memory::Scatter;
-use vhost_user_scsi::Server;
+use vhost_user_scsi::{listen, Server};
 use vm_memory::{Bytes, GuestAddress};
 
 const OUTSIDE: u64 = 0x10;
@@ -22,7 +22,7 @@ fn start() -> (Dir, Server, Guest, Arc<Fake>) {
     let dir = Dir::new();
     let unit = Fake::new();
     let luns: Vec<Arc<dyn Unit<Scatter>>> = vec![Arc::clone(&unit) as _];
-    let server = Server::start(&dir.socket(), luns, 2).unwrap();
+    let server = listen(&dir.socket(), luns, 2).unwrap();
     let guest = Guest::start(&dir.socket(), 2, 16);
     (dir, server, guest, unit)
 }

@@ -15,7 +15,7 @@ use fake::Fake;
 use memory::Scatter;
 use vhost::vhost_user::message::VhostUserInflight;
 use vhost::vhost_user::VhostUserFrontend;
-use vhost_user_scsi::Server;
+use vhost_user_scsi::{listen, Server};
 
 const SIZE: u16 = 16;
 /// The first request queue, of two rings that are none.
@@ -27,7 +27,7 @@ fn start() -> (Dir, Server, Guest, Arc<Fake>) {
     let dir = Dir::new();
     let unit = Fake::new();
     let units = vec![Arc::clone(&unit) as Arc<dyn Unit<Scatter>>];
-    let server = Server::start(&dir.socket(), units, 1).unwrap();
+    let server = listen(&dir.socket(), units, 1).unwrap();
     let guest = Guest::connect(&dir.socket(), 1, SIZE, FEATURES);
     (dir, server, guest, unit)
 }

@@ -19,13 +19,13 @@ use fake::Fake;
 use memory::Scatter;
 use vhost::vhost_user::VhostUserFrontend;
 use vhost::{VhostBackend, VhostUserMemoryRegionInfo};
-use vhost_user_scsi::Server;
+use vhost_user_scsi::{listen, Server};
 use vmm_sys_util::eventfd::EventFd;
 
 fn start() -> (Dir, Server, Arc<Fake>) {
     let dir = Dir::new();
     let unit = Fake::new();
-    let server = Server::start(
+    let server = listen(
         &dir.socket(),
         vec![Arc::clone(&unit) as Arc<dyn Unit<Scatter>>],
         1,

@@ -14,7 +14,7 @@ use fake::Fake;
 use memory::Scatter;
 use vhost::vhost_user::VhostUserFrontend;
 use vhost::VhostBackend;
-use vhost_user_scsi::Server;
+use vhost_user_scsi::{listen, Server};
 
 const READ_10: u8 = 0x28;
 
@@ -22,7 +22,7 @@ fn serve(queues: u16) -> (Dir, Server, Arc<Fake>) {
     let dir = Dir::new();
     let unit = Fake::new();
     let luns: Vec<Arc<dyn Unit<Scatter>>> = vec![Arc::clone(&unit) as _];
-    let server = Server::start(&dir.socket(), luns, queues).unwrap();
+    let server = listen(&dir.socket(), luns, queues).unwrap();
     (dir, server, unit)
 }
 

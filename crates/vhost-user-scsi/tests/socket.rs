@@ -17,10 +17,10 @@ use fake::Fake;
 use memory::Scatter;
 use vhost::vhost_user::VhostUserFrontend;
 use vhost::{VhostBackend, VringConfigData};
-use vhost_user_scsi::{Error, Server};
+use vhost_user_scsi::{listen, Error, Server};
 
 fn start(socket: &Path) -> Result<Server, Error> {
-    Server::start(socket, vec![Fake::new() as Arc<dyn Unit<Scatter>>], 1)
+    listen(socket, vec![Fake::new() as Arc<dyn Unit<Scatter>>], 1)
 }
 
 fn message(result: Result<Server, Error>) -> String {
@@ -103,11 +103,11 @@ fn a_missing_directory_is_told() {
 #[test]
 fn counts_out_of_range_are_told() {
     let dir = Dir::new();
-    let error = message(Server::start(&dir.socket(), vec![], 1));
+    let error = message(listen(&dir.socket(), vec![], 1));
     assert!(error.contains("0 logical units"), "{error}");
     for queues in [0, 255] {
         let luns = vec![Fake::new() as Arc<dyn Unit<Scatter>>];
-        let error = message(Server::start(&dir.socket(), luns, queues));
+        let error = message(listen(&dir.socket(), luns, queues));
         assert!(
             error.contains(&format!("{queues} request queues")),
             "{error}"

@@ -15,7 +15,7 @@ use common::{task, Data, Dir, Guest, LUN0};
 use fake::Fake;
 use memory::Scatter;
 use random::Random;
-use vhost_user_scsi::Server;
+use vhost_user_scsi::listen;
 
 const SIZE: u16 = 32;
 /// Two request queues.
@@ -121,7 +121,7 @@ fn stops_resets_aborts_and_reconnects_while_commands_are_in_flight() {
     let seconds = std::env::var("ZONEVM_STRESS_SECONDS").map_or(5, |text| text.parse().unwrap());
     let (dir, unit) = (Dir::new(), Fake::new());
     let units = vec![Arc::clone(&unit) as Arc<dyn Unit<Scatter>>];
-    let server = Server::start(&dir.socket(), units, RINGS.len() as u16).unwrap();
+    let server = listen(&dir.socket(), units, RINGS.len() as u16).unwrap();
     let over = Arc::new(AtomicBool::new(false));
     let completing: Vec<_> = (0..2)
         .map(|seed| {

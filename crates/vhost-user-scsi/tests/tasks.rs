@@ -13,7 +13,7 @@ use command::Unit;
 use common::{lun, task, Data, Dir, Guest, LUN0};
 use fake::Fake;
 use memory::Scatter;
-use vhost_user_scsi::Server;
+use vhost_user_scsi::{listen, Server};
 
 const COMPLETE: u8 = 0;
 const ABORTED: u8 = 2;
@@ -29,7 +29,7 @@ fn start() -> (Dir, Server, Guest, Vec<Arc<Fake>>) {
     let luns = fakes
         .iter()
         .map(|unit| Arc::clone(unit) as Arc<dyn Unit<Scatter>>);
-    let server = Server::start(&dir.socket(), luns.collect(), 2).unwrap();
+    let server = listen(&dir.socket(), luns.collect(), 2).unwrap();
     let guest = Guest::start(&dir.socket(), 2, 16);
     (dir, server, guest, fakes)
 }

@@ -30,7 +30,7 @@ impl Client {
     fn new(together: Together) -> Client {
         let event: OwnedFd = eventfd(0, EventfdFlags::NONBLOCK).unwrap();
         let event = Arc::new(File::from(event));
-        let wires = Arc::new(Wires::new(1));
+        let wires = Arc::new(Wires::new(Arc::default(), 1));
         wires.set_interrupt(0, Some(Arc::clone(&event)));
         let alarms = Arc::new(Alarms::default());
         let coalescing = Coalescing {

@@ -318,10 +318,11 @@ fn queues_that_are_not_in_memory_are_fatal_until_a_reset() {
     driver.ring_value(0, 1);
     driver.await_status(READY | FATAL);
     let why = "a submission queue is not in the client's memory";
-    assert_eq!(driver.device.failure(), Some(why));
+    assert_eq!(driver.client.error().as_deref(), Some(why));
     driver.configure(0);
     driver.await_status(0);
-    assert_eq!(driver.device.failure(), None);
+    // What went wrong is told after it was mended, too.
+    assert_eq!(driver.client.error().as_deref(), Some(why));
     driver.enable();
     driver.create_queues(1, 8, 8);
     // Doorbells of no queue, and of no entry.

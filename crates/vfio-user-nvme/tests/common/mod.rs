@@ -84,7 +84,9 @@ impl Memory {
 
 pub struct Client {
     pub stream: UnixStream,
-    pub device: Arc<NvmeDevice>,
+    device: Arc<NvmeDevice>,
+    /// What it says went wrong.
+    pub told: Arc<serving::Client>,
     /// Written to, it ends the server.
     pub stop: UnixStream,
     serving: Mutex<Option<JoinHandle<Result<(), String>>>>,
@@ -121,9 +123,11 @@ impl Client {
             queues: 2,
             vectors: 3,
         };
+        let told = Arc::<serving::Client>::default();
         let device = Arc::new(NvmeDevice::new(
             Controller::new(vec![attached], limits),
             limits,
+            Arc::clone(&told),
         ));
         let (stream, server) = UnixStream::pair().unwrap();
         let (stop, stopped) = UnixStream::pair().unwrap();
@@ -132,6 +136,7 @@ impl Client {
         Client {
             stream,
             device,
+            told,
             stop,
             serving: Mutex::new(Some(serving)),
         }

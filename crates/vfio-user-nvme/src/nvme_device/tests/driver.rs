@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use memory::{Guest, Scatter};
 use nvme::{Attached, Controller, Limits, Namespace};
+use serving::Client;
 use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
 use zoned::testing::RamDisk;
 use zoned::{Geometry, Identity, Kind};
@@ -58,6 +59,7 @@ struct Queue {
 
 pub struct Driver {
     pub device: NvmeDevice,
+    pub client: Arc<Client>,
     pub disk: Arc<RamDisk<Scatter>>,
     memory: Arc<Guest>,
     next: u64,
@@ -102,10 +104,13 @@ impl Driver {
         };
         let map = GuestMemoryMmap::from_ranges(&[(GuestAddress(0), MEMORY)]).unwrap();
         let memory = Arc::new(Guest::new(map, Vec::new()));
-        let device = NvmeDevice::new(Controller::new(vec![attached], limits), limits);
+        let client = Arc::<Client>::default();
+        let controller = Controller::new(vec![attached], limits);
+        let device = NvmeDevice::new(controller, limits, Arc::clone(&client));
         device.set_memory(Arc::clone(&memory));
         Driver {
             device,
+            client,
             disk,
             memory,
             next: PAGE,

@@ -1,6 +1,6 @@
-//! Event file descriptors: how threads of this crate, and QEMU, wake each other.
+//! Event file descriptors: how threads of a server, and its client, wake each other.
 //!
-//! Those of a front end are never waited for: it decides whether they block, and may have filled or emptied them.
+//! Those of a client are never waited for: it decides whether they block, and may have filled or emptied them.
 
 use std::fs::{self, File};
 use std::io::{self, IoSliceMut};
@@ -12,27 +12,27 @@ use rustix::event::{eventfd, poll, EventfdFlags, PollFd, PollFlags, Timespec};
 use rustix::io::{preadv2, Errno, ReadWriteFlags};
 
 /// An event that stays signalled once it was.
-pub(crate) struct Event(OwnedFd);
+pub struct Event(OwnedFd);
 
 impl Event {
-    pub(crate) fn new() -> io::Result<Event> {
+    pub fn new() -> io::Result<Event> {
         Ok(Event(eventfd(
             0,
             EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK,
         )?))
     }
 
-    pub(crate) fn signal(&self) {
+    pub fn signal(&self) {
         add_one(&self.0);
     }
 
     /// Makes it one that was not signalled.
-    pub(crate) fn clear(&self) {
+    pub fn clear(&self) {
         clear(&self.0);
     }
 
     /// Waits until it is signalled, or for `time`.
-    pub(crate) fn wait(&self, time: Duration) {
+    pub fn wait(&self, time: Duration) {
         let end = Instant::now() + time;
         loop {
             let left = end.saturating_duration_since(Instant::now());
@@ -52,22 +52,22 @@ impl AsFd for Event {
 }
 
 /// Whether a descriptor is an eventfd's. What else there is may wait at a read or a write for as long as it likes.
-pub(crate) fn is_event(file: &File) -> io::Result<bool> {
+pub fn is_event(file: &File) -> io::Result<bool> {
     let target = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
     Ok(target == Path::new("anon_inode:[eventfd]"))
 }
 
 /// Signals an eventfd. One at its limit, where a write would wait, is signalled already.
 ///
-/// It can still wait where the front end fills the eventfd at this very moment: until [`make_room`].
-pub(crate) fn signal(fd: impl AsFd) {
+/// It can still wait where the client fills the eventfd at this very moment: until [`make_room`].
+pub fn signal(fd: impl AsFd) {
     if is(&fd, PollFlags::OUT) {
         add_one(fd);
     }
 }
 
 /// Empties an eventfd that is at its limit.
-pub(crate) fn make_room(fd: impl AsFd) {
+pub fn make_room(fd: impl AsFd) {
     if !is(&fd, PollFlags::OUT) {
         clear(fd);
     }
@@ -79,7 +79,7 @@ fn add_one(fd: impl AsFd) {
 }
 
 /// Whether a descriptor is in one of these states now.
-pub(crate) fn is(fd: impl AsFd, states: PollFlags) -> bool {
+pub fn is(fd: impl AsFd, states: PollFlags) -> bool {
     let mut fds = [PollFd::new(&fd, states)];
     let now = Timespec::default();
     poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().intersects(states)
@@ -87,7 +87,7 @@ pub(crate) fn is(fd: impl AsFd, states: PollFlags) -> bool {
 
 /// What ended [`wait`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Woken {
+pub enum Woken {
     /// `fd` can be read.
     Ready,
     /// One of the other events was signalled.
@@ -97,7 +97,7 @@ pub(crate) enum Woken {
 }
 
 /// Waits until `fd` can be read, `other` is signalled or `stop` is, of which the last wins.
-pub(crate) fn wait(fd: impl AsFd, other: Option<&Event>, stop: &Event) -> io::Result<Woken> {
+pub fn wait(fd: impl AsFd, other: Option<&Event>, stop: &Event) -> io::Result<Woken> {
     let mut fds = [
         PollFd::new(stop, PollFlags::IN),
         PollFd::new(&fd, PollFlags::IN),
@@ -122,7 +122,7 @@ pub(crate) fn wait(fd: impl AsFd, other: Option<&Event>, stop: &Event) -> io::Re
 }
 
 /// Takes an eventfd's count, if it has one, so that it can be waited for again.
-pub(crate) fn clear(fd: impl AsFd) {
+pub fn clear(fd: impl AsFd) {
     const NO_OFFSET: u64 = u64::MAX;
     let mut count = [0; 8];
     let mut pieces = [IoSliceMut::new(&mut count)];
