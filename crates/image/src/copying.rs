@@ -66,7 +66,7 @@ pub(crate) fn copy<I: Iterator<Item = Stretch>>(
 }
 
 /// Where data begin from `at` on, and where they end; both are `end` where there are none before.
-fn next_data(file: &File, at: u64, end: u64) -> io::Result<(u64, u64)> {
+pub(crate) fn next_data(file: &File, at: u64, end: u64) -> io::Result<(u64, u64)> {
     match seek(file, SeekFrom::Data(at)) {
         Ok(data) if data < end => Ok((data, seek(file, SeekFrom::Hole(data))?.min(end))),
         Ok(_) | Err(Errno::NXIO) => Ok((end, end)),

@@ -1,5 +1,6 @@
 //! An emulated disk: the zone state machine on top of an image.
 
+mod events;
 mod requests;
 mod saving;
 mod waist;

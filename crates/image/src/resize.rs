@@ -3,13 +3,15 @@
 //! The zone tables grow with the disk, and the data may have to move: so a new image is made, with the same
 //! identity, and takes the old one's place when it is complete. Its data are in its first slots.
 
+use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use rustix::fs::OFlags;
 use zoned::{check_word, fresh_word, place, placed, powered_off, written, Geometry};
 
 use crate::attributes::keep;
-use crate::copying::{copy, Progress, Stretch};
+use crate::copying::{copy, next_data, Progress, Stretch};
 use crate::file::{open_regular, replace};
 use crate::header::{Access, Header, VERSION};
 use crate::journal::Journal;
@@ -41,6 +43,10 @@ pub fn resize(path: &Path, bytes: u64, progress: Progress<'_>) -> Result<(), Err
     let geometry = resized(&old.geometry, bytes)?;
     let mut words: Vec<u64> = old_words.iter().copied().map(powered_off).collect();
     fit(&geometry, &mut words)?;
+    keeps_conventional(&source, &old, &old_words, &geometry).map_err(|held| match held {
+        Held::Data(zone) => beyond(&geometry, zone, "choose a larger size"),
+        Held::Unknown(error) => failed(error),
+    })?;
     let used = words.iter_mut().filter(|word| place(**word) > 0);
     (1..)
         .zip(used)
@@ -98,12 +104,59 @@ fn resized(geometry: &Geometry, bytes: u64) -> Result<Geometry, Error> {
             "size is {bytes} bytes; it must be a multiple of the block size, {block}"
         )));
     }
+    let blocks = bytes / block;
+    let has_sequential = geometry.conventional_zones < geometry.zones();
     let geometry = Geometry {
-        blocks: bytes / block,
+        blocks,
+        conventional_zones: match has_sequential {
+            true => geometry.conventional_zones,
+            // Too many for a number are refused for what they are.
+            false => u32::try_from(blocks.div_ceil(geometry.zone_blocks)).unwrap_or(u32::MAX),
+        },
         ..geometry.clone()
     };
     geometry.validate().map_err(|e| invalid(e.to_string()))?;
     Ok(geometry)
+}
+
+fn beyond(geometry: &Geometry, zone: u32, hint: impl Into<String>) -> Error {
+    let message = format!("zone {zone} holds data beyond {} bytes", geometry.bytes());
+    Error::new(ErrorKind::Invalid, message, hint)
+}
+
+/// Why conventional zones may lose something.
+enum Held {
+    /// Data of this zone are beyond the end.
+    Data(u32),
+    Unknown(io::Error),
+}
+
+/// Checks that no conventional zone has data beyond the end of a disk of this geometry. They have no write pointer
+/// that would tell: the file does, by its holes.
+fn keeps_conventional(
+    source: &File,
+    old: &Header,
+    words: &[u64],
+    geometry: &Geometry,
+) -> Result<(), Held> {
+    for zone in 0..old.geometry.conventional_zones {
+        let Some(held) = slots::span(&old.layout, &old.geometry, zone, words[zone as usize]) else {
+            continue;
+        };
+        let stays = match zone < geometry.zones() {
+            true => geometry.span(zone),
+            false => 0..0,
+        };
+        let end = held.start + geometry.to_bytes(stays.end - stays.start);
+        if end >= held.end {
+            continue;
+        }
+        let (data, _) = next_data(source, end, held.end).map_err(Held::Unknown)?;
+        if data < held.end {
+            return Err(Held::Data(zone));
+        }
+    }
+    Ok(())
 }
 
 /// Makes the words those of a disk that was resized, unless it would lose what is written.
@@ -116,11 +169,9 @@ fn fit(geometry: &Geometry, words: &mut Vec<u64>) -> Result<(), Error> {
     };
     let lost = (0..).zip(words.iter().copied()).find(|zone| !fits(zone));
     if let Some((zone, _)) = lost {
-        return Err(Error::new(
-            ErrorKind::Invalid,
-            format!("zone {zone} holds data beyond {} bytes", geometry.bytes()),
-            format!("choose a larger size, or empty it: `zonevm disk zone set FILE {zone} empty`"),
-        ));
+        let hint =
+            format!("choose a larger size, or empty it: `zonevm disk zone set FILE {zone} empty`");
+        return Err(beyond(geometry, zone, hint));
     }
     words.truncate(count);
     words.extend((words.len()..count).map(|zone| fresh_word(geometry, zone as u32)));

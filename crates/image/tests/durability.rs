@@ -318,6 +318,7 @@ fn a_write_that_is_sent_again_after_a_kill_is_told_that_its_place_is_taken() {
 fn an_append_that_is_sent_again_is_a_second_copy() {
     let zns = Geometry {
         kind: Kind::Zns,
+        blocks: geometry().blocks / geometry().zone_blocks * geometry().zone_blocks,
         conventional_zones: 0,
         ..geometry()
     };

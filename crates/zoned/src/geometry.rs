@@ -138,6 +138,12 @@ impl Geometry {
                 "{conventional} conventional zones; the disk has {zones} zones, and at least one must be sequential"
             ));
         }
+        if self.kind == Kind::Zns && self.blocks % self.zone_blocks != 0 {
+            return fail(format!(
+                "capacity is {} logical blocks; a ZNS namespace has whole zones, here of {}",
+                self.blocks, self.zone_blocks
+            ));
+        }
         if self.kind == Kind::Zns && conventional > 0 {
             return fail(format!(
                 "{conventional} conventional zones; a ZNS namespace has sequential zones only"

@@ -8,12 +8,12 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use memory::Scatter;
 use zoned::{
     pending, Answer, Completer, Completion, Decided, Event, Failed, Op, Operation, Plan, Refusal,
-    Request, Resumed, Step, Submitted, Waits,
+    Request, Resumed, Step, Submitted, Target, Waits,
 };
 
 use super::{Cache, Inner};
@@ -72,7 +72,10 @@ impl Inner {
             Ok(Step::Parked { flush: true }) => self.stabilize(),
             Ok(Step::Parked { flush: false }) => {}
             Ok(Step::Done(answer)) => {
-                return Submitted::Completed(self.unless_lost(answered(answer)))
+                if let Operation::RecommendReset { target } = request.operation {
+                    self.tell_changed(target);
+                }
+                return Submitted::Completed(self.unless_lost(answered(answer)));
             }
             // A zone's word that is not there any more may be why.
             Err(refusal) => return Submitted::Completed(self.unless_lost(refusal.into())),
@@ -151,14 +154,25 @@ impl Inner {
         completer: Completer<Completion>,
     ) {
         let extends = matches!(plan.op(), Op::Extension { .. });
+        let degraded = match plan.op() {
+            Op::Degrade { zones } => Some(Target::Zones {
+                first: zones.start,
+                count: zones.end - zones.start,
+            }),
+            _ => None,
+        };
         let (result, resumed) = self.machine.finish(plan, result);
         let mut completion = self.unless_lost(Completion { result, moved });
         if extends && completion.result.is_ok() {
             completion = self.made_stable(completion);
         }
+        let changed = degraded.filter(|_| completion.result.is_ok());
         completer.complete(completion);
         self.leave();
         self.go_on(resumed);
+        if let Some(zones) = changed {
+            self.tell_changed(zones);
+        }
     }
 
     /// Carries out requests that waited for another one. Each may let others go on: they are carried out one after the
@@ -330,16 +344,6 @@ impl Inner {
             return Err(io::Error::other(CUT));
         }
         Ok(())
-    }
-
-    pub(super) fn tell(&self, event: Event) {
-        let listeners = self
-            .listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        for listener in &*listeners {
-            listener(event);
-        }
     }
 }
 
