@@ -139,6 +139,9 @@ pub trait Protocol: Send + Sync {
     /// What a raw command says. It decides nothing.
     fn describe(&self, raw: &[u8]) -> Description;
 
+    /// Whether a command failed since too many zones are open, or active.
+    fn lacks_zones(&self, outcome: &Outcome) -> bool;
+
     /// The outcome of a command that fails in this way.
     fn refuse(&self, failure: Failure) -> Outcome;
 }

@@ -227,6 +227,11 @@ impl Protocol for Shared {
         decode::describe(&self.geometry, raw)
     }
 
+    fn lacks_zones(&self, outcome: &Outcome) -> bool {
+        let limits = [Status::TOO_MANY_OPEN_ZONES, Status::TOO_MANY_ACTIVE_ZONES];
+        limits.contains(&Status::new(outcome.status))
+    }
+
     /// There is no busy status, and nothing that a command has to say first: the host is told to come again.
     fn refuse(&self, failure: Failure) -> Outcome {
         match failure {

@@ -8,14 +8,15 @@ use command::{Command, Unit, MAX_INITIATORS};
 use faults::{Faults, FaultyDisk, FaultyUnit};
 use image::{Cache, Loss};
 use memory::Scatter;
+use nvme::Attached;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use record::{Log, Logged, Traced};
-use scsi::LogicalUnit;
-use zoned::Geometry;
+use zoned::{Geometry, Identity};
 
 use crate::error::{from_image, raise};
 use crate::facts::{info, Zone};
+use crate::interface::{self, Interface};
 use crate::record::{FailedCommand, Trace};
 use crate::shape::Shape;
 
@@ -25,13 +26,15 @@ const FAILURES: usize = 64;
 #[pyclass(frozen, module = "zonevm._core")]
 pub struct Response {
     #[pyo3(get)]
-    status: u8,
+    status: u16,
     #[pyo3(get)]
     sense: Py<PyBytes>,
     #[pyo3(get)]
     data: Py<PyBytes>,
     #[pyo3(get)]
     overrun: bool,
+    #[pyo3(get)]
+    result: u64,
 }
 
 #[pyclass(frozen, module = "zonevm._core")]
@@ -47,7 +50,10 @@ pub struct Disk {
 /// An open disk, and the layers over it by which commands come.
 struct Opened {
     image: Arc<image::Disk>,
+    identity: Identity,
     faults: Arc<Faults<Scatter>>,
+    interface: Interface,
+    /// Its logical unit or namespace with all layers around it.
     unit: Arc<dyn Unit<Scatter>>,
 }
 
@@ -56,16 +62,19 @@ impl Disk {
         let geometry = disk.geometry().clone();
         let identity = disk.identity().clone();
         let image = Arc::new(disk);
-        let faults = Arc::new(Faults::new(image.clone(), scsi::commands()));
+        let commands = interface::commands(&geometry);
+        let faults = Arc::new(Faults::new(image.clone(), commands));
         let medium = Arc::new(FaultyDisk::new(faults.clone()));
-        let unit = Arc::new(LogicalUnit::new(medium, identity));
-        let unit = Arc::new(FaultyUnit::new(faults.clone(), unit));
+        let interface = Interface::new(medium, identity.clone());
+        let unit = Arc::new(FaultyUnit::new(faults.clone(), interface.unit()));
         let log = Arc::new(Log::new(FAILURES));
         let unit = Arc::new(Logged::new(unit, image.clone(), log.clone()));
         Self {
             opened: Mutex::new(Some(Opened {
                 image,
+                identity,
                 faults,
+                interface,
                 unit,
             })),
             was_lost: AtomicBool::new(false),
@@ -74,7 +83,19 @@ impl Disk {
         }
     }
 
-    /// The logical unit that commands of a server go to.
+    /// It as a namespace of a controller; `None`: it is a SCSI disk.
+    pub fn attached(&self, py: Python<'_>) -> PyResult<Option<Attached<Scatter>>> {
+        self.with(py, |opened| match &opened.interface {
+            Interface::Scsi(_) => None,
+            Interface::Nvme(namespace) => Some(Attached {
+                namespace: namespace.clone(),
+                unit: opened.unit.clone(),
+                identity: opened.identity.clone(),
+            }),
+        })
+    }
+
+    /// The unit that commands of a server go to.
     pub fn unit(&self, py: Python<'_>) -> PyResult<Arc<dyn Unit<Scatter>>> {
         self.with(py, |opened| opened.unit.clone())
     }
@@ -175,7 +196,8 @@ impl Disk {
             return Err(raise(py, "no-answer", message, "clear its faults"));
         };
         Ok(Response {
-            status: outcome.status as u8,
+            status: outcome.status,
+            result: outcome.result,
             sense: PyBytes::new(py, &outcome.sense).unbind(),
             data: PyBytes::new(py, &into.to_vec(outcome.written)).unbind(),
             overrun: outcome.overrun,

@@ -42,6 +42,13 @@ impl Faults {
         code: Option<u16>,
     ) -> PyResult<u64> {
         let invalid = |message: &str| raise(py, "invalid", message, "");
+        let protocol = self.disk.get().unit(py)?.protocol();
+        if kind == "unit-attention" && protocol.name() != "SCSI" {
+            let message = format!("{label}: {} has no unit attentions", protocol.name());
+            let hint = "Use aborted, or a fault of a zone, of which the controller tells.";
+            return Err(raise(py, "invalid", &message, hint));
+        }
+        let known = protocol.commands();
         let rule = Rule {
             kind: Kind::named(kind, Duration::from_millis(milliseconds), code)
                 .ok_or_else(|| invalid(&format!("there is no kind of fault {kind:?}")))?,
@@ -52,7 +59,7 @@ impl Faults {
             },
             commands: command
                 .map(|text| {
-                    Selector::parse(text, &scsi::commands())
+                    Selector::parse(text, &known)
                         .ok_or_else(|| invalid(&format!("there is no command {text:?}")))
                 })
                 .transpose()?,
@@ -91,6 +98,6 @@ impl Faults {
 
 #[pyfunction]
 pub fn command_names() -> Vec<&'static str> {
-    let commands = scsi::commands().into_iter();
+    let commands = scsi::commands().into_iter().chain(nvme::commands());
     commands.filter_map(|command| command.name).collect()
 }

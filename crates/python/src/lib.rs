@@ -4,6 +4,7 @@ mod disk;
 mod error;
 mod facts;
 mod faults;
+mod interface;
 mod logging;
 mod medium;
 mod record;

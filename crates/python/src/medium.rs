@@ -9,10 +9,11 @@ use pyo3::exceptions::{PyException, PyIndexError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use zoned::testing::{Bytes, RamDisk};
-use zoned::{Action, Answer, Blocks, Degraded, Kind, Operation, Refusal, Target, ZonedDisk};
+use zoned::{Action, Answer, Blocks, Degraded, Operation, Refusal, Target, ZonedDisk};
 
 use crate::error::raise;
 use crate::facts::{name, Zone};
+use crate::shape;
 
 create_exception!(zonevm._core, RefusalError, PyException);
 
@@ -34,13 +35,7 @@ struct Geometry {
 impl Geometry {
     fn checked(self, py: Python<'_>) -> PyResult<zoned::Geometry> {
         let geometry = zoned::Geometry {
-            kind: match self.kind.as_str() {
-                "host-managed" => Kind::HostManaged,
-                "host-aware" => Kind::HostAware,
-                "zns" => Kind::Zns,
-                "conventional" => Kind::Conventional,
-                other => return Err(invalid(py, &format!("there is no kind '{other}'"))),
-            },
+            kind: shape::kind(py, &self.kind)?.0,
             block_size: self.block_size,
             blocks: self.blocks,
             zone_blocks: self.zone_blocks,

@@ -13,8 +13,12 @@ use crate::error::raise;
 use crate::facts::Zone;
 
 #[pyfunction]
-pub fn command_name(cdb: &[u8]) -> Option<&'static str> {
-    scsi::command_name(cdb)
+#[pyo3(signature = (command, protocol="SCSI"))]
+pub fn command_name(command: &[u8], protocol: &str) -> Option<&'static str> {
+    match protocol {
+        "NVMe" => nvme::command_name(*command.first()?),
+        _ => scsi::command_name(command),
+    }
 }
 
 #[pyfunction]
@@ -25,21 +29,24 @@ pub fn command_field(cdb: &[u8], byte: usize) -> Option<&'static str> {
 #[pyclass(frozen, get_all, module = "zonevm._core")]
 pub struct FailedCommand {
     time: u64,
-    cdb: Vec<u8>,
+    protocol: &'static str,
+    raw: Vec<u8>,
     name: Option<&'static str>,
     lba: Option<u64>,
     blocks: Option<u64>,
-    status: u8,
+    status: u16,
     sense: Vec<u8>,
     overrun: bool,
     zone_number: Option<u32>,
     zone: Option<Zone>,
     explicitly_open: Option<u32>,
     implicitly_open: Option<u32>,
+    closed: Option<u32>,
     block_size: u32,
     disk_blocks: u64,
     conventional_blocks: u64,
     max_open: Option<u32>,
+    max_active: Option<u32>,
 }
 
 impl FailedCommand {
@@ -47,20 +54,23 @@ impl FailedCommand {
         Self {
             time: failure.time,
             name: failure.name,
-            cdb: failure.raw,
+            protocol: failure.protocol,
+            raw: failure.raw,
             lba: failure.lba,
             blocks: failure.count,
-            status: failure.status as u8,
+            status: failure.status,
             sense: failure.sense,
             overrun: failure.overrun,
             zone_number: failure.zone.map(|(number, _)| number),
             zone: failure.zone.map(|(_, zone)| Zone::from(zone)),
-            explicitly_open: failure.open.map(|open| open.explicit),
-            implicitly_open: failure.open.map(|open| open.implicit),
+            explicitly_open: failure.active.map(|active| active.explicitly_open),
+            implicitly_open: failure.active.map(|active| active.implicitly_open),
+            closed: failure.active.map(|active| active.closed),
             block_size: geometry.block_size,
             disk_blocks: geometry.blocks,
             conventional_blocks: u64::from(geometry.conventional_zones) * geometry.zone_blocks,
             max_open: geometry.max_open,
+            max_active: geometry.max_active,
         }
     }
 }

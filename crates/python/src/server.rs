@@ -15,7 +15,7 @@ pub struct Server {
 }
 
 enum State {
-    Serving(vhost_user_scsi::Server),
+    Serving(serving::Server),
     Stopped {
         last_error: Option<String>,
         clients_gone: u64,
@@ -39,13 +39,38 @@ impl Server {
         disks: Vec<Py<Disk>>,
         queues: u16,
     ) -> PyResult<Self> {
-        let units = disks
+        let namespaces = disks
             .iter()
-            .map(|disk| disk.get().unit(py))
+            .map(|disk| disk.get().attached(py))
             .collect::<PyResult<Vec<_>>>()?;
-        let server = py
-            .detach(|| vhost_user_scsi::Server::start(&socket_path, units, queues))
-            .map_err(|e| failed(py, &e))?;
+        let scsi = namespaces.iter().filter(|found| found.is_none()).count();
+        if scsi > 0 && scsi < disks.len() {
+            let message = "SCSI disks and NVMe namespaces are not served on one socket";
+            return Err(raise(
+                py,
+                "invalid",
+                message,
+                "serve each at a socket of its own",
+            ));
+        }
+        let server = if scsi > 0 {
+            let units = disks
+                .iter()
+                .map(|disk| disk.get().unit(py))
+                .collect::<PyResult<Vec<_>>>()?;
+            py.detach(|| vhost_user_scsi::listen(&socket_path, units, queues))
+                .map_err(|error| match error {
+                    vhost_user_scsi::Error::Socket(error) => failed(py, &error),
+                    other => raise(py, "invalid", &other.to_string(), ""),
+                })?
+        } else {
+            let namespaces = namespaces.into_iter().flatten().collect();
+            py.detach(|| vfio_user_nvme::listen(&socket_path, namespaces, queues))
+                .map_err(|error| match error {
+                    vfio_user_nvme::Error::Socket(error) => failed(py, &error),
+                    other => raise(py, "invalid", &other.to_string(), ""),
+                })?
+        };
         Ok(Self {
             state: Mutex::new(State::Serving(server)),
         })
@@ -114,12 +139,12 @@ impl Server {
     }
 }
 
-fn failed(py: Python<'_>, error: &vhost_user_scsi::Error) -> PyErr {
-    use vhost_user_scsi::Error;
+fn failed(py: Python<'_>, error: &serving::Error) -> PyErr {
+    use serving::Error;
     let kind = match error {
         Error::InUse(_) => "in-use",
         Error::NotASocket(_) => "exists",
-        Error::PathTooLong { .. } | Error::Units(_) | Error::RequestQueues(_) => "invalid",
+        Error::PathTooLong { .. } => "invalid",
         Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => "not-found",
         Error::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => "permission",
         _ => "io",

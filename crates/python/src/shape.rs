@@ -1,4 +1,4 @@
-//! A disk's geometry and identity, as Python gives them (`zonevm.disks.SmrShape`) and is told them (`Info`).
+//! A disk's geometry and identity, as Python gives them (`zonevm.disks.Shape`) and is told them (`Info`).
 //!
 //! The only place of the bindings that lists the options of an emulated medium.
 
@@ -7,8 +7,13 @@ use zoned::{Geometry, Identity, Kind};
 
 use crate::error::raise;
 
-const HOST_MANAGED: &str = "host-managed";
-const HOST_AWARE: &str = "host-aware";
+/// What Python calls the kinds of media, and what product each is.
+const MODELS: [(&str, Kind, &str); 4] = [
+    ("host-managed", Kind::HostManaged, "SMR DISK"),
+    ("host-aware", Kind::HostAware, "SMR DISK"),
+    ("zns", Kind::Zns, "ZNS"),
+    ("conventional", Kind::Conventional, "NVME"),
+];
 
 /// Sizes in bytes. From Python by its attributes, to Python as a dictionary.
 #[derive(FromPyObject, IntoPyObject)]
@@ -18,9 +23,11 @@ pub struct Shape {
     conventional: u32,
     block_size: u32,
     max_open: Option<u32>,
+    max_active: Option<u32>,
     zone_capacity: Option<u64>,
     model: String,
     urswrz: bool,
+    descr_ext_size: u32,
     serial: Option<String>,
     wwn: Option<u64>,
 }
@@ -35,15 +42,13 @@ impl Shape {
             conventional: geometry.conventional_zones,
             block_size: geometry.block_size,
             max_open: geometry.max_open,
+            max_active: geometry.max_active,
             zone_capacity: Some(bytes(
                 geometry.zone_capacity.unwrap_or(geometry.zone_blocks),
             )),
-            model: match geometry.kind {
-                Kind::HostAware => HOST_AWARE,
-                _ => HOST_MANAGED,
-            }
-            .to_owned(),
+            model: name_of(geometry.kind).to_owned(),
             urswrz: geometry.unrestricted_reads,
+            descr_ext_size: geometry.extension_bytes,
             serial: Some(identity.serial.clone()),
             wwn: Some(identity.wwn),
         }
@@ -61,16 +66,7 @@ impl Shape {
             );
             Err(raise(py, "invalid", &message, ""))
         };
-        let kind = match self.model.as_str() {
-            HOST_MANAGED => Kind::HostManaged,
-            HOST_AWARE => Kind::HostAware,
-            other => {
-                let message = format!(
-                    "the model is '{other}'; it must be '{HOST_MANAGED}' or '{HOST_AWARE}'"
-                );
-                return Err(raise(py, "invalid", &message, ""));
-            }
-        };
+        let (kind, product) = kind(py, &self.model)?;
         let geometry = Geometry {
             kind,
             block_size: self.block_size,
@@ -83,16 +79,34 @@ impl Shape {
                 .transpose()?,
             conventional_zones: self.conventional,
             max_open: self.max_open,
-            max_active: None,
+            max_active: self.max_active,
             unrestricted_reads: self.urswrz,
-            extension_bytes: 0,
+            extension_bytes: self.descr_ext_size,
         };
         let random = image::random_identity();
         let identity = Identity {
             serial: self.serial.unwrap_or(random.serial),
             wwn: self.wwn.unwrap_or(random.wwn),
+            product: product.to_owned(),
             ..random
         };
         Ok((geometry, identity))
     }
+}
+
+/// The kind of this name, and its product.
+pub fn kind(py: Python<'_>, model: &str) -> PyResult<(Kind, &'static str)> {
+    let known = MODELS.iter().find(|(name, ..)| *name == model);
+    known
+        .map(|&(_, kind, product)| (kind, product))
+        .ok_or_else(|| {
+            let names = MODELS.map(|(name, ..)| name).join(", ");
+            let message = format!("the model is '{model}'; it must be one of {names}");
+            raise(py, "invalid", &message, "")
+        })
+}
+
+fn name_of(kind: Kind) -> &'static str {
+    let known = MODELS.iter().find(|(_, known, _)| *known == kind);
+    known.map_or("", |(name, ..)| name)
 }

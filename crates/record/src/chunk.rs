@@ -4,10 +4,10 @@
 //! the other and without gaps. Numbers are little-endian. So a reader takes columns as they are, and a file
 //! that ends in the middle of a chunk has all chunks before it.
 
-const MAGIC: &[u8; 8] = b"zvtrace1";
+const MAGIC: &[u8; 8] = b"zvtrace2";
 
-/// Bytes that a row has of the command itself.
-pub(crate) const HEAD: usize = 16;
+/// Bytes that a row has of the command itself: all of a submission queue entry, and of a CDB of a fixed length.
+pub(crate) const HEAD: usize = 64;
 
 /// One command. All ones stand for "none" in `lba`, `blocks`, `zone` and `queue`.
 #[derive(Clone, Debug)]
@@ -25,8 +25,12 @@ pub(crate) struct Row {
     pub sense: u32,
     pub disk: u16,
     pub queue: u16,
-    pub status: u8,
-    /// The first bytes of the command: all of a CDB, for every command of a fixed length.
+    pub status: u16,
+    /// The first letters of the protocol's name.
+    pub protocol: [u8; 4],
+    /// What the command is for: the place in [`command::Group`].
+    pub group: u8,
+    /// The first bytes of the command.
     pub head: [u8; HEAD],
 }
 
@@ -47,9 +51,14 @@ pub(crate) fn encode(rows: &[Row], into: &mut Vec<u8>) {
     for column in [|row: &Row| row.zone, |row: &Row| row.sense] {
         into.extend(rows.iter().flat_map(|row| column(row).to_le_bytes()));
     }
-    for column in [|row: &Row| row.disk, |row: &Row| row.queue] {
+    for column in [
+        |row: &Row| row.disk,
+        |row: &Row| row.queue,
+        |row: &Row| row.status,
+    ] {
         into.extend(rows.iter().flat_map(|row| column(row).to_le_bytes()));
     }
-    into.extend(rows.iter().map(|row| row.status));
+    into.extend(rows.iter().flat_map(|row| row.protocol));
+    into.extend(rows.iter().map(|row| row.group));
     into.extend(rows.iter().flat_map(|row| row.head));
 }

@@ -11,7 +11,7 @@ mod sense;
 mod trace;
 mod traced;
 
-pub use log::{Failure, Log, Logged, Open};
+pub use log::{Active, Failure, Log, Logged};
 pub use trace::Trace;
 pub use traced::Traced;
 

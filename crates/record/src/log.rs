@@ -10,10 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use command::{Command, Outcome, Protocol, Unit};
 use zoned::{Condition, Data, Submitted, Zone, ZonedDisk};
 
-use crate::{now, sense};
-
-/// INSUFFICIENT ZONE RESOURCES.
-const TOO_MANY_OPEN: (u8, u8, u8) = (0x7, 0x55, 0x0E);
+use crate::now;
 
 /// A command that failed: any status but the one of success, or too small a buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,15 +35,16 @@ pub struct Failure {
     pub count: Option<u64>,
     /// The zone of the LBA, with its number; `None` where there is no such LBA.
     pub zone: Option<(u32, Zone)>,
-    /// The open zones, for a command that failed because of them.
-    pub open: Option<Open>,
+    /// The active zones, for a command that failed because of them.
+    pub active: Option<Active>,
 }
 
-/// How many zones are open.
+/// How many zones are active.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Open {
-    pub explicit: u32,
-    pub implicit: u32,
+pub struct Active {
+    pub explicitly_open: u32,
+    pub implicitly_open: u32,
+    pub closed: u32,
 }
 
 /// A ring of the last failures.
@@ -112,32 +110,32 @@ impl<D: Data> Noting<D> {
     #[cold]
     fn note(&self, raw: &[u8], outcome: &Outcome) {
         let described = self.protocol.describe(raw);
-        let sense = &outcome.sense;
         self.log.add(Failure {
             time: now(),
             protocol: self.protocol.name(),
             name: described.name,
             raw: raw[..described.len].to_vec(),
             status: outcome.status,
-            sense: sense.clone(),
+            sense: outcome.sense.clone(),
             overrun: outcome.overrun,
             lba: described.lba,
             count: described.count,
             zone: described.lba.and_then(|lba| self.disk.zone_of(lba)),
-            open: (sense::code(sense) == TOO_MANY_OPEN).then(|| self.open()),
+            active: self.protocol.lacks_zones(outcome).then(|| self.active()),
         });
     }
 
-    fn open(&self) -> Open {
-        let mut open = Open::default();
+    fn active(&self) -> Active {
+        let mut active = Active::default();
         for number in 0..self.disk.geometry().zones() {
             match self.disk.zone(number).condition {
-                Condition::ExplicitlyOpen => open.explicit += 1,
-                Condition::ImplicitlyOpen => open.implicit += 1,
+                Condition::ExplicitlyOpen => active.explicitly_open += 1,
+                Condition::ImplicitlyOpen => active.implicitly_open += 1,
+                Condition::Closed => active.closed += 1,
                 _ => {}
             }
         }
-        open
+        active
     }
 }
 

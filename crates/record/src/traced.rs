@@ -21,6 +21,8 @@ struct Tracing {
     disk: u16,
     geometry: Geometry,
     protocol: Arc<dyn Protocol>,
+    /// Its name's first letters.
+    name: [u8; 4],
 }
 
 /// What of a row is known before the command is answered.
@@ -39,11 +41,14 @@ impl<D: Data> Traced<D> {
         trace: Arc<Trace>,
         disk: u16,
     ) -> Traced<D> {
+        let protocol = unit.protocol();
+        let mut letters = protocol.name().bytes();
         let tracing = Arc::new(Tracing {
             trace,
             disk,
             geometry,
-            protocol: unit.protocol(),
+            name: std::array::from_fn(|_| letters.next().unwrap_or_default()),
+            protocol,
         });
         Traced { unit, tracing }
     }
@@ -66,7 +71,9 @@ impl Tracing {
             sense: u32::from_be_bytes([0, key, asc, ascq]),
             disk: self.disk,
             queue: begun.queue.unwrap_or(u16::MAX),
-            status: outcome.status as u8,
+            status: outcome.status,
+            protocol: self.name,
+            group: begun.described.group as u8,
             head: begun.head,
         });
     }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::thread;
 
 use command::{Command, Outcome, Unit};
-use record::{Log, Logged, Open, Trace, Traced};
+use record::{Active, Log, Logged, Trace, Traced};
 use scsi::LogicalUnit;
 use zoned::testing::{Bytes, RamDisk};
 use zoned::{Condition, Geometry, Identity, Kind, ZonedDisk};
 
 const ZONE: u64 = 256;
-const ROW: usize = 5 * 8 + 2 * 4 + 2 * 2 + 1 + 16;
+const ROW: usize = 123;
 const GOOD: u16 = 0x00;
 const CHECK_CONDITION: u16 = 0x02;
 
@@ -111,7 +111,7 @@ fn a_failure_has_its_zone_and_its_cdb() {
     assert_eq!(zone.write_pointer, Some(ZONE + 3));
     assert_eq!(zone.condition, Condition::ImplicitlyOpen);
     assert_eq!((failure.raw.len(), failure.count), (16, Some(2)));
-    assert_eq!(failure.open, None);
+    assert_eq!(failure.active, None);
 }
 
 #[test]
@@ -120,11 +120,12 @@ fn a_failure_for_lack_of_open_zones_counts_them() {
     assert_eq!(open(&*unit, ZONE), GOOD);
     assert_eq!(open(&*unit, 2 * ZONE), GOOD);
     assert_eq!(open(&*unit, 3 * ZONE), CHECK_CONDITION);
-    let expected = Open {
-        explicit: 2,
-        implicit: 0,
+    let expected = Active {
+        explicitly_open: 2,
+        implicitly_open: 0,
+        closed: 0,
     };
-    assert_eq!(log.failures()[0].open, Some(expected));
+    assert_eq!(log.failures()[0].active, Some(expected));
 }
 
 #[test]
@@ -161,7 +162,7 @@ fn a_trace_that_cannot_be_written_ends_and_the_disk_goes_on() {
 fn rows(mut bytes: &[u8]) -> usize {
     let mut rows = 0;
     while !bytes.is_empty() {
-        assert_eq!(&bytes[..8], b"zvtrace1");
+        assert_eq!(&bytes[..8], b"zvtrace2");
         let count = u32::from_le_bytes(bytes[8..12].try_into().unwrap()) as usize;
         rows += count;
         bytes = &bytes[16 + count * ROW..];

@@ -308,6 +308,10 @@ impl Protocol for Shared {
         decode::describe(&self.geometry, raw)
     }
 
+    fn lacks_zones(&self, outcome: &Outcome) -> bool {
+        Sense::is_lack_of_zones(&outcome.sense)
+    }
+
     fn refuse(&self, failure: Failure) -> Outcome {
         match failure {
             Failure::Busy => Outcome {

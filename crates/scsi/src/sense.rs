@@ -167,6 +167,16 @@ impl Sense {
         }
     }
 
+    /// Whether sense data, of either format, are INSUFFICIENT ZONE RESOURCES.
+    pub fn is_lack_of_zones(data: &[u8]) -> bool {
+        let at = match data.first().map(|code| code & 0x7F) {
+            Some(0x70) => 12,
+            Some(0x72) => 2,
+            _ => return false,
+        };
+        data.get(at..at + 2) == Some(&Self::INSUFFICIENT_ZONE_RESOURCES.code()[..])
+    }
+
     /// ADDITIONAL SENSE CODE and QUALIFIER.
     pub const fn code(&self) -> [u8; 2] {
         self.code.to_be_bytes()
