@@ -15,7 +15,18 @@ from zonevm import standard_streams
 
 if TYPE_CHECKING:
     from zonevm import explain, images
-    from zonevm.disks import Disk, PhysicalDisk, PlainDisk, SmrDisk, SmrShape, TcmuDisk, ZnsDisk
+    from zonevm.disks import (
+        Disk,
+        NvmeDisk,
+        NvmeShape,
+        PhysicalDisk,
+        PlainDisk,
+        SmrDisk,
+        SmrShape,
+        TcmuDisk,
+        ZnsDisk,
+        ZnsShape,
+    )
     from zonevm.disks import parse as parse_disk
     from zonevm.errors import (
         DiskError,
@@ -56,12 +67,15 @@ _PLACES = {
     "Fault": ("zonevm.faults", "Fault"),
     "Faults": ("zonevm.faults", "Faults"),
     "Guest": ("zonevm.guest", "Guest"),
+    "NvmeDisk": ("zonevm.disks", "NvmeDisk"),
+    "NvmeShape": ("zonevm.disks", "NvmeShape"),
     "PhysicalDisk": ("zonevm.disks", "PhysicalDisk"),
     "PlainDisk": ("zonevm.disks", "PlainDisk"),
     "SmrDisk": ("zonevm.disks", "SmrDisk"),
     "SmrShape": ("zonevm.disks", "SmrShape"),
     "TcmuDisk": ("zonevm.disks", "TcmuDisk"),
     "ZnsDisk": ("zonevm.disks", "ZnsDisk"),
+    "ZnsShape": ("zonevm.disks", "ZnsShape"),
     "parse_disk": ("zonevm.disks", "parse"),
     **{name: ("zonevm.errors", name) for name in _ERRORS},
 }
@@ -80,6 +94,8 @@ __all__ = [
     "HostError",
     "ImageError",
     "KernelError",
+    "NvmeDisk",
+    "NvmeShape",
     "PackageError",
     "PhysicalDisk",
     "PlainDisk",
@@ -89,6 +105,7 @@ __all__ = [
     "TcmuDisk",
     "UsageError",
     "ZnsDisk",
+    "ZnsShape",
     "ZonevmError",
     "explain",
     "images",

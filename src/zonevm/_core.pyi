@@ -1,11 +1,11 @@
-"""The emulated disk: its image, its SCSI command set, and the vhost-user-scsi server. Written in Rust."""
+"""The emulated disks: their images, their SCSI and NVMe commands, their servers. Written in Rust."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Literal, Protocol, Self, TypedDict, final, type_check_only
 
-from zonevm.disks import SmrShape
+from zonevm.disks import Shape
 
 __all__ = [
     "CoreError",
@@ -98,9 +98,14 @@ class Info(TypedDict):
     """Conventional zones, which come first."""
     max_open: int | None
     """Most zones open at a time, of a host-aware disk the optimal number; ``None``: no limit."""
+    max_active: int | None
+    """Most zones active at a time, of a ZNS namespace; ``None``: no limit."""
     urswrz: bool
-    """Reads of sequential zones are unrestricted."""
-    model: Literal["host-managed", "host-aware"]
+    """Reads of sequential zones are unrestricted; those of a ZNS namespace may cross zones."""
+    descr_ext_size: int
+    """Bytes of a zone descriptor extension, of a ZNS namespace; 0: there are none."""
+    model: Literal["host-managed", "host-aware", "zns", "conventional"]
+    """Whose rules it has: those of ZBC-2, of NVMe ZNS 1.1, or of no zones (NVMe)."""
     vendor: str
     product: str
     revision: str
@@ -309,15 +314,19 @@ class Medium:
 
 @final
 class Response:
-    """How a SCSI command ended."""
+    """How a command ended."""
 
     @property
     def status(self) -> int:
-        """SCSI status: 0 GOOD, 2 CHECK CONDITION, 8 BUSY, 24 RESERVATION CONFLICT."""
+        """SCSI status: 0 GOOD, 2 CHECK CONDITION, 8 BUSY, 24 RESERVATION CONFLICT; or NVMe status field."""
+
+    @property
+    def result(self) -> int:
+        """The LBA of a zone append (NVMe); 0 of any other."""
 
     @property
     def sense(self) -> bytes:
-        """Sense data; empty with GOOD."""
+        """Sense data, of SCSI; empty with GOOD."""
 
     @property
     def data(self) -> bytes:
@@ -339,8 +348,10 @@ class FailedCommand:
         """When it ended, in nanoseconds since 1970."""
 
     @property
-    def cdb(self) -> bytes:
-        """The CDB, without what follows it in its buffer."""
+    def protocol(self) -> Literal["SCSI", "NVMe"]: ...
+    @property
+    def raw(self) -> bytes:
+        """The CDB, without what follows it in its buffer; of NVMe, the submission queue entry."""
 
     @property
     def name(self) -> str | None:
@@ -348,15 +359,18 @@ class FailedCommand:
 
     @property
     def lba(self) -> int | None:
-        """The CDB's LBA or ZONE ID; ``None`` where it has none, or is for all zones."""
+        """Its LBA or ZONE ID; ``None`` where it has none, or is for all zones."""
 
     @property
     def blocks(self) -> int | None:
-        """How many blocks the CDB asks for; ``None`` where it has no such field."""
+        """How many blocks it asks for; ``None`` where it has no such field."""
 
     @property
     def status(self) -> int:
-        """SCSI status: 2 CHECK CONDITION, 24 RESERVATION CONFLICT; 0 GOOD with :attr:`overrun`."""
+        """SCSI status: 2 CHECK CONDITION, 24 RESERVATION CONFLICT; 0 GOOD with :attr:`overrun`.
+
+        Of NVMe the status field without the phase tag: status code, type from bit 8 on, DNR in bit 14.
+        """
 
     @property
     def sense(self) -> bytes:
@@ -374,11 +388,15 @@ class FailedCommand:
     def zone(self) -> Zone | None: ...
     @property
     def explicitly_open(self) -> int | None:
-        """How many zones were explicitly open, for INSUFFICIENT ZONE RESOURCES only."""
+        """How many zones were explicitly open, for a command that failed for lack of zone resources only."""
 
     @property
     def implicitly_open(self) -> int | None:
         """How many zones were implicitly open, likewise."""
+
+    @property
+    def closed(self) -> int | None:
+        """How many zones were closed, likewise."""
 
     @property
     def block_size(self) -> int:
@@ -396,6 +414,10 @@ class FailedCommand:
     def max_open(self) -> int | None:
         """Most zones open at a time; ``None``: no limit."""
 
+    @property
+    def max_active(self) -> int | None:
+        """Most zones active at a time; ``None``: no limit."""
+
 @final
 class Trace:
     """A raw trace of commands: chunks of columns, which :mod:`zonevm.trace` makes a Parquet file of."""
@@ -408,10 +430,10 @@ class Trace:
 
 @final
 class Disk:
-    """An emulated SMR disk on its image, of which it is the only user until it is closed."""
+    """An emulated disk on its image, of which it is the only user until it is closed."""
 
     @staticmethod
-    def create(path: _Path, shape: SmrShape) -> None:
+    def create(path: _Path, shape: Shape) -> None:
         """Make the image of a new disk: sparse, all zones empty.
 
         A serial number or WWN that the shape lacks is drawn at random. Never overwrites; leaves nothing
@@ -419,7 +441,7 @@ class Disk:
         """
 
     @staticmethod
-    def temporary(directory: _Path, shape: SmrShape, cache: _Cache = "host") -> Disk:
+    def temporary(directory: _Path, shape: Shape, cache: _Cache = "host") -> Disk:
         """Return a new disk in a file without a name in ``directory``, gone when the disk is closed."""
 
     @staticmethod
@@ -447,7 +469,9 @@ class Disk:
     def execute(
         self, cdb: bytes, data_out: bytes = b"", data_in_length: int = 0, *, initiator: int = 0
     ) -> Response:
-        """Run one SCSI command with these data-out bytes and room for ``data_in_length`` bytes of data-in.
+        """Run one command with these data-out bytes and room for ``data_in_length`` bytes of data-in.
+
+        It is a CDB or, of an NVMe namespace, the 64 bytes of a submission queue entry.
 
         ``initiator``: the I_T nexus that it comes by, 0 to 63, for reservations and unit attentions; that of
         guests is 0. CoreError ``invalid`` for another one.
@@ -493,13 +517,17 @@ class Disk:
 
 @final
 class Server:
-    """A vhost-user-scsi back end on a Unix socket: the disks are the LUNs of target 0, from 0 on.
+    """Disks on a Unix socket: SCSI disks by vhost-user-scsi, as the LUNs of target 0, from 0 on; NVMe
+    namespaces by vfio-user, as those of one controller, from 1 on.
 
     It serves in threads of its own, from the constructor until :meth:`stop`.
     """
 
     def __new__(cls, socket_path: _Path, disks: Sequence[Disk], queues: int = 1) -> Self:
-        """Listen on ``socket_path`` with ``queues`` request queues."""
+        """Listen on ``socket_path`` with ``queues`` request queues.
+
+        CoreError ``invalid`` for disks of both kinds.
+        """
 
     @property
     def last_error(self) -> str | None:
@@ -567,7 +595,7 @@ class Faults:
         """Return the rules in force: number, label, commands that matched, times it fired."""
 
 def command_names() -> list[str]:
-    """Return the names of the SCSI commands that a disk has, as the standards spell them."""
+    """Return the names of the SCSI and NVMe commands that disks have, as the standards spell them."""
 
 def inspect(path: _Path) -> Inspection:
     """Look at an image without locking or changing it, also while a guest uses it."""
@@ -609,5 +637,8 @@ def command_field(cdb: bytes, byte: int) -> str | None:
     ``None`` also for an operation code that the disk does not have.
     """
 
-def command_name(cdb: bytes) -> str | None:
-    """Return what the standards call the command of a CDB; ``None`` for one that the disk does not have."""
+def command_name(command: bytes, protocol: str = "SCSI") -> str | None:
+    """Return what the standards call the command of a CDB, or of a submission queue entry (``"NVMe"``).
+
+    ``None`` for one that no disk has.
+    """

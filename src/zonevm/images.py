@@ -1,4 +1,4 @@
-"""Image files of emulated SMR disks: create, inspect, open, repair, copy. A typed layer over ``_core``.
+"""Image files of emulated disks: create, inspect, open, repair, copy. A typed layer over ``_core``.
 
 Every failure is an :class:`ImageError`.
 """
@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, cast, get_args
 
 from zonevm import _core
 from zonevm._core import CoreError, Disk, Server, Zone, inspect
-from zonevm.disks import SmrDisk, SmrShape
+from zonevm.disks import Shape, SmrShape
+from zonevm.disks.emulated import Emulated
 from zonevm.errors import DiskError, ImageError, UsageError
 from zonevm.inputs import open_regular
 from zonevm.units import parse_size
@@ -34,7 +35,7 @@ _Path = str | os.PathLike[str]
 _Options = ParamSpec("_Options")
 
 _MAGIC = {
-    b"\x89ZONEVM\n": "the image of an emulated SMR disk",  # crates/image/src/header.rs
+    b"\x89ZONEVM\n": "the image of an emulated disk",  # crates/image/src/header.rs
     int.from_bytes(b"UZBC", "big").to_bytes(4, sys.byteorder): "an image of tcmu-runner",
 }
 
@@ -48,6 +49,7 @@ __all__ = [
     "export",
     "info",
     "kind",
+    "kind_of",
     "loss",
     "open",
     "power_cut",
@@ -62,7 +64,7 @@ __all__ = [
 ]
 
 
-def create_as(path: _Path, shape: SmrShape) -> None:
+def create_as(path: _Path, shape: Shape) -> None:
     """Create an image, sparse and with its sequential zones empty; an existing file is never overwritten."""
     if shape.size is None:
         raise DiskError("an image needs a size or a profile", "Give one, such as size=20G.")
@@ -81,14 +83,14 @@ def _by_options(shape: Callable[_Options, SmrShape]) -> Callable[Concatenate[_Pa
 create = _by_options(SmrShape)
 
 
-def temporary(directory: Path, disk: SmrDisk) -> Disk:
+def temporary(directory: Path, disk: Emulated) -> Disk:
     """Return a new disk in a file without a name in ``directory``: gone when the disk is closed."""
     with _errors():
         return Disk.temporary(directory, disk, _cache(disk.cache))
 
 
 def open(path: str | os.PathLike[str], cache: str = "host") -> Disk:
-    """Open an image, for this process alone until the disk is closed. ``cache``: see :class:`SmrDisk`."""
+    """Open an image, for this process alone until the disk is closed. ``cache``: see :class:`Emulated`."""
     with _errors():
         return Disk.open(path, _cache(cache))
 
@@ -114,6 +116,11 @@ def kind(path: _Path) -> str:
     with open_regular(path) as file:
         start = file.read(8)
     return next((what for magic, what in _MAGIC.items() if start.startswith(magic)), "")
+
+
+def kind_of(info: Mapping[str, object]) -> str:
+    """Return the kind of disk (``smr``, ``zns``, ``nvme``) that the :func:`info` of an image describes."""
+    return {"zns": "zns", "conventional": "nvme"}.get(str(info["model"]), "smr")
 
 
 def info(path: str | os.PathLike[str]) -> Inspection:
@@ -212,7 +219,7 @@ def set_zones(
 
 
 def serve(socket: Path, disks: Sequence[Disk], queues: int) -> Server:
-    """Serve ``disks`` on a vhost-user-scsi socket, in threads, until the server is stopped."""
+    """Serve ``disks`` on a socket, in threads, until the server is stopped: see :class:`Server`."""
     with _errors():
         return Server(socket, disks, queues)
 

@@ -9,27 +9,37 @@ import signal
 import subprocess
 from pathlib import Path
 
-from zonevm import Guest, images
+from zonevm import Guest, SmrShape, ZnsShape, images
 
 ZONE = 16 * 2**20
 CONVENTIONAL = 2
 START = CONVENTIONAL * ZONE
+ACTIVE = 4
+SHAPES = {
+    "smr": SmrShape(size="512M", zone_size=ZONE, conventional=CONVENTIONAL),
+    "zns": ZnsShape(size="512M", zone_size=ZONE, zone_capacity="15M", max_open=ACTIVE, max_active=ACTIVE),
+}
+NODES = {"smr": "/dev/sda", "zns": "/dev/nvme0n1"}
+VICTIMS = ("both", "zonevm", "QEMU")
 
 
-def make(image: Path) -> None:
+def make(image: Path, kind: str = "smr") -> None:
     """Create the disk's image."""
-    images.create(image, size="512M", zone_size=ZONE, conventional=CONVENTIONAL)
+    images.create_as(image, SHAPES[kind])
 
 
-def kill(image: Path, kernel: str, zonevm: list[str], at_least: int) -> None:
-    """Kill zonevm and QEMU once fio has seen ``at_least`` bytes complete; then all of them are there."""
+def kill(
+    image: Path, kernel: str, zonevm: list[str], at_least: int, *, kind: str = "smr", victim: str = "both"
+) -> None:
+    """Kill zonevm, QEMU or both once fio has seen ``at_least`` bytes complete; then all of them are there."""
+    start = START if kind == "smr" else 0
     fio = (
-        f"fio --name=w --filename=/dev/sda --direct=1 --bs=32k --offset={START}"
+        f"fio --name=w --filename={NODES[kind]} --direct=1 --bs=32k --offset={start}"
         " --verify=crc32c --verify_fatal=1 --thread"
     )
     running = subprocess.Popen(
         [
-            *zonevm, "run", "--kernel", kernel, "--disk", f"smr,file={image}", "--",
+            *zonevm, "run", "--kernel", kernel, "--disk", f"{kind},file={image}", "--",
             "sh", "-c", f"{fio} --rw=write --zonemode=zbd --size=400M --do_verify=0"
             " --status-interval=1 --output-format=json",
         ],
@@ -48,20 +58,23 @@ def kill(image: Path, kernel: str, zonevm: list[str], at_least: int) -> None:
                     line = running.stdout.readline()
                 seen = int(line.split(b":")[1].strip(b" ,\n"))
         qemu = qemu_below(running.pid)
-        running.send_signal(signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):  # it dies with zonevm, as it should
-            os.kill(qemu, signal.SIGKILL)
+        if victim != "QEMU":
+            running.send_signal(signal.SIGKILL)
+        if victim != "zonevm":
+            with contextlib.suppress(ProcessLookupError):  # it dies with zonevm, as it should
+                os.kill(qemu, signal.SIGKILL)
+        running.wait()
     finally:
         running.kill()
         running.wait()
         running.stdout.close()
 
-    size = written(image)
+    size = written(image, kind)
     assert size >= seen
-    with Guest(disks=[f"smr,file={image}"], kernel=kernel) as guest:
+    with Guest(disks=[f"{kind},file={image}"], kernel=kernel) as guest:
         done = guest.run(
             # not --verify_only: in a zoned mode fio resets the zones first, in another it may not write
-            ["sh", "-c", f"{fio} --rw=read --size={size} --output-format=json"],
+            ["sh", "-c", f"{_reading(fio, kind, size)} --output-format=json"],
         )
     assert done.returncode == 0, (done.stdout + done.stderr).decode(errors="replace")
     text = done.stdout.decode()
@@ -70,11 +83,25 @@ def kill(image: Path, kernel: str, zonevm: list[str], at_least: int) -> None:
     assert report["read"]["io_bytes"] >= seen
 
 
-def written(image: Path) -> int:
-    """Bytes below the write pointers of the sequential zones, which fio fills one after the other."""
+def _reading(fio: str, kind: str, size: int) -> str:
+    """The command that reads ``size`` bytes of data: where zones have a capacity, fio has to know zones."""
+    if kind == "smr":
+        return f"{fio} --rw=read --size={size}"
+    return f"{fio} --rw=read --zonemode=zbd --size=400M --io_size={size}"
+
+
+def written(image: Path, kind: str = "smr") -> int:
+    """Bytes below the write pointers of the sequential zones, which fio fills one after the other.
+
+    No more zones are active than may be.
+    """
     total = 0
     seen_partial = False
-    for zone in images.zones(image)[CONVENTIONAL:]:
+    info = images.info(image)
+    zones = [zone for zone in info["zones"] if not zone.conventional]
+    active = sum(zone.condition not in ("empty", "full") for zone in zones)
+    assert kind == "smr" or active <= ACTIVE
+    for zone in zones:
         if zone.condition == "full":
             used = zone.length
         else:
@@ -82,7 +109,7 @@ def written(image: Path) -> int:
             used = zone.write_pointer - zone.start
         assert not (seen_partial and used), "a zone was written before the one in front of it was full"
         seen_partial = used < zone.length
-        total += used * 512
+        total += used * info["block_size"]
     return total
 
 

@@ -15,7 +15,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from zonevm import Guest, GuestError, SmrDisk
+from zonevm import Disk, Guest, GuestError, NvmeDisk, SmrDisk, ZnsDisk
 
 HERE = Path(__file__).parent
 WRITER = HERE / "writer.py"
@@ -38,11 +38,26 @@ class FileSystem:
     check: str
     writes: str = "files"
     conventional: int = 0
+    kind: str = "smr"
 
-    def disk(self, cache: str) -> SmrDisk:
-        """The disk, with this cache."""
+    @property
+    def full_name(self) -> str:
+        """Its name with the kind of disk before it, where that is not an SMR disk."""
+        return self.name if self.kind == "smr" else f"{self.kind}-{self.name}"
+
+    def disks(self, cache: str) -> list[Disk]:
+        """The disks, with this cache: the zoned one, and a conventional namespace where it needs that."""
         size = "256M" if self.name == "zonefs" else "2G"
-        return SmrDisk(size, zone_size="16M", conventional=self.conventional, cache=cache)
+        if self.kind == "smr":
+            return [SmrDisk(size, zone_size="16M", conventional=self.conventional, cache=cache)]
+        zoned = ZnsDisk(size, "16M", "15M", max_open=LIMIT, max_active=LIMIT, cache=cache)
+        return [zoned, NvmeDisk("256M", cache=cache)] if self.conventional else [zoned]
+
+    def nodes(self, first: int = 0) -> list[str]:
+        """What Linux calls the disks, the first of which is the ``first``-th of its kind."""
+        if self.kind == "smr":
+            return [f"/dev/sd{'abcdef'[first]}"]
+        return [f"/dev/nvme{first + index}n1" for index in range(len(self.disks("host")))]
 
     def mount(self, device: str) -> str:
         """The command that mounts it."""
@@ -51,8 +66,11 @@ class FileSystem:
 
 _SCRUB = "btrfs scrub start -B -r {mounted} && umount {mounted}"
 
+LIMIT = 14
+"""Zones of a namespace that may be open, and active: the fewest that btrfs and f2fs go with."""
+
 FILE_SYSTEMS = {
-    system.name: system
+    system.full_name: system
     for system in (
         # Not `btrfs check`: after a cut within a tree block it complains of where the next ones are.
         FileSystem("btrfs", "mkfs.btrfs -q -f -O zoned -d single -m single", _SCRUB),
@@ -60,6 +78,15 @@ FILE_SYSTEMS = {
         FileSystem(
             "zonefs", f"{sys.executable} {MKZONEFS}", "umount {mounted}", writes="zones", conventional=2
         ),
+        FileSystem("btrfs", "mkfs.btrfs -q -f -O zoned -d single -m single", _SCRUB, kind="zns"),
+        FileSystem(
+            "f2fs",
+            "mkfs.f2fs -q -f -m -c {zoned}",
+            "umount {mounted} && fsck.f2fs {device}",
+            conventional=1,
+            kind="zns",
+        ),
+        FileSystem("zonefs", f"{sys.executable} {MKZONEFS}", "umount {mounted}", writes="zones", kind="zns"),
     )
 }
 
@@ -72,12 +99,18 @@ class Trial:
     wrong: tuple[str, ...]
 
 
-def trial(guest: Guest, system: FileSystem, seed: int, device: str = "/dev/sda") -> Trial:
-    """Make, write, cut, boot, mount, check."""
+def trial(guest: Guest, system: FileSystem, seed: int, first: int = 0) -> Trial:
+    """Make, write, cut, boot, mount, check; ``first`` is as for :meth:`FileSystem.nodes`."""
     chance = random.Random(seed)
-    make = f"blkzone reset {device}; {system.make} {device} && {system.mount(device)}"
-    guest.run(make, check=True)
+    zoned, *_ = nodes = system.nodes(first)
+    device = nodes[-1]
+    make = f"{system.make.format(zoned=zoned)} {device} && {system.mount(device)}"
+    guest.run(f"blkzone reset {zoned}; {make}", check=True)
     told = _write_until_the_cut(guest, system, seed, lines=chance.randrange(20, 120))
+    if system.kind == "zns":
+        active = guest.run(f"blkzone report {zoned} | grep -c -v -e '(em)' -e '(fu)'").text
+        if int(active) > LIMIT:
+            return Trial(len(told), (f"{active} zones are active",))
     mounted = guest.run(system.mount(device))
     if mounted.returncode:
         return Trial(len(told), (f"it does not mount: {mounted.stderr.decode(errors='replace').strip()}",))

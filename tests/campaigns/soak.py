@@ -76,7 +76,7 @@ def power_cuts(name: str, cache: str) -> Callable[[int], Outcome]:
 
     def run(unit: int) -> Outcome:
         found: list[str] = []
-        with Guest(disks=[system.disk(cache)], kernel=_kernel()) as guest:
+        with Guest(disks=system.disks(cache), kernel=_kernel()) as guest:
             for seed in range(unit * SEEDS_A_GUEST, (unit + 1) * SEEDS_A_GUEST):
                 result = trial(guest, system, seed)
                 if cache != "lying":
@@ -88,17 +88,23 @@ def power_cuts(name: str, cache: str) -> Callable[[int], Outcome]:
     return run
 
 
-def kill(unit: int) -> Outcome:
-    """One kill -9 at a random moment."""
-    at_least = random.Random(unit).randrange(1, 64) * 2**20
-    with tempfile.TemporaryDirectory() as directory:
-        image = Path(directory, "disk.img")
-        kills.make(image)
-        try:
-            kills.kill(image, _kernel(), [str(Path(sys.executable).with_name("zonevm"))], at_least)
-        except AssertionError as error:
-            return Outcome(1, [f"after {at_least} bytes: {error}"])
-    return Outcome(1, [])
+def kill(kind: str) -> Callable[[int], Outcome]:
+    """One kill -9 at a random moment: of zonevm, of QEMU, or of both."""
+
+    def run(unit: int) -> Outcome:
+        chance = random.Random(unit)
+        at_least, victim = chance.randrange(1, 64) * 2**20, chance.choice(kills.VICTIMS)
+        zonevm = [str(Path(sys.executable).with_name("zonevm"))]
+        with tempfile.TemporaryDirectory() as directory:
+            image = Path(directory, "disk.img")
+            kills.make(image, kind)
+            try:
+                kills.kill(image, _kernel(), zonevm, at_least, kind=kind, victim=victim)
+            except AssertionError as error:
+                return Outcome(1, [f"{victim} after {at_least} bytes: {error}"])
+        return Outcome(1, [])
+
+    return run
 
 
 def fuzz(target: str) -> Callable[[int], Outcome]:
@@ -131,7 +137,8 @@ def campaigns() -> list[Campaign]:
         seeds = f"{SEEDS_A_GUEST} power cuts under {name}"
         found.append(Campaign(f"power-cuts-{name}", 10, seeds, power_cuts(name, "volatile")))
         found.append(Campaign(f"lies-{name}", 1, f"{seeds}, the disk lies", power_cuts(name, "lying")))
-    found.append(Campaign("kill-9", 200, "kill -9 under fio", kill))
+    for kind in kills.SHAPES:
+        found.append(Campaign(f"kill-9-{kind}", 200, f"kill -9 under fio on {kind}", kill(kind)))
     found.append(
         Campaign("hostile-guests", 12, "5 minutes of guests with an agent of their own", hostile_guests)
     )

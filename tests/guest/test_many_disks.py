@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from zonevm import Guest
+from zonevm import Guest, UsageError
 from zonevm.attach import QemuDevice
+from zonevm.attach.qemu_options import properties
 from zonevm.attach.resolve import with_methods
 from zonevm.disks import parse
 from zonevm.guest.served import served
@@ -18,7 +19,7 @@ from zonevm.host import find_qemu
 
 pytestmark = [pytest.mark.guest, pytest.mark.timeout(900)]
 
-KINDS = ("zns,size={}M,zone-size=2M", "smr,size={}M,zone-size=2M", "plain,size={}M")
+KINDS = ("zns,size={}M,zone-size=2M,via=qemu", "smr,size={}M,zone-size=2M", "plain,size={}M")
 NAMES = {"zns": "nvme{}n1", "smr": "sd{}", "plain": "vd{}"}
 
 
@@ -58,10 +59,21 @@ def test_each_has_its_name_and_size(kernel: str, tmp_path: Path) -> None:
     assert seen == expected
 
 
-@pytest.mark.parametrize("text", [kind.format(64) for kind in KINDS])
+def test_namespaces_of_zonevms_need_interrupts_that_many_disks_have_not(kernel: str) -> None:
+    with (
+        pytest.raises(UsageError, match="49 controllers are too many") as raised,
+        Guest(kernel=kernel, disks=["zns,size=1G"] * 49, qemu="pulled"),
+    ):
+        pass
+    assert "controller=NAME" in raised.value.hint
+
+
+@pytest.mark.parametrize("text", [*(kind.format(64) for kind in KINDS), "zns,size=64M", "nvme,size=64M"])
 def test_qemu_takes_as_many_as_are_allowed(text: str) -> None:
-    machine = [str(find_qemu().path), "-S", "-nodefaults", "-display", "none", "-machine", "q35"]
-    with served([parse(text)] * 256) as ready:
+    disk = parse(text)
+    qemu = find_qemu("pulled" if disk.kind in ("zns", "nvme") else None)
+    machine = [str(qemu.path), "-S", "-nodefaults", "-display", "none", "-machine", "q35"]
+    with served([disk] * 256) as ready:
         command = [*machine, "-qmp", "stdio", *ready.qemu_arguments(2**28)]
         listed = '{"execute": "qom-list", "arguments": {"path": "/machine/peripheral"}}'
         ask = f'{{"execute": "qmp_capabilities"}} {listed} {{"execute": "quit"}}'
@@ -86,4 +98,4 @@ def test_one_more_is_refused(zonevm: list[str]) -> None:
 
 def device_id(device: QemuDevice) -> str:
     """The id of a disk's PCI device: its first device."""
-    return device.args[device.args.index("-device") + 1].partition("id=")[2].partition(",")[0]
+    return str(properties(device.args[device.args.index("-device") + 1])["id"])

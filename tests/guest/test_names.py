@@ -57,7 +57,8 @@ def test_names_of_all_kinds(zonevm: list[str], kernel: str, runtime: Path, tmp_p
     options = ["--kernel", kernel, "--json", str(record), "--trace", str(trace)]
     for kind in ("smr", "zns", "plain"):
         file = str(home / f"{kind},").replace(",", ",,")
-        options += ["--disk", f"{kind},size=64M{',zone-size=16M' * (kind != 'plain')},file={file}"]
+        more = {"smr": ",zone-size=16M", "zns": ",zone-size=16M,via=qemu", "plain": ""}[kind]
+        options += ["--disk", f"{kind},size=64M{more},file={file}"]
     for path in (*names, names[0]):
         options += ["--rwdir", str(path)]
     script = 'for dir; do printf %s "$dir" > "$dir/kept" || exit 1; done; pwd; cat /sys/block/sda/size'

@@ -11,7 +11,7 @@ import pytest
 
 from tests.campaigns.power_cuts import FILE_SYSTEMS, trial
 from tests.limits import unwritable_files
-from zonevm import Guest, ImageError, UsageError, images
+from zonevm import Disk, Guest, ImageError, UsageError, images
 
 pytestmark = [pytest.mark.guest, pytest.mark.loaded]
 
@@ -67,14 +67,21 @@ def test_a_cut_that_the_host_cannot_carry_out_leaves_the_guest_off(kernel: str) 
             guest.run("true")
 
 
-def test_file_systems_keep_what_fsync_said_unless_the_disk_lies(kernel: str) -> None:
-    tried = [(system, cache) for system in FILE_SYSTEMS.values() for cache in ("volatile", "lying")]
-    disks = [system.disk(cache) for system, cache in tried]
+@pytest.mark.parametrize("kind", ["smr", "zns"])
+def test_file_systems_keep_what_fsync_said_unless_the_disk_lies(kernel: str, kind: str) -> None:
+    systems = [system for system in FILE_SYSTEMS.values() if system.kind == kind]
+    tried = [(system, "volatile") for system in systems]
+    tried += [(system, "lying") for system in systems if kind == "smr" or system.name == "zonefs"]
+    first: list[int] = []
+    disks: list[Disk] = []
+    for system, cache in tried:
+        first.append(len(disks))
+        disks += system.disks(cache)
     with Guest(disks=disks, kernel=kernel) as guest:
-        for (system, cache), letter in zip(tried, "abcdef", strict=True):
-            result = trial(guest, system, seed=1, device=f"/dev/sd{letter}")
+        for (system, cache), place in zip(tried, first, strict=True):
+            result = trial(guest, system, seed=1, first=place)
             assert result.stable > 3
-            assert bool(result.wrong) == (cache == "lying"), (system.name, cache, result)
+            assert bool(result.wrong) == (cache == "lying"), (system.full_name, cache, result)
 
 
 def test_the_command_line_lists_runs_and_cuts_their_power(

@@ -38,5 +38,10 @@ def test_state_survives_a_clean_stop(image: Path, kernel: str) -> None:
     assert "fu" in report[CONVENTIONAL + 1]
 
 
-def test_nothing_that_fio_saw_complete_is_lost_by_kill_9(image: Path, kernel: str, zonevm: list[str]) -> None:
-    kill(image, kernel, zonevm, at_least=24 * 2**20)
+@pytest.mark.parametrize(("kind", "victim"), [("smr", "both"), ("zns", "zonevm"), ("zns", "QEMU")])
+def test_nothing_that_fio_saw_complete_is_lost_by_kill_9(
+    tmp_path: Path, kernel: str, zonevm: list[str], kind: str, victim: str
+) -> None:
+    image = tmp_path / "disk.img"
+    make(image, kind)
+    kill(image, kernel, zonevm, at_least=24 * 2**20, kind=kind, victim=victim)

@@ -48,11 +48,11 @@ def listed(path: Path) -> list[Path]:
 
 def test_describing_creates_nothing(runtime: Path, tmp_path: Path) -> None:
     before = listed(tmp_path)
-    described(runtime, "smr,size=1G", f"smr,size=1G,file={tmp_path}/new.img", "zns,size=1G")
+    described(runtime, "smr,size=1G", f"smr,size=1G,file={tmp_path}/new.img", "zns,via=qemu,size=1G")
     assert listed(tmp_path) == before
 
 
-@pytest.mark.parametrize("text", ["smr,size=1G", "zns,size=1G,zone-size=64M"])
+@pytest.mark.parametrize("text", ["smr,size=1G", "zns,via=qemu,size=1G,zone-size=64M"])
 def test_entering_yields_what_was_described_and_leaving_leaves_nothing(
     text: str, runtime: Path, tmp_path: Path
 ) -> None:
@@ -65,7 +65,7 @@ def test_entering_yields_what_was_described_and_leaving_leaves_nothing(
 
 
 def test_names_are_distinct_in_a_plan(runtime: Path) -> None:
-    devices = described(runtime, "smr,size=1G", "zns,size=1G", "smr,size=1G", "zns,size=1G")
+    devices = described(runtime, "smr,size=1G", "zns,via=qemu,size=1G", "smr,size=1G", "zns,via=qemu,size=1G")
     ids = [
         part
         for device in devices
@@ -78,7 +78,11 @@ def test_names_are_distinct_in_a_plan(runtime: Path) -> None:
 
 def test_disks_that_name_a_controller_share_it(runtime: Path) -> None:
     devices = described(
-        runtime, "smr,size=1G,controller=a", "smr,size=1G", "smr,size=1G,controller=a,queues=3", "zns,size=1G"
+        runtime,
+        "smr,size=1G,controller=a",
+        "smr,size=1G",
+        "smr,size=1G,controller=a,queues=3",
+        "zns,via=qemu,size=1G",
     )
     assert len(devices) == 3
     assert options(devices[0], "vhost-user-scsi-pci")["num_queues"] == "3"
@@ -179,7 +183,7 @@ def test_every_zns_option_reaches_qemu(runtime: Path) -> None:
     name = "2b6b8f2e-9a5c-4c39-8d2a-2f1f6f0f7c11"
     (device,) = described(
         runtime,
-        "zns,size=1G,zone-size=64M,zone-capacity=62M,max-open=4,max-active=8,block-size=512,zasl=5,cross-read=on,"
+        "zns,via=qemu,size=1G,zone-size=64M,zone-capacity=62M,max-open=4,max-active=8,block-size=512,zasl=5,cross-read=on,"
         f"auto-transition=off,descr-ext-size=64,numzrwa=2,zrwas=64K,zrwafg=16K,uuid={name},serial=S",
     )
     controller, namespace = options(device, "nvme"), options(device, "nvme-ns")
@@ -205,7 +209,7 @@ def test_every_zns_option_reaches_qemu(runtime: Path) -> None:
 
 
 def test_options_that_were_not_given_are_left_to_qemu(runtime: Path) -> None:
-    (device,) = described(runtime, "zns,size=1G")
+    (device,) = described(runtime, "zns,via=qemu,size=1G")
     zoned = [name for name in options(device, "nvme-ns") if name.startswith("zoned.")]
     assert zoned == ["zoned.zone_size"]
 
@@ -214,13 +218,13 @@ def test_options_that_were_not_given_are_left_to_qemu(runtime: Path) -> None:
     ("text", "oldest"), [("", (6, 0)), (",auto-transition=off", (6, 1)), (",zrwas=64K", (7, 0))]
 )
 def test_the_oldest_qemu_depends_on_what_is_used(text: str, oldest: tuple[int, int], runtime: Path) -> None:
-    (device,) = described(runtime, f"zns,size=1G{text}")
+    (device,) = described(runtime, f"zns,via=qemu,size=1G{text}")
     assert device.min_qemu == oldest
     assert not device.shared_memory
 
 
 def test_a_namespace_without_a_file_has_a_sparse_one_without_a_name(runtime: Path) -> None:
-    (attachment,) = plan([ZnsDisk("8G")], runtime)
+    (attachment,) = plan([ZnsDisk("8G", via="qemu")], runtime)
     with attachment as device:
         data = Path(options(device, "driver=raw")["file.filename"])
         assert data.stat().st_size == 8 * 2**30
@@ -230,12 +234,12 @@ def test_a_namespace_without_a_file_has_a_sparse_one_without_a_name(runtime: Pat
 
 def test_a_namespaces_file_is_created_kept_and_found_again(runtime: Path, tmp_path: Path) -> None:
     file = tmp_path / "a,b.raw"
-    (attachment,) = plan([ZnsDisk("1G", file=file)], runtime)
+    (attachment,) = plan([ZnsDisk("1G", file=file, via="qemu")], runtime)
     with attachment as device:
         assert f"file.filename={tmp_path}/a,,b.raw" in device.args[1]
         with file.open("r+b") as data:
             data.write(b"data")
-    (again,) = plan([ZnsDisk(file=file)], runtime)
+    (again,) = plan([ZnsDisk(file=file, via="qemu")], runtime)
     with again:
         assert file.stat().st_size == 2**30
         with file.open("rb") as data:
@@ -256,7 +260,7 @@ def test_a_namespaces_file_has_to_fit_the_options(
     file = tmp_path / "zns.raw"
     with file.open("wb") as data:
         data.truncate(2**30)
-    (attachment,) = plan([parse(f"zns,file={file},{option}")], runtime)
+    (attachment,) = plan([parse(f"zns,via=qemu,file={file},{option}")], runtime)
     with pytest.raises((ImageError, DiskError)) as caught:
         attachment.__enter__()
     for word in words:
@@ -265,14 +269,14 @@ def test_a_namespaces_file_has_to_fit_the_options(
 
 
 def test_a_directory_is_no_namespace(runtime: Path) -> None:
-    (attachment,) = plan([ZnsDisk(file=runtime)], runtime)
+    (attachment,) = plan([ZnsDisk(file=runtime, via="qemu")], runtime)
     with pytest.raises(ImageError, match="not a regular file"):
         attachment.__enter__()
 
 
 def test_no_room_for_temporary_disks_says_where(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", "/nowhere")
-    for text in ("smr,size=1G", "zns,size=1G"):
+    for text in ("smr,size=1G", "zns,via=qemu,size=1G"):
         (attachment,) = plan([parse(text)], runtime)
         with pytest.raises(ImageError, match="/nowhere"):
             attachment.__enter__()

@@ -183,7 +183,7 @@ class TestRefused:
 
 
 def test_without_a_disk_of_the_host_qemu_is_not_asked() -> None:
-    disks = (SmrDisk("1G"), parse("zns,size=1G"))
+    disks = (SmrDisk("1G"), parse("zns,size=1G,via=qemu"))
     assert tuple(resolve(disks, "/no/such/qemu")) == disks
 
 

@@ -97,8 +97,8 @@ def test_options_reach_the_guest(guest: type[FakeGuest], tmp_path: Path) -> None
         "--rwdir",
         str(tmp_path),
     ]
-    execute(["run", "--disk", "smr,size=1G", "--disk", "zns,size=1G", *options, "--", "true"])
-    assert [str(disk) for disk in guest.last.disks] == ["smr,size=1G", "zns,size=1G"]
+    execute(["run", "--disk", "smr,size=1G", "--disk", "zns,via=qemu,size=1G", *options, "--", "true"])
+    assert [str(disk) for disk in guest.last.disks] == ["smr,size=1G", "zns,size=1G,via=qemu"]
     expected = {
         "kernel": "6.12",
         "memory": "2G",
@@ -127,7 +127,8 @@ def test_failed_commands_are_explained_at_the_end_of_a_run_that_fails_too(
         found = failures(disk)
     monkeypatch.setattr(guest, "failed", {1: found})
     monkeypatch.setattr(guest, "ends", QemuError("QEMU died"))
-    assert execute(["run", "--explain", "--disk", "zns,size=1G", "--disk", "smr,size=64M", "true"]) == 125
+    disks = ["--disk", "zns,via=qemu,size=1G", "--disk", "smr,size=64M"]
+    assert execute(["run", "--explain", *disks, "true"]) == 125
     assert capsys.readouterr().err.splitlines() == [
         "zonevm: disk 1 (smr,size=64M) failed these commands:",
         "  RESET WRITE POINTER at LBA 8 in zone 0: ZONE ID must be the first LBA of a zone; zone 0 starts "
@@ -144,7 +145,11 @@ def test_failed_commands_are_explained_at_the_end_of_a_run_that_fails_too(
             {0: []},
             "zonevm: the emulated disks failed no command, apart from routine probes at boot\n",
         ),
-        ("zns,size=1G", {}, "zonevm: no disk is emulated by zonevm, which sees the commands of no other\n"),
+        (
+            "zns,via=qemu,size=1G",
+            {},
+            "zonevm: no disk is emulated by zonevm, which sees the commands of no other\n",
+        ),
         ("smr,size=1G", {}, ""),
     ],
 )
@@ -188,7 +193,7 @@ def test_a_dry_run_prints_the_commands_for_a_shell(
 
 
 def test_notes_on_disks_go_to_stderr(guest: type[FakeGuest], capsys: pytest.CaptureFixture[str]) -> None:
-    execute(["run", "--disk", "zns,size=100M,file=f", "--", "true"])
+    execute(["run", "--disk", "zns,via=qemu,size=100M,file=f", "--", "true"])
     out, err = capsys.readouterr()
     assert out == ""
     assert "rounded up to 128M" in err

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zonevm.disks import KINDS, Disk, SmrDisk, ZnsDisk, parse
-from zonevm.disks.profiles import PROFILES
+from zonevm.disks import KINDS, Disk, NvmeDisk, SmrDisk, ZnsDisk, parse
+from zonevm.disks.profiles import NVME_PROFILES, PROFILES, ZNS_PROFILES
 from zonevm.errors import DiskError
 
 M, G = 2**20, 2**30
@@ -65,7 +65,7 @@ def test_text_has_what_was_given_and_nothing_else() -> None:
 
 def test_a_disk_does_not_change() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        SmrDisk("1G").size = 5  # type: ignore[misc]
+        SmrDisk("1G").size = 5
 
 
 @pytest.mark.parametrize(
@@ -120,13 +120,13 @@ def test_a_disk_does_not_change() -> None:
         ("zns,size=1G,descr-ext-size=65", ["descr-ext-size=65", "multiple of 64"]),
         ("zns,size=1G,descr-ext-size=16384", ["descr-ext-size=16384", "16320"]),
         ("zns,size=1G,cross-read=maybe", ["cross-read=maybe", "on or off"]),
-        ("zns,size=1G,numzrwa=1", ["numzrwa=1", "zrwas"]),
-        ("zns,size=1G,zrwafg=4K", ["zrwafg=4K", "zrwas"]),
-        ("zns,size=1G,zrwas=1000", ["zrwas=1000", "multiple of 4096"]),
-        ("zns,size=1G,zrwas=64K,zrwafg=48K", ["zrwas=64K", "zrwafg=48K"]),
-        ("zns,size=1G,zrwas=1G,zrwafg=1G", ["zrwas=1G", "65535"]),
-        ("zns,size=1G,zrwas=64K,numzrwa=3,max-active=2", ["numzrwa=3", "max-active=2"]),
-        ("zns,size=1G,uuid=1", ["uuid=1", "UUID"]),
+        ("zns,via=qemu,size=1G,numzrwa=1", ["numzrwa=1", "zrwas"]),
+        ("zns,via=qemu,size=1G,zrwafg=4K", ["zrwafg=4K", "zrwas"]),
+        ("zns,via=qemu,size=1G,zrwas=1000", ["zrwas=1000", "multiple of 4096"]),
+        ("zns,via=qemu,size=1G,zrwas=64K,zrwafg=48K", ["zrwas=64K", "zrwafg=48K"]),
+        ("zns,via=qemu,size=1G,zrwas=1G,zrwafg=1G", ["zrwas=1G", "65535"]),
+        ("zns,via=qemu,size=1G,zrwas=64K,numzrwa=3,max-active=2", ["numzrwa=3", "max-active=2"]),
+        ("zns,via=qemu,size=1G,uuid=1", ["uuid=1", "UUID"]),
         ("zns,size=1G,serial=123456789012345678901", ["21 characters", "1 to 20"]),
     ],
 )
@@ -152,7 +152,7 @@ def test_a_namespace_has_whole_zones_and_says_when_it_was_rounded() -> None:
 
 
 def test_a_namespace_with_a_file_says_that_zone_state_is_lost() -> None:
-    (note,) = ZnsDisk("1G", file="zns.raw").notes
+    (note,) = ZnsDisk("1G", file="zns.raw", via="qemu").notes
     assert "zns.raw" in note
     assert "no zone state" in note
 
@@ -169,7 +169,7 @@ def test_every_option_is_described(kind: type[Disk]) -> None:
         assert option.value.allowed
 
 
-@pytest.mark.parametrize("kind", [SmrDisk, ZnsDisk])
+@pytest.mark.parametrize("kind", [SmrDisk, ZnsDisk, NvmeDisk])
 def test_every_option_is_in_the_docs(kind: type[Disk]) -> None:
     text = (Path(__file__).parents[2] / "docs/disks.md").read_text()
     chapter = text.split(f"## Options of {kind.kind}\n")[1].split("\n## ")[0]
@@ -213,22 +213,52 @@ def zns_disks(draw: st.DrawFn) -> ZnsDisk:
     active = draw(st.integers(1, zones))
     options: dict[str, Any] = {"size": zones * zone_size, "zone_size": zone_size, "block_size": block}
     optional: dict[str, st.SearchStrategy[Any]] = {
-        "zone_capacity": st.integers(1, zone_size // block).map(lambda blocks: blocks * block),
+        "zone_capacity": st.integers(1, zone_size // 4096).map(lambda blocks: blocks * 4096),
         "max_open": st.integers(0, active),
         "max_active": st.just(active),
         "file": paths,
-        "zasl": st.integers(0, 7),
         "cross_read": st.booleans(),
-        "auto_transition": st.booleans(),
         "descr_ext_size": st.integers(0, 255).map(lambda units: units * 64),
-        "zrwas": st.integers(0, 65535).map(lambda blocks: blocks * block),
-        "uuid": st.uuids(),
         "serial": names,
     }
-    return ZnsDisk(**options | draw(st.fixed_dictionaries({}, optional=optional)))
+    own: dict[str, st.SearchStrategy[Any]] = {
+        "wwn": st.integers(0, 2**60 - 1).map(lambda low: 5 << 60 | low),
+        "queues": st.integers(1, 64),
+        "controller": names,
+        "cache": st.sampled_from(["host", "volatile", "lying"]),
+        "profile": st.sampled_from(list(ZNS_PROFILES)),
+        "via": st.just("vfio-user"),
+    }
+    of_qemu: dict[str, st.SearchStrategy[Any]] = {
+        "zone_capacity": st.integers(1, zone_size // block).map(lambda blocks: blocks * block),
+        "zasl": st.integers(0, 7),
+        "auto_transition": st.booleans(),
+        "zrwas": st.integers(0, 65535).map(lambda blocks: blocks * block),
+        "uuid": st.uuids(),
+    }
+    if draw(st.booleans()):
+        options["via"] = "qemu"
+        return ZnsDisk(**options | draw(st.fixed_dictionaries({}, optional=optional | of_qemu)))
+    drawn = draw(st.fixed_dictionaries({}, optional=optional | own))
+    if "profile" in drawn:
+        drawn.pop("max_open", None)  # it may be more than the drive's limit of active zones
+    return ZnsDisk(**options | drawn)
 
 
-@given(smr_disks() | zns_disks())
+@st.composite
+def nvme_disks(draw: st.DrawFn) -> NvmeDisk:
+    optional: dict[str, st.SearchStrategy[Any]] = {
+        "block_size": st.sampled_from([512, 4096]),
+        "file": paths,
+        "serial": names,
+        "controller": names,
+        "profile": st.sampled_from(list(NVME_PROFILES)),
+    }
+    size = draw(st.integers(1, 2**40)) * 4096
+    return NvmeDisk(size=size, **draw(st.fixed_dictionaries({}, optional=optional)))
+
+
+@given(smr_disks() | zns_disks() | nvme_disks())
 def test_a_disks_text_reads_back_as_the_same_disk(disk: Disk) -> None:
     again = parse(str(disk))
     assert again == disk
@@ -238,7 +268,7 @@ def test_a_disks_text_reads_back_as_the_same_disk(disk: Disk) -> None:
 
 def test_uuid_objects_are_taken() -> None:
     name = uuid.UUID("2b6b8f2e-9a5c-4c39-8d2a-2f1f6f0f7c11")
-    assert ZnsDisk("1G", uuid=name) == ZnsDisk("1G", uuid=str(name))
+    assert ZnsDisk("1G", via="qemu", uuid=name) == ZnsDisk("1G", via="qemu", uuid=str(name))
 
 
 @given(st.text(max_size=60))

@@ -276,7 +276,7 @@ def test_a_status_without_sense_data(disk: Disk, status: int, words: str) -> Non
 
 
 def test_a_zone_that_another_command_changed_since_is_not_blamed(disk: Disk) -> None:
-    seen = facts(disk, sense=fixed(5, 0x21, 4), cdb=rw16(WRITE, 4 * ZONE, 8), name="WRITE(16)")
+    seen = facts(disk, sense=fixed(5, 0x21, 4), raw=rw16(WRITE, 4 * ZONE, 8), name="WRITE(16)")
     assert "the write pointer was elsewhere, and has come to 8192 since" in explain(seen)
 
 
@@ -308,7 +308,7 @@ def test_any_command_and_any_sense_data_have_words(
         for failure in failures(disk):
             assert failure.explanation
             assert failure.routine in (True, False)
-        assert explain(facts(disk, sense=sense, cdb=cdb))
+        assert explain(facts(disk, sense=sense, raw=cdb))
 
 
 def test_the_write_pointers_of_written_zones(disk: Disk) -> None:

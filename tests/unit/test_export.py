@@ -55,7 +55,7 @@ def found(root: Xml.Element, path: str) -> Xml.Element:
 
 
 def test_every_method_in_one_domain(tmp_path: Path) -> None:
-    emulated = described("smr,size=20G", "zns,size=8G,zone-size=64M", "plain,size=1G")
+    emulated = described("smr,size=20G", "zns,via=qemu,size=8G,zone-size=64M", "plain,size=1G")
     devices = [*emulated, SCSI_BLOCK, SCSI_GENERIC, VHOST_SCSI, VIRTIO_BLK]
     system = System(Path("/images/debian.qcow2"), "qcow2", uefi=True, transient=True)
     text = domain(

@@ -176,7 +176,7 @@ def test_the_core_knows_every_kind(disk: Disk, kind: str) -> None:
         ("read-only,zone=0", "zone 0 is conventional, and it happens to sequential zones only"),
         ("offline,lba=0,blocks=8193", "zone 0 is conventional, and it happens to sequential zones only"),
         ("read-error,command=write", "it never happens at command write"),
-        ("busy,disk=1", "disk 1 is not an emulated SMR disk that is served here"),
+        ("busy,disk=1", "disk 1 is not an emulated disk that is served here"),
     ],
 )
 def test_a_fault_that_the_disk_cannot_have(disk: Disk, text: str, message: str) -> None:
@@ -279,7 +279,8 @@ def test_a_zone_that_failed_and_cannot_be_made_stable_is_told(disk: Disk) -> Non
 
 
 def test_faults_find_their_disk_behind_a_controller(tmp_path: Path) -> None:
-    shared = [SmrDisk("64M", controller="a"), ZnsDisk("1G"), SmrDisk("64M"), SmrDisk("64M", controller="a")]
+    first, last = (SmrDisk("64M", controller="a") for _ in range(2))
+    shared = [first, ZnsDisk("1G", via="qemu"), SmrDisk("64M"), last]
     faults = [parse(f"busy,disk={number}") for number in (3, 0, 2)]
     attached = with_methods(shared).attachments(tmp_path, faults)
     attachments = [each for each in attached if isinstance(each, VhostUserScsi)]
@@ -291,13 +292,13 @@ def test_faults_find_their_disk_behind_a_controller(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "message"),
     [
-        (1, "disk 1 is a zns disk, and only emulated SMR disks fail on purpose"),
-        (7, "disk 7 is not there, and only emulated SMR disks fail on purpose"),
+        (1, "disk 1 is a zns disk, and only those that zonevm emulates fail on purpose"),
+        (7, "disk 7 is not there, and only those that zonevm emulates fail on purpose"),
     ],
 )
 def test_a_fault_of_a_disk_that_cannot_fail(number: int, message: str) -> None:
     with pytest.raises(UsageError) as raised:
-        check_disks([Fault("busy", disk=number)], [SmrDisk("64M"), ZnsDisk("1G"), SmrDisk("64M")])
+        check_disks([Fault("busy", disk=number)], [SmrDisk("64M"), ZnsDisk("1G", via="qemu"), ZnsDisk("1G")])
     assert raised.value.message == f"fault busy,disk={number}: {message}"
     assert raised.value.hint == "Those are: disk 0, 2."
 

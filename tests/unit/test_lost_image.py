@@ -13,10 +13,10 @@ from zonevm import images
 
 _USE = """
 import os, sys
-from zonevm import images
+from zonevm import SmrDisk, images
 
 path, cut = sys.argv[1:]
-other = images.temporary("/tmp", images.SmrDisk(size="16M", zone_size="1M"))
+other = images.temporary("/tmp", SmrDisk(size="16M", zone_size="1M"))
 disk = images.open(path)
 for each in (disk, other):
     while each.execute(bytes(6)).status:

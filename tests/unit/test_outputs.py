@@ -56,7 +56,7 @@ RUN = "run --disk smr,file=a.img"
         (f"{RUN} --trace ./hard", "same file"),
         ("run --disk smr,file=hard --json symbolic", "same file"),
         ("run --disk smr,file=new,size=1G --json ./new", "same file"),
-        ("run --disk zns,file=t.raw,size=1G --disk smr,size=1G --trace t", "same file"),
+        ("run --disk zns,via=qemu,file=t.raw,size=1G --disk smr,size=1G --trace t", "same file"),
         (f"{RUN} --json out --trace out", "same file"),
         (f"{RUN} --json t.raw --trace t", "same file"),
         (f"{RUN} --json kernel --kernel kernel", "same file as --kernel"),
@@ -64,14 +64,14 @@ RUN = "run --disk smr,file=a.img"
         (f"{RUN} --image raw --json raw", "same file as --image"),
         ("serve --disk smr,file=a.img --trace symbolic", "same file"),
         (f"{RUN} --json raw -- true", "raw is not a text file"),
-        ("run --disk smr,size=1G --json hard -- true", "hard is the image of an emulated SMR disk"),
+        ("run --disk smr,size=1G --json hard -- true", "hard is the image of an emulated disk"),
         ("run --disk smr,size=1G --json tcmu -- true", "tcmu is an image of tcmu-runner"),
         ("serve --disk smr,size=1G --trace raw", "raw is not a text file"),
         ("disk zones a.img --svg a.img", "a.img is the same file as the image"),
         ("disk zones a.img --svg hard", "same file"),
         ("disk zones a.img --svg tcmu", "tcmu is an image of tcmu-runner"),
         ("disk zones a.img --svg .", "is a directory"),
-        ("trace recover hard", "hard is the image of an emulated SMR disk"),
+        ("trace recover hard", "hard is the image of an emulated disk"),
     ],
 )
 def test_an_output_never_overwrites_an_input_or_an_image(
@@ -96,9 +96,9 @@ def test_an_output_never_overwrites_an_input_or_an_image(
         ("disk restore a.img a.img", "in use"),
         ("disk restore a.img raw", "not a zonevm disk image"),
         ("disk restore hard symbolic", "in use"),
-        ("run --disk zns,file=hard", "the image of an emulated SMR disk"),
+        ("run --disk zns,via=qemu,file=hard", "the image of an emulated disk"),
         ("run --disk plain,file=tcmu", "an image of tcmu-runner"),
-        ("run --image a.img --image-write", "the image of an emulated SMR disk"),
+        ("run --image a.img --image-write", "the image of an emulated disk"),
     ],
 )
 def test_what_is_there_stays(

@@ -38,7 +38,7 @@ def test_a_value_with_a_comma_is_no_bus() -> None:
 
 
 def test_a_domain_has_the_ports_too() -> None:
-    with served([parse("zns,size=64M,zone-size=2M")] * 20) as ready:
+    with served([parse("zns,via=qemu,size=64M,zone-size=2M")] * 20) as ready:
         text = libvirt.parts(ready.devices)
     assert text.count("pcie-root-port,id=disks") == 3
     assert "bus=disks2,addr=0.3,multifunction=on" in text

@@ -43,7 +43,8 @@ def serving(*options: object) -> subprocess.Popen[str]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_it_serves_until_it_is_told_to_end(runtime: Path, tmp_path: Path, number: signal.Signals) -> None:
     image = tmp_path / "disk.img"
-    with serving("--disk", f"smr,size=4G,file={image}", "--disk", "zns,size=1G", "--memory", "2G") as server:
+    disks = ("--disk", f"smr,size=4G,file={image}", "--disk", "zns,via=qemu,size=1G")
+    with serving(*disks, "--memory", "2G") as server:
         assert server.stdout
         words = shlex.split(server.stdout.readline())
         assert words[:6] == [
@@ -138,8 +139,8 @@ def test_the_commands_of_a_dry_run_serve_it(runtime: Path, capfd: pytest.Capture
 @pytest.mark.parametrize(
     ("options", "code", "word"),
     [
-        (["--disk", "zns,size=1G", "--once"], 2, "--once needs an smr disk"),
-        (["--disk", "zns,size=1G", "--socket", "s"], 2, "a zns disk is not served on a socket"),
+        (["--disk", "zns,via=qemu,size=1G", "--once"], 2, "--once needs an emulated disk"),
+        (["--disk", "zns,via=qemu,size=1G", "--socket", "s"], 2, "a zns disk is not served on a socket"),
         (["--disk", "smr,size=1G", "--memory", "1000"], 2, "--memory 1000 is not whole MiB"),
         (["--disk", "smr,size=1G", "--socket", "x" * 120], 125, "at most 107"),
         (["--disk", "smr,size=1G", "--socket", "/proc/s"], 125, "/proc/s"),

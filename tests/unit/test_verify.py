@@ -108,7 +108,7 @@ def test_files_tell_the_capacity(tmp_path: Path) -> None:
     file = tmp_path / "raw"
     file.write_bytes(bytes(2 * M))
     assert expected(parse(f"plain,file={file}"))["capacity"] == 2 * M
-    assert expected(parse(f"zns,file={file},zone-size=1M"))["zone count"] == 2
+    assert expected(parse(f"zns,via=qemu,file={file},zone-size=1M"))["zone count"] == 2
 
 
 def test_what_tcmu_is_not_told_is_not_checked() -> None:

@@ -117,7 +117,16 @@ def _disks(address: str) -> list[Path]:
     """Return the whole disks behind a PCI function, which are links in /sys/block."""
     behind = [block for block in Path("/sys/block").iterdir() if f"/{address}/" in str(block.resolve())]
     shown = [block for block in behind if _text(block / "hidden") != "1"]
-    return sorted(shown, key=lambda block: [int(part) for part in re.findall(r"\d+", str(block.resolve()))])
+    return sorted(shown, key=_place)
+
+
+def _place(block: Path) -> list[int]:
+    """Return what tells a disk from others behind its function: of NVMe the namespace identifier.
+
+    Linux scans the namespaces of a controller side by side, and names them in any order (nvme_scan_ns_list).
+    """
+    identifier = _text(block / "nsid")
+    return [int(part) for part in re.findall(r"\d+", identifier or str(block.resolve()))]
 
 
 def main(arguments: list[str]) -> None:

@@ -19,14 +19,16 @@ class QemuDevice:
     """What a machine needs to have an attached disk in it.
 
     ``args`` are QEMU arguments as they go on its command line. ``shared_memory``: guest memory has to be
-    a shared mapping (vhost-user). ``min_qemu``: the first QEMU, as (major, minor), that can do it.
-    ``min_kernel``: the first Linux of the guest, likewise, that knows the disk.
+    a shared mapping (vhost-user). ``needs_msi``: it has message-signalled interrupts only. ``min_qemu``: the
+    first QEMU, as (major, minor), that can do it. ``min_kernel``: the first Linux of the guest, likewise,
+    that knows the disk.
     ``by_hand``: shell commands that do by hand what entering the attachment does, where commands can.
     ``libvirt``: elements of libvirt's ``<devices>`` that are the same as ``args``; none: libvirt has no such.
     """
 
     args: tuple[str, ...]
     shared_memory: bool = False
+    needs_msi: bool = False
     min_qemu: tuple[int, int] | None = None
     min_kernel: tuple[int, int] | None = None
     by_hand: tuple[str, ...] = ()

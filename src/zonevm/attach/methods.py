@@ -13,11 +13,13 @@ from zonevm.attach import (
     plain,
     scsi_block,
     scsi_generic,
+    vfio_user_nvme,
     vhost_scsi,
     vhost_user_scsi,
     virtio_blk,
 )
 from zonevm.attach.method import Method
+from zonevm.attach.qemu_options import properties
 from zonevm.host import checks_kernel
 
 _LOOPBACK = Method(
@@ -35,6 +37,7 @@ METHODS = {
     method.name: method
     for method in (
         vhost_user_scsi.METHOD,
+        vfio_user_nvme.METHOD,
         nvme_zns.METHOD,
         scsi_block.METHOD,
         scsi_generic.METHOD,
@@ -65,7 +68,7 @@ def driver_modules(arguments: Sequence[str]) -> list[tuple[str, str]]:
     wanted: list[tuple[str, str]] = []
     for option, value in pairwise(arguments):
         if option == "-device":
-            device = value.partition(",")[0]
+            device = str(properties(value).get("driver", ""))
             for prefix, modules in fronts.items():
                 if device.startswith(prefix):
                     wanted += [(module, f"the device {device}") for module in modules]

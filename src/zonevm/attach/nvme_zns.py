@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -50,7 +49,8 @@ class NvmeZns(Attachment):
         name, disk = self._name, self._disk
         properties: dict[str, dict[str, str]] = {"nvme": {}, "nvme-ns": {}}
         for option in disk.options().values():
-            if option.qemu and (option.name in disk.given or option.name == "zone-size"):
+            is_set = vars(disk)[option.field] != option.default.value or option.name == "zone-size"
+            if option.qemu and is_set:
                 device, _, name_in_qemu = option.qemu.partition(".")
                 properties[device][name_in_qemu] = option.text(disk)
         block = {"logical_block_size": disk.block_size, "physical_block_size": disk.block_size}
@@ -75,7 +75,7 @@ def _check(member: Member[ZnsDisk]) -> None:
             f"zns: {disk.file} has {size} bytes, not a multiple of zone-size={format_size(disk.zone_size)}",
             "Give the zone-size that the file was made with, or another file.",
         )
-    dataclasses.replace(disk, size=size)
+    disk.but(size=size)
 
 
 def _since(member: Member[ZnsDisk]) -> Version:

@@ -1,4 +1,4 @@
-"""The options by which verbs that serve smr disks have them fail on purpose, and report on their commands."""
+"""The options by which emulated disks fail on purpose, and by which verbs report on their commands."""
 
 from __future__ import annotations
 
@@ -20,20 +20,26 @@ class Observation:
         "--fault",
         multiple=True,
         metavar="FAULT",
-        help="Make an smr disk fail on purpose: read-error,zone=5,count=1, ...",
+        help="Make an emulated disk fail on purpose: read-error,zone=5,count=1, ...",
     )
     fault_files: tuple[Path, ...] = option(
         "--faults", multiple=True, type=PATH, metavar="FILE", help="Read faults from a TOML file."
     )
     explain: bool = option(
-        "--explain", is_flag=True, help="Say at the end which commands failed on the smr disks, and why."
+        "--explain", is_flag=True, help="Say at the end which commands failed on the emulated disks, and why."
     )
     trace: Path | None = option(
         "--trace",
         type=PATH,
         metavar="FILE",
-        help="Record all commands of the smr disks here (Parquet).",
+        help="Record all commands of the emulated disks here (Parquet).",
     )
+
+    def seen(self, disks: int) -> set[int]:
+        """Return which of so many disks zonevm has to serve itself for this, by number."""
+        if self.explain or self.trace is not None:
+            return set(range(disks))
+        return {fault.disk for fault in self.all_faults()}
 
     def all_faults(self) -> list[Fault]:
         """Return the faults of the options, those of files behind."""

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from zonevm.disks.option import Described
+from zonevm.disks.option import Described, described
 from zonevm.errors import DiskError, UsageError
 
 
-@dataclass(frozen=True)
+@described
 class Disk(Described):
     """What a guest will see as one disk. Values are checked at construction: :class:`DiskError`.
 
-    ``notes`` are sentences that the user should see, such as a value that was rounded. ``str(disk)`` is its
-    ``--disk`` text.
+    ``str(disk)`` is its ``--disk`` text.
     """
 
     kind: ClassVar[str]
     summary: ClassVar[str]
     wrong_value: ClassVar[type[UsageError]] = DiskError
-
-    notes: tuple[str, ...] = field(default=(), init=False, repr=False, compare=False)
 
     @property
     def shares(self) -> str | None:
@@ -36,13 +32,14 @@ class Disk(Described):
         return file if isinstance(file, Path) else None
 
     @property
+    def fails(self) -> bool:
+        """Whether it can fail on purpose: zonevm itself serves it."""
+        return False
+
+    @property
     def volatile(self) -> bool:
         """Whether a power cut takes what was not flushed, or was said to be."""
         return False
-
-    def note(self, *notes: str) -> None:
-        """Add sentences that the user should see; for ``__post_init__``."""
-        self.__dict__["notes"] = self.notes + notes
 
     def __str__(self) -> str:
         return ",".join((self.kind, *self.settings()))

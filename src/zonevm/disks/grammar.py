@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from zonevm.disks.disk import Disk
+from zonevm.disks.nvme import NvmeDisk
 from zonevm.disks.option import Described, Option
 from zonevm.disks.physical import PhysicalDisk
 from zonevm.disks.plain import PlainDisk
@@ -19,7 +20,7 @@ from zonevm.disks.zns import ZnsDisk
 from zonevm.errors import DiskError
 
 KINDS: dict[str, type[Disk]] = {
-    kind.kind: kind for kind in (SmrDisk, ZnsDisk, TcmuDisk, PhysicalDisk, PlainDisk)
+    kind.kind: kind for kind in (SmrDisk, ZnsDisk, NvmeDisk, TcmuDisk, PhysicalDisk, PlainDisk)
 }
 """Every kind of disk by its name."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Self, TypeVar, cast, overload
+from typing import Any, ClassVar, Generic, Self, TypeVar, cast, dataclass_transform, overload
 
 from zonevm.disks.value import Value
 from zonevm.errors import UsageError
@@ -16,6 +16,7 @@ from zonevm.inputs import shown
 
 Given = TypeVar("Given")
 Held = TypeVar("Held")
+_Class = TypeVar("_Class")
 
 
 class Default(Generic[Held]):
@@ -87,16 +88,27 @@ class Option(Generic[Given, Held]):
         return self.value.text(cast(Held, described.__dict__[self.field]))
 
 
-@dataclass(frozen=True)
+@dataclass_transform(field_specifiers=(field,))
+def described(cls: type[_Class]) -> type[_Class]:
+    """Make a class a frozen dataclass whose inherited fields type checkers read as the options that they are.
+
+    To them it is not frozen: that would give an inherited field the type of what may be assigned to it.
+    """
+    return dataclass(frozen=True)(cls)
+
+
+@described
 class Described:
     """Something described by options, which are checked at construction: ``wrong_value`` is raised.
 
-    ``given`` names the options that were set rather than left at their defaults.
+    ``given`` names the options that were set rather than left at their defaults. ``notes`` are sentences that
+    the user should see, such as a value that was rounded.
     """
 
     wrong_value: ClassVar[type[UsageError]] = UsageError
 
     given: frozenset[str] = field(default=frozenset(), init=False, repr=False, compare=False)
+    notes: tuple[str, ...] = field(default=(), init=False, repr=False, compare=False)
 
     @classmethod
     def options(cls) -> dict[str, Option[Any, Any]]:
@@ -114,6 +126,17 @@ class Described:
             if name not in self.given:
                 option = self.options()[name]
                 self.__dict__[option.field] = option.value.convert(value)
+
+    def note(self, *notes: str) -> None:
+        """Add sentences that the user should see; for ``__post_init__``."""
+        self.__dict__["notes"] = self.notes + notes
+
+    def but(self, **values: Any) -> Self:
+        """Return the same with other values for some fields; its notes stay."""
+        fields = {o.field: getattr(self, o.field) for o in self.options().values() if o.name in self.given}
+        changed = type(self)(**fields | values)
+        changed.note(*self.notes)
+        return changed
 
     def wrong(self, name: str, why: str, hint: str) -> UsageError:
         """Return the error for an option whose value does not fit the others."""

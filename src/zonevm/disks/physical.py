@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from zonevm.disks.disk import Disk
-from zonevm.disks.option import Option
+from zonevm.disks.option import Option, described
 from zonevm.disks.value import DeviceName, Flag, Maybe, Word
 from zonevm.errors import DiskError
 
@@ -16,7 +15,7 @@ METHODS = ("scsi-block", "scsi-generic", "vhost-scsi", "virtio-blk")
 """The ways by which a guest can have such a disk."""
 
 
-@dataclass(frozen=True)
+@described
 class PhysicalDisk(Disk):
     """A zoned device of this host, by its node or a link to it; or ``iscsi://HOST[:PORT]/TARGET/LUN``.
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from zonevm.disks.disk import Disk
-from zonevm.disks.option import Option
+from zonevm.disks.option import Option, described
 from zonevm.disks.value import FilePath, Maybe, Size, Text
 from zonevm.errors import DiskError
 
@@ -16,7 +15,7 @@ BLOCK = 512
 """Bytes: the logical block of a plain disk, and the unit of its size."""
 
 
-@dataclass(frozen=True)
+@described
 class PlainDisk(Disk):
     """An ordinary disk, such as the conventional one that XFS and f2fs want beside a ZNS namespace.
 

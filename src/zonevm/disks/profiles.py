@@ -1,6 +1,6 @@
-"""Profiles: options of an emulated SMR disk under a name, as a drive has them that is or was sold.
+"""Profiles: options of an emulated disk under a name, as a drive has them that is or was sold.
 
-The data alone: ``smr_shape`` makes options of them, docs/disks.md says which numbers are published and which
+The data alone: the shapes make options of them, docs/disks.md says which numbers are published and which
 are not. Knows no option and no image.
 """
 
@@ -48,4 +48,26 @@ PROFILES: Mapping[str, Profile] = {
     for name, drive in _DRIVES.items()
     for suffix, block_size in (("", "512"), ("-4kn", "4096"))
 }
-"""Every profile by its name: of each drive as 512e, and as ``-4kn``."""
+"""Every profile of SMR disks by its name: of each drive as 512e, and as ``-4kn``."""
+
+_ZN540 = "a Western Digital Ultrastar DC ZN540, 1 TB"
+
+ZNS_PROFILES: Mapping[str, Profile] = {
+    "zn540": Profile(
+        _ZN540,
+        {
+            "size": "1808G",
+            "zone-size": "2G",
+            "zone-capacity": "1077M",
+            "max-open": "14",
+            "max-active": "14",
+            "block-size": "4096",
+        },
+    ),
+}
+"""Every profile of ZNS namespaces by its name."""
+
+NVME_PROFILES: Mapping[str, Profile] = {
+    "zn540": Profile(f"the conventional namespace of {_ZN540}", {"size": "4G", "block-size": "4096"}),
+}
+"""Every profile of conventional namespaces by its name: those beside the zoned one of the drive."""

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Mapping
+from dataclasses import KW_ONLY
 from typing import ClassVar
 
-from zonevm.disks.option import Described, Option
-from zonevm.disks.profiles import PROFILES
+from zonevm.disks.option import Option, described
+from zonevm.disks.profiles import PROFILES, Profile
+from zonevm.disks.shape import MOST_ZONES, PHYSICAL_BLOCK, Shape
 from zonevm.disks.value import Choice, Count, Flag, Maybe, Name, PowerOfTwo, Size, Text, Word, Wwn
-from zonevm.errors import DiskError, UsageError
 from zonevm.units import format_size
 
-PHYSICAL_BLOCK = 4096
-"""Bytes: the write granularity of an SMR disk's sequential zones, and the unit of its capacity."""
 
-_MOST_ZONES = 2**32 - 1
-
-
-@dataclass(frozen=True)
-class SmrShape(Described):
+@described
+class SmrShape(Shape):
     """The geometry and the identity of an emulated SMR disk. ``_core`` takes it whole, and reads its fields.
 
     Sizes are bytes, or texts such as ``20G``. ``size`` may be left out where an existing image is meant, and
@@ -26,14 +22,16 @@ class SmrShape(Described):
     :class:`DiskError` is raised for what no disk can be, and for disks that Linux refuses.
     """
 
-    wrong_value: ClassVar[type[UsageError]] = DiskError
+    profiles: ClassVar[Mapping[str, Profile]] = PROFILES
+    max_active: ClassVar[int | None] = None
+    descr_ext_size: ClassVar[int] = 0
 
     size: Option[int | str | None, int | None] = Option(
         Maybe(Size(PHYSICAL_BLOCK)), None, "capacity; the last zone may be smaller than the others"
     )
     zone_size: Option[int | str, int] = Option(PowerOfTwo(PHYSICAL_BLOCK, 2**40), "256M", "size of a zone")
     conventional: Option[int | str, int] = Option(
-        Count(0, _MOST_ZONES - 1),
+        Count(0, MOST_ZONES - 1),
         0,
         "conventional zones, at the start of the disk",
         name="conv",
@@ -43,7 +41,7 @@ class SmrShape(Described):
         Choice(512, 4096), 512, "logical block size in bytes; the physical block is always 4096"
     )
     max_open: Option[int | str | None, int | None] = Option(
-        Maybe(Count(1, _MOST_ZONES - 1), none="none"),
+        Maybe(Count(1, MOST_ZONES - 1), none="none"),
         128,
         "zones that may be open at a time, host-aware: the optimal number; none: no limit",
     )
@@ -73,43 +71,22 @@ class SmrShape(Described):
     )
 
     def __post_init__(self) -> None:
-        self._take_profile()
+        super().__post_init__()
+        self._share_out_conventional()
         self._check_model()
         self._check_capacity()
         if self.size is not None:
             self._check_size(self.size)
 
-    @property
-    def asked(self) -> dict[str, str]:
-        """The options that an image has to agree with, by name, each with the one that asks for it.
-
-        That is the option itself where it was given, or else ``profile``.
-        """
-        of_profile = PROFILES[self.profile].options if self.profile else {}
-        return {
-            name: name if name in self.given else "profile"
-            for name in SmrShape.options()
-            if name != "profile" and (name in self.given or name in of_profile)
-        }
-
-    def _take_profile(self) -> None:
-        if self.profile is None:
-            return
-        profile = PROFILES[self.profile]
-        self.presume(profile.options)
-        assert self.size is not None
-        self.presume({"conv": profile.conventional_of(-(-self.size // self.zone_size))})
+    def _share_out_conventional(self) -> None:
+        if self.profile is not None and self.size is not None:
+            zones = -(-self.size // self.zone_size)
+            self.presume({"conv": PROFILES[self.profile].conventional_of(zones)})
 
     def _check_size(self, size: int) -> None:
-        if size % PHYSICAL_BLOCK:
-            nearest = format_size(-(-size // PHYSICAL_BLOCK) * PHYSICAL_BLOCK)
-            raise self.wrong(
-                "size",
-                f"not a multiple of the physical block ({PHYSICAL_BLOCK} bytes)",
-                f"Write size={nearest}.",
-            )
+        self._check_block("size", size)
         zones = -(-size // self.zone_size)
-        if zones > _MOST_ZONES:
+        if zones > MOST_ZONES:
             raise self.wrong("zone-size", f"size={format_size(size)} is {zones} zones", "Use larger zones.")
         if self.conventional >= zones:
             raise self.wrong(
@@ -133,13 +110,7 @@ class SmrShape(Described):
         capacity = self.zone_capacity
         if capacity is None:
             return
-        if capacity % PHYSICAL_BLOCK:
-            nearest = format_size(-(-capacity // PHYSICAL_BLOCK) * PHYSICAL_BLOCK)
-            raise self.wrong(
-                "zone-capacity",
-                f"not a multiple of the physical block ({PHYSICAL_BLOCK} bytes)",
-                f"Write zone-capacity={nearest}.",
-            )
+        self._check_block("zone-capacity", capacity)
         if self.size is None:
             return
         size, zone_size = format_size(self.size), format_size(self.zone_size)
@@ -150,7 +121,7 @@ class SmrShape(Described):
                 f"zone-capacity is at most {zone_size} here.",
             )
         if capacity < self.zone_size and self.size % self.zone_size:
-            whole = format_size(-(-self.size // self.zone_size) * self.zone_size)
+            whole = format_size(self.whole_zones(self.size, self.zone_size))
             raise self.wrong(
                 "zone-capacity",
                 f"size={size} is not a multiple of zone-size={zone_size}, "

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from zonevm.disks.disk import Disk
-from zonevm.disks.option import Option
+from zonevm.disks.option import Option, described
 from zonevm.disks.value import Choice, Count, FilePath, Flag, Maybe, PowerOfTwo, Size, Wwn
 from zonevm.errors import DiskError
 
@@ -16,7 +15,7 @@ _MIB = 2**20
 _MOST = 2**32 - 2
 
 
-@dataclass(frozen=True)
+@described
 class TcmuDisk(Disk):
     """A host-managed disk emulated by tcmu-runner. It needs root and kernel modules on the host.
 

@@ -265,7 +265,7 @@ class Maybe(Value[_Some | None, _Kept | None], Generic[_Some, _Kept]):
 
     def convert(self, given: _Some | None) -> _Kept | None:
         """Return ``None`` or what the value makes of it."""
-        if given is None or (self.none and given == self.none):
+        if given is None or (self.none and str(given) == self.none):
             return None
         return self.value.convert(given)
 

@@ -28,8 +28,8 @@ def code(cdb: bytes, name: str | None) -> str:
 
 def describe(command: FailedCommand) -> str:
     """Return what was asked for: the command, how much, where."""
-    cdb = command.cdb.ljust(16, b"\0")
-    name = code(command.cdb, command.name)
+    cdb = command.raw.ljust(16, b"\0")
+    name = code(command.raw, command.name)
     where = "" if command.zone_number is None else f" in zone {command.zone_number}"
     if cdb[0] == _ZBC_OUT:
         if command.lba is None:

@@ -18,10 +18,10 @@ _MOST_BYTES = 32 << 20
 
 
 def _opcode(command: FailedCommand, _: Sense) -> str:
-    if not command.cdb:
+    if not command.raw:
         return "it has no operation code"
     return (
-        f"the disk does not have this command (operation code {command.cdb[0]:02X}h); "
+        f"the disk does not have this command (operation code {command.raw[0]:02X}h); "
         "REPORT SUPPORTED OPERATION CODES lists those that it has"
     )
 
@@ -39,9 +39,9 @@ def _field(command: FailedCommand, sense: Sense) -> str:
     field = sense.field
     if field is None or not field.in_cdb:
         return "a field of the CDB has a value that is not supported"
-    if field.byte >= len(command.cdb):
-        return f"the CDB has {len(command.cdb)} bytes, too few for this command"
-    name = command_field(command.cdb, field.byte)
+    if field.byte >= len(command.raw):
+        return f"the CDB has {len(command.raw)} bytes, too few for this command"
+    name = command_field(command.raw, field.byte)
     if name == "LOGICAL BLOCK ADDRESS" and field.bit is None and (command.name or "").startswith("WRITE"):
         return full(command)
     if name == "ZONE ID" and command.zone is not None:
@@ -52,9 +52,9 @@ def _field(command: FailedCommand, sense: Sense) -> str:
         most = _MOST_BYTES // command.block_size
         return f"a command may move {format_size(_MOST_BYTES)} ({blocks(most)}) at most; split it"
     if name == "SERVICE ACTION":
-        action = command.cdb[1] & 0x1F
-        return f"the disk does not have service action {action:02X}h of {code(command.cdb, None)}"
-    return f"{_place(field, name)} is {_value(command.cdb, field)}, which the disk does not support there"
+        action = command.raw[1] & 0x1F
+        return f"the disk does not have service action {action:02X}h of {code(command.raw, None)}"
+    return f"{_place(field, name)} is {_value(command.raw, field)}, which the disk does not support there"
 
 
 def _zone_id(command: FailedCommand) -> str:

@@ -23,8 +23,11 @@ _UNIT_ATTENTION, _RESET = 6, 0x29
 
 def is_routine(command: FailedCommand) -> bool:
     """Whether the failure says nothing but that a system got to know the disk."""
+    if command.protocol == "NVMe":
+        # Linux asks the controller what it has, and sends a namespace nothing that it says it lacks.
+        return False
     sense = Sense.parse(command.sense)
     if (sense.key, sense.asc) == (_UNIT_ATTENTION, _RESET):
         return True
-    asked = bool(command.cdb) and command.cdb[0] in _QUESTIONS
+    asked = bool(command.raw) and command.raw[0] in _QUESTIONS
     return asked and sense[:3] in _UNSUPPORTED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zonevm.explain import device, request, zones
+from zonevm.explain import device, nvme, request, zones
 from zonevm.explain.commands import describe
 from zonevm.explain.sense import Sense
 
@@ -17,7 +17,9 @@ _REASONS = {**zones.REASONS, **request.REASONS, **device.REASONS}
 
 
 def explain(command: FailedCommand) -> str:
-    """Return what happened and what to do about it, for any command and any sense data."""
+    """Return what happened and what to do about it, for any command and any sense data or status."""
+    if command.protocol == "NVMe":
+        return nvme.explain(command)
     subject = describe(command)
     if command.overrun:
         return f"{subject}: {_OVERRUN}"

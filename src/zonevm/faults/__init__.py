@@ -1,4 +1,4 @@
-"""HOW an emulated SMR disk fails on purpose: what is to fail, its text and TOML forms, and faults in force.
+"""HOW an emulated disk fails on purpose: what is to fail, its text and TOML forms, and faults in force.
 
 Knows no guest and no QEMU; what a fault does is the core's business.
 """

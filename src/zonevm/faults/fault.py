@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Self
 
-from zonevm.disks import Disk, SmrDisk
+from zonevm.disks import Disk
 from zonevm.disks.grammar import nearest
-from zonevm.disks.option import Described, Option
+from zonevm.disks.option import Described, Option, described
 from zonevm.disks.value import Count, Maybe
 from zonevm.errors import UsageError
 from zonevm.faults.value import Code, Command, Probability
@@ -35,7 +34,7 @@ _MOST = 2**64 - 1
 _DAY = 24 * 60 * 60 * 1000
 
 
-@dataclass(frozen=True)
+@described
 class Fault(Described):
     """What is to fail, where, at which commands and how often. :class:`UsageError` for what cannot be.
 
@@ -121,11 +120,12 @@ class Fault(Described):
 
 def check_disks(faults: Iterable[Fault], disks: Sequence[Disk]) -> None:
     """Raise :class:`UsageError` for a fault whose disk is none of ``disks``, or cannot fail on purpose."""
-    able = [str(number) for number, disk in enumerate(disks) if isinstance(disk, SmrDisk)]
+    able = [str(number) for number, disk in enumerate(disks) if disk.fails]
     for fault in faults:
         if str(fault.disk) not in able:
             what = f"a {disks[fault.disk].kind} disk" if fault.disk < len(disks) else "not there"
             raise UsageError(
-                f"fault {fault}: disk {fault.disk} is {what}, and only emulated SMR disks fail on purpose",
+                f"fault {fault}: disk {fault.disk} is {what}, "
+                "and only those that zonevm emulates fail on purpose",
                 f"Those are: disk {', '.join(able)}." if able else "Add one: --disk smr,size=20G.",
             )

@@ -52,7 +52,7 @@ class Faults:
         if faults is None:
             numbers = ", ".join(map(str, self._disks)) or "none"
             raise UsageError(
-                f"fault {fault}: disk {fault.disk} is not an emulated SMR disk that is served here",
+                f"fault {fault}: disk {fault.disk} is not an emulated disk that is served here",
                 f"Those are: {numbers}.",
             )
         try:

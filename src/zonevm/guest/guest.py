@@ -63,7 +63,7 @@ class Guest:
     ``boot_timeout``: seconds. None: as long as the console says something new every two minutes, and for
     twenty in all; time in which QEMU lacks a processor does not count.
     ``env`` and ``cwd``: of commands; those of this process by default.
-    ``trace``: a file to record the commands of all emulated SMR disks in, whole when the guest has stopped.
+    ``trace``: a file to record the commands of all emulated disks in, whole when the guest has stopped.
     ``progress``: is told what is going on, for people.
     """
 
@@ -98,6 +98,7 @@ class Guest:
             qemu=qemu,
             qemu_args=tuple(qemu_args),
             accel=accel,
+            traced=trace is not None,
         )
         self._kernel = KernelSettings(
             kernel=kernel,
@@ -179,7 +180,7 @@ class Guest:
     def power_cut(self, loss: str = "random", seed: int = 0, *, boot: bool = True) -> dict[int, PowerCut]:
         """Cut the power of the guest and its disks, then boot it again. Commands that ran are lost.
 
-        Return what each emulated SMR disk with a volatile (or lying) cache lost, by the disk's number. Other
+        Return what each emulated disk with a volatile (or lying) cache lost, by the disk's number. Other
         disks lose nothing. ``loss``: ``all`` that was not made stable, ``none`` of it, or, ``random``, what
         ``seed`` decides. Without ``boot`` the guest stays off, and can only be stopped. Raises
         :class:`UsageError` if there is no such disk; :class:`ImageError` where the host fails a disk, and the
@@ -254,7 +255,7 @@ class Guest:
         return verify(self._session.disks, self._session.devices, addresses, self._probe)
 
     def disk(self, number: int) -> images.Disk:
-        """Return the ``number``-th disk, from 0 on, as this process serves it: an emulated SMR disk's image.
+        """Return the ``number``-th disk, from 0 on, as this process serves it: an emulated disk's image.
 
         Raises :class:`UsageError` for a disk that is not served here.
         """
@@ -262,7 +263,7 @@ class Guest:
         return self._session.observed.disk(number)
 
     def failures(self) -> dict[int, list[Failure]]:
-        """Return the last 64 failed commands of each emulated SMR disk, by its number, the oldest first.
+        """Return the last 64 failed commands of each emulated disk, by its number, the oldest first.
 
         Each has its explanation. Also once the guest has stopped.
         """
@@ -270,7 +271,7 @@ class Guest:
 
     @property
     def faults(self) -> Faults:
-        """The faults in force on the emulated SMR disks, and the way to inject and end some at once."""
+        """The faults in force on the emulated disks, and the way to inject and end some at once."""
         if self._machine is None:
             raise UsageError("the guest is not running", "Use it in a with statement, or start it first.")
         return Faults(self._session.observed.live)

@@ -38,7 +38,7 @@ class ImageGuest:
     """A machine that boots from ``image``, with disks; :meth:`run` does it all.
 
     ``disks``: as they are, or a set that was resolved.
-    ``faults``: of emulated SMR disks, in force from the start.
+    ``faults``: of emulated disks, in force from the start.
     ``write``: what the guest writes to the image stays there; otherwise it is gone at the end.
     ``firmware``: ``bios`` or ``uefi``, whose variables are never kept.
     ``ssh_port``: a port of this host, on its loopback address, that leads to the guest's port 22.
@@ -83,6 +83,7 @@ class ImageGuest:
             qemu=qemu,
             qemu_args=tuple(qemu_args),
             accel=accel,
+            traced=trace is not None,
         )
         self._settings.check()
         self._session = Session(trace)

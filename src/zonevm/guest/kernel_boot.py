@@ -82,10 +82,14 @@ class KernelBoot(Boot):
         shares = zip(self.shares, self.tree.directories, strict=True)
         return [word for share, source in shares for word in _nine(share.tag, source, readonly="off")]
 
+    def lacks_msi(self, devices: int) -> bool:
+        """Whether the guest has no message-signalled interrupts, with so many devices for disks."""
+        return len(self.shares) + devices > _MOST_WITH_MSI
+
     def _arguments(self, devices: int) -> str:
         # panic=-1 with -no-reboot: a panic ends QEMU, with the panic's text in the console's file.
         standard = "console=ttyS0 panic=-1 no_timer_check"
-        if len(self.shares) + devices > _MOST_WITH_MSI:
+        if self.lacks_msi(devices):
             standard += " pci=nomsi"
         return f"{standard} {self.append}".strip()
 

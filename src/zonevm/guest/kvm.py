@@ -19,7 +19,7 @@ def hardware(settings: Settings, prover: KernelSettings | None = None) -> Hardwa
 
     Raises what :func:`resolve`, :func:`find_qemu` and :func:`accel.choose` do.
     """
-    disks = resolve(settings.disks, settings.qemu)
+    disks = resolve(settings.disks, settings.qemu, serve=settings.seen)
     qemu = find_qemu(disks.qemu)
     if settings.accel != "auto":
         how = accel.choose(settings.accel, qemu, Path(), Path(), Path())

@@ -32,7 +32,7 @@ class Observed:
     def entered(self, disks: Sequence[Disk], attachments: Sequence[Attachment]) -> Iterator[list[QemuDevice]]:
         """Enter the attachments of ``disks``; the trace is whole once they are left.
 
-        Raises :class:`UsageError` for a trace where there is no emulated SMR disk, or in the place of a disk,
+        Raises :class:`UsageError` for a trace where there is no emulated disk, or in the place of a disk,
         what :func:`recording` raises, and what attaching a disk raises.
         """
         served = [each.served for each in attachments if each.served]
@@ -59,7 +59,7 @@ class Observed:
         """
         if number not in self.live:
             raise UsageError(
-                f"disk {number} of this guest is not an emulated SMR disk",
+                f"disk {number} of this guest is not an emulated disk",
                 "Disks are counted from 0, in the order in which they were given.",
             )
         return self.live[number]

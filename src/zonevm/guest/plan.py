@@ -11,7 +11,7 @@ from pathlib import Path
 from zonevm import agent
 from zonevm.attach import DiskSet, QemuDevice, resolve
 from zonevm.attach.methods import driver_modules
-from zonevm.errors import HostError
+from zonevm.errors import HostError, UsageError
 from zonevm.guest import hotplug
 from zonevm.guest.command_line import Machine
 from zonevm.guest.hardware import Hardware
@@ -68,7 +68,7 @@ class Plan:
         """Find everything and build the initramfs. Raises what :meth:`Guest.start` does."""
         settings.check()
         asked.check()
-        disks = resolve(settings.disks, settings.qemu)
+        disks = resolve(settings.disks, settings.qemu, serve=settings.seen)
         disks.check()
         qemu = find_qemu(disks.qemu)
         chosen = kernel.find(asked.kernel)
@@ -127,7 +127,8 @@ class Plan:
     def machine(self, files: Files, devices: Sequence[QemuDevice], tree: Tree) -> Machine:
         """Return the machine with ``devices`` in it.
 
-        Raises :class:`QemuError` or :class:`KernelError` for a QEMU or a kernel too old for one.
+        Raises :class:`QemuError` or :class:`KernelError` for a QEMU or a kernel too old for one, and
+        :class:`UsageError` for more than it has interrupts for.
         """
         for device in devices:
             if device.min_kernel:
@@ -141,6 +142,12 @@ class Plan:
             qmp=self.settings.qmp,
             append=self.settings.append,
         )
+        if boot.lacks_msi(len(devices)) and any(device.needs_msi for device in devices):
+            raise UsageError(
+                f"{len(devices)} controllers are too many for an NVMe controller of zonevm's among them: "
+                "such a guest has no message-signalled interrupts",
+                "Have namespaces share one (controller=NAME), take QEMU's (via=qemu), or leave some out.",
+            )
         return self.hardware.machine(boot, devices)
 
     def by_hand(self) -> Machine:

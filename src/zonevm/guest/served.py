@@ -11,7 +11,6 @@ from pathlib import Path
 from zonevm.attach import Attachment, DiskSet, QemuDevice, resolve
 from zonevm.attach.base import Served as Serving
 from zonevm.attach.pci import placed
-from zonevm.attach.vhost_user_scsi import VhostUserScsi
 from zonevm.disks import Disk
 from zonevm.errors import UsageError
 from zonevm.faults import Fault, check_disks
@@ -84,21 +83,18 @@ def served(
 ) -> Iterator[Served]:
     """Serve the disks while entered; nothing is left afterwards.
 
-    ``socket``: all are LUNs of one controller, served there; they have to be emulated SMR disks. Raises
-    :class:`UsageError` for others, and what attaching a disk raises. ``faults`` are in force all the while.
-    ``trace``: as for :class:`Guest`.
+    ``socket``: all are on one controller, served there; they have to be emulated, and all SCSI or all NVMe.
+    Raises :class:`UsageError` for others, and what attaching a disk raises. ``faults`` are in force all the
+    while. ``trace``: as for :class:`Guest`.
     """
-    disks = resolve(disks, pulled=False)
+    disks = resolve(disks, elsewhere=True)
     with RuntimeDir(len(disks)) as runtime, ExitStack() as stack:
         attachments: list[Attachment]
         if socket is None:
             attachments = disks.attachments(runtime.path, faults)
         else:
-            _check_emulated(disks)
             check_disks(faults, disks)
-            controller = VhostUserScsi(disks.members, 0, runtime.path, socket.absolute())
-            controller.fail(faults)
-            attachments = [controller]
+            attachments = [_on_socket(disks, runtime.path, socket, faults)]
         observed = Observed(trace)
         devices = tuple(stack.enter_context(observed.entered(disks, attachments)))
         servers = tuple(each.served for each in attachments if each.served)
@@ -107,10 +103,23 @@ def served(
         yield ready
 
 
-def _check_emulated(disks: DiskSet) -> None:
+def _on_socket(disks: DiskSet, runtime_dir: Path, socket: Path, faults: Sequence[Fault]) -> Serving:
+    """Return the one attachment of all disks, served at ``socket``."""
     for member in disks.members:
         if not member.method.served:
             raise UsageError(
                 f"a {member.disk.kind} disk is not served on a socket",
                 "Leave the socket out, or serve it apart.",
             )
+    methods = {member.method.name: member.method for member in disks.members}
+    if len(methods) > 1:
+        raise UsageError(
+            f"a socket is for one method, and these disks have two: {', '.join(methods)}",
+            "Leave the socket out, or serve them apart.",
+        )
+    (method,) = methods.values()
+    assert method.attach
+    attachment = method.attach(disks.members, 0, runtime_dir, socket.absolute())
+    assert attachment.served
+    attachment.served.fail(faults)
+    return attachment.served

@@ -13,8 +13,9 @@ from zonevm import images, lio
 from zonevm.agent import probe
 from zonevm.agent.probe import Fact
 from zonevm.attach import DiskSet, QemuDevice
-from zonevm.disks import Disk, PhysicalDisk, PlainDisk, SmrDisk, TcmuDisk, ZnsDisk
-from zonevm.disks.smr_shape import PHYSICAL_BLOCK
+from zonevm.attach.qemu_options import properties
+from zonevm.disks import Disk, NvmeDisk, PhysicalDisk, PlainDisk, SmrDisk, TcmuDisk, ZnsDisk
+from zonevm.disks.shape import PHYSICAL_BLOCK
 from zonevm.errors import GuestError
 from zonevm.host.devices import Device
 from zonevm.units import format_size
@@ -152,13 +153,29 @@ def _(disk: SmrDisk, device: Device | None = None) -> Facts:
 
 @expected.register
 def _(disk: ZnsDisk, device: Device | None = None) -> Facts:
-    serial = {} if disk.serial is None else {"serial": disk.serial}
+    if disk.via == "qemu":
+        shape = {**vars(disk), "size": disk.size or _length(disk.file)}
+    else:
+        shape = vars(disk) if disk.file is None else dict(images.info(disk.file))
+    serial = {} if shape["serial"] is None else {"serial": shape["serial"]}
     return {
-        **_zoned({**vars(disk), "size": disk.size or _length(disk.file)}),
-        "zone capacity": disk.capacity_of_zone,
+        **_zoned(shape),
+        "zone capacity": shape["zone_capacity"] or shape["zone_size"],
         "conventional zones": 0,
-        "max open zones": disk.max_open,
-        "max active zones": disk.max_active,
+        "max open zones": shape["max_open"] or 0,
+        "max active zones": shape["max_active"] or 0,
+        **serial,
+    }
+
+
+@expected.register
+def _(disk: NvmeDisk, device: Device | None = None) -> Facts:
+    shape = vars(disk) if disk.file is None else images.info(disk.file)
+    serial = {} if shape["serial"] is None else {"serial": shape["serial"]}
+    return {
+        "zoned model": "none",
+        "capacity": shape["size"],
+        "logical block size": shape["block_size"],
         **serial,
     }
 
@@ -219,8 +236,8 @@ def _length(file: Path | None) -> int:
 
 def _address(device: QemuDevice, addresses: Mapping[str, str]) -> str:
     """Return where the device's controller is: the one of its QEMU objects that is on the PCI bus."""
-    ids = [part.removeprefix("id=") for part in ",".join(device.args).split(",") if part.startswith("id=")]
-    return next(addresses[each] for each in ids if each in addresses)
+    ids = [properties(argument).get("id") for argument in device.args]
+    return next(addresses[str(each)] for each in ids if each in addresses)
 
 
 def _text(fact: str, value: Fact | None) -> str:

@@ -28,7 +28,9 @@ COLUMNS = (
     "time",
     "disk",
     "queue",
+    "protocol",
     "command",
+    "operation",
     "opcode",
     "cdb",
     "lba",
@@ -37,9 +39,17 @@ COLUMNS = (
     "length",
     "status",
     "sense",
+    "nvme_command",
+    "nvme_status",
     "latency",
 )
 """The columns of a trace, in order; docs/trace.md says what they mean."""
+NVME = "NVMe"
+OPERATIONS = ("read", "verify", "write", "flush", "zone", "report", "other")
+"""What commands are for, in the order of ``Group`` in ``crates/command/src/lib.rs``."""
+_CDB = 16
+_NAMED = 16
+"""Bytes of a command that say how it is called."""
 
 
 def need() -> None:
@@ -114,28 +124,43 @@ def _table(chunk: Chunk) -> pyarrow.Table:
             return values
         return pc.if_else(pc.equal(values, pa.scalar(_NONE[name], kind)), pa.scalar(None, kind), values)
 
-    cdb = column("cdb", pa.binary(16))
-    requests = cdb.dictionary_encode()
-    names = [code(each, command_name(each)) for each in requests.dictionary.to_pylist()]
-    opcodes = [each[0] for each in requests.dictionary.to_pylist()]
+    protocols = column("protocol", pa.binary(4)).cast(pa.string())
+    of_nvme = pc.equal(protocols, NVME)
+    status = column("status", pa.uint16())
+    command = column("command", pa.binary(64))
+    first = pc.binary_slice(command, 0, _NAMED).cast(pa.binary())
+    requests = pc.binary_join_element_wise(first, protocols.cast(pa.binary()), b"").dictionary_encode()
+    heads = [(each[:_NAMED], each[_NAMED:].decode()) for each in requests.dictionary.to_pylist()]
+    names = [_name(head, protocol) for head, protocol in heads]
+    opcodes = [head[0] for head, _ in heads]
+    groups = column("group", pa.uint8())
     senses = column("sense", pa.uint32()).dictionary_encode()
     texts = [_sense(each) for each in senses.dictionary.to_pylist()]
     values = {
         "time": column("time", pa.timestamp("ns")),
         "disk": column("disk", pa.uint16()),
         "queue": column("queue", pa.uint16()),
+        "protocol": protocols,
         "command": _text(names, requests.indices),
+        "operation": _text(OPERATIONS, groups),
         "opcode": pa.array(opcodes, pa.uint8()).take(requests.indices),
-        "cdb": cdb,
+        "cdb": pc.if_else(of_nvme, None, pc.binary_slice(command, 0, _CDB).cast(pa.binary(_CDB))),
         "lba": column("lba", pa.uint64()),
         "blocks": column("blocks", pa.uint64()).cast(pa.uint32()),
         "zone": column("zone", pa.uint32()),
         "length": column("length", pa.uint64()),
-        "status": column("status", pa.uint8()),
+        "status": pc.if_else(of_nvme, None, status).cast(pa.uint8()),
         "sense": _text(texts, senses.indices),
+        "nvme_command": pc.if_else(of_nvme, command, None),
+        "nvme_status": pc.if_else(of_nvme, status, None),
         "latency": column("latency", pa.uint64()),
     }
     return pa.table(values)
+
+
+def _name(head: bytes, protocol: str) -> str:
+    name = command_name(head, protocol)
+    return code(head, name) if protocol != NVME else name or f"opcode {head[0]:02X}h"
 
 
 def _text(texts: Sequence[str | None], indices: Any) -> Any:

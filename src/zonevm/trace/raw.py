@@ -9,7 +9,7 @@ from typing import BinaryIO, NamedTuple
 _HEAD = struct.Struct("<8sII")
 _MOST_ROWS = 1 << 16
 """More than the writer puts into a chunk (ROWS in ``crates/record/src/trace.rs``)."""
-_MAGIC = b"zvtrace1"
+_MAGIC = b"zvtrace2"
 COLUMNS = {
     "time": 8,
     "latency": 8,
@@ -20,8 +20,10 @@ COLUMNS = {
     "sense": 4,
     "disk": 2,
     "queue": 2,
-    "status": 1,
-    "cdb": 16,
+    "status": 2,
+    "protocol": 4,
+    "group": 1,
+    "command": 64,
 }
 """Bytes of a value, in the order in which a chunk has the columns."""
 _ROW = sum(COLUMNS.values())

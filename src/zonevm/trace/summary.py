@@ -11,7 +11,7 @@ from zonevm.trace import parquet
 if TYPE_CHECKING:
     import pyarrow
 
-_COLUMNS = ("time", "disk", "command", "zone", "length", "status", "latency")
+_COLUMNS = ("time", "disk", "command", "zone", "length", "status", "nvme_status", "latency")
 _NANOSECONDS = 1e9
 
 
@@ -113,7 +113,7 @@ def _commands(table: pyarrow.Table, name: str) -> Commands:
     return Commands(
         command=name,
         count=len(table),
-        failed=pc.sum(pc.not_equal(table["status"], 0)).as_py(),
+        failed=pc.sum(pc.not_equal(pc.coalesce(table["status"], table["nvme_status"]), 0)).as_py(),
         bytes=pc.sum(table["length"]).as_py(),
         latency=Latency(*quantiles.to_pylist()),
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from zonevm.disks.smr_shape import PHYSICAL_BLOCK
+from zonevm.disks.shape import PHYSICAL_BLOCK
 from zonevm.errors import ImageError
 from zonevm.transfer.device import ZonedDevice
 from zonevm.transfer.draft import draft, refuse_existing

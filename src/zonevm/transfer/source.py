@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple
 
 from zonevm.disks import SmrShape
-from zonevm.disks.smr_shape import PHYSICAL_BLOCK
+from zonevm.disks.shape import PHYSICAL_BLOCK
 from zonevm.errors import DiskError, ImageError
 
 # Zone condition codes of REPORT ZONES (ZBC-2), which blk_zone_cond of linux/blkzoned.h shares.

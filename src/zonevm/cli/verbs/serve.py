@@ -29,7 +29,7 @@ from zonevm.units import format_size, parse_size
     "--socket",
     type=PATH,
     metavar="PATH",
-    help="Serve the smr disks at this socket, as LUNs of one controller.  [a new private directory]",
+    help="Serve the emulated disks at this socket, on one controller.  [a new private directory]",
 )
 @click.option("--once", is_flag=True, help="Exit once the first QEMU has disconnected.")
 @click.option(
@@ -57,12 +57,14 @@ def serve(
     \b
     zonevm serve --disk smr,file=disk.img
     """
-    described = resolve([parse(text) for text in disks], pulled=False)
+    described = resolve([parse(text) for text in disks], elsewhere=True)
     size = parse_size(memory)
     if size == 0 or size % 2**20:
         raise UsageError(f"--memory {memory} is not whole MiB", "Write --memory 4G, for example.")
     if once and not described.served:
-        raise UsageError("--once needs an smr disk: only there can zonevm see a QEMU", "Leave --once out.")
+        raise UsageError(
+            "--once needs an emulated disk: only there can zonevm see a QEMU", "Leave --once out."
+        )
     for note in (note for disk in described for note in disk.notes):
         say(note)
     refuse_overwriting(described, {}, observation)

@@ -20,7 +20,7 @@ from zonevm.units import about_size, format_size
 @json_option
 @click.argument("paths", nargs=-1, required=True, type=PATH, metavar="[IMAGE] FILE")
 def import_(device: Path | None, as_json: bool, paths: tuple[Path, ...]) -> None:
-    """Make FILE, the image of an emulated SMR disk, from another disk and the state of its zones.
+    """Make FILE, the image of an emulated disk, from another disk and the state of its zones.
 
     IMAGE is an image of tcmu-runner. Only data below the write pointers are copied. FILE appears once it is
     complete; an import that was stopped can be started again.

@@ -11,7 +11,7 @@ import click
 from zonevm import images
 from zonevm.cli.options import image_argument, json_option
 from zonevm.cli.output import print_json, tell
-from zonevm.cli.verbs.disk.title import zones_of
+from zonevm.cli.verbs.disk.title import has_zones, zones_of
 from zonevm.units import about_size, format_size
 
 if TYPE_CHECKING:
@@ -33,22 +33,37 @@ def info(file: Path, as_json: bool) -> None:
     size = format_size(image["size"])
     rows = {
         "size": f"{size} ({image['size']} bytes)",
-        "zones": zones_of(image),
+        **({"zones": zones_of(image)} if has_zones(image) else {}),
         "block size": f"{image['block_size']} bytes logical, 4096 physical",
         "model": image["model"],
-        "max open": _max_open(image),
-        "reads": "unrestricted" if image["urswrz"] else "restricted (urswrz=off)",
+        **_rules(image),
         "identity": f"{image['vendor']} {image['product']} {image['revision']}".strip(),
         "serial": image["serial"],
         "wwn": _hex(image["wwn"]),
         "uuid": image["uuid"],
         "created": datetime.fromtimestamp(image["created"], UTC).astimezone().isoformat(" ", "seconds"),
-        "written": _written(image),
+        **({"written": _written(image)} if has_zones(image) else {}),
         "on the host": about_size(image["allocated"]),
         "in use": f"by process {user['pid']} ({user['program']})" if user else "no",
     }
     for name, value in rows.items():
         tell(f"{name:<12} {value}")
+
+
+def _rules(image: Inspection) -> dict[str, str]:
+    """Return the rows that there are for disks of the image's model only."""
+    match image["model"]:
+        case "conventional":
+            return {}
+        case "zns":
+            return {
+                "max open": _max_open(image),
+                "max active": "no limit" if image["max_active"] is None else str(image["max_active"]),
+                "reads": f"{'may' if image['urswrz'] else 'may not'} cross zones",
+                "extensions": f"{image['descr_ext_size']} bytes a zone",
+            }
+    reads = "unrestricted" if image["urswrz"] else "restricted (urswrz=off)"
+    return {"max open": _max_open(image), "reads": reads}
 
 
 def _max_open(image: Inspection) -> str:

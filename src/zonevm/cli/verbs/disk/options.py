@@ -34,7 +34,7 @@ def options(kind: str | None, as_json: bool) -> None:
 @click.command()
 @json_option
 def faults(as_json: bool) -> None:
-    """List the faults that an smr disk can have, and their options."""
+    """List the faults that an emulated disk can have, and their options."""
     rows = _table(Fault)
     if as_json:
         print_json({"kinds": FAULTS, "options": rows})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zonevm.errors import UsageError
 from zonevm.units import about_size, format_size
 
 if TYPE_CHECKING:
@@ -13,7 +14,21 @@ if TYPE_CHECKING:
 
 def title(file: Path, image: Inspection) -> str:
     """Return the line on an image: its file, its size and its zones."""
-    return f"{file}: {about_size(image['size'])}, {zones_of(image, 'zones ')}"
+    zones = zones_of(image, "zones ") if has_zones(image) else "no zones"
+    return f"{file}: {about_size(image['size'])}, {zones}"
+
+
+def has_zones(image: Inspection) -> bool:
+    """Whether the disk has zones that a host learns of."""
+    return image["model"] != "conventional"
+
+
+def require_zones(file: Path, image: Inspection) -> None:
+    """Raise :class:`UsageError` for the image of a disk without zones."""
+    if not has_zones(image):
+        raise UsageError(
+            f"{file} is the image of an nvme disk, which has no zones", f"See `zonevm disk info {file}`."
+        )
 
 
 def zones_of(image: Inspection, what: str = "") -> str:

@@ -9,6 +9,7 @@ import click
 
 from zonevm import images
 from zonevm.cli.options import image_argument
+from zonevm.cli.verbs.disk.title import require_zones
 
 
 @click.group()
@@ -27,6 +28,7 @@ def set_(file: Path, zones: str, condition: images.Settable, written: str | None
     ZONES is one zone (5), a range (5-9) or all. What was not written before reads as zeroes. A conventional
     zone can only be not-write-pointer.
     """
+    require_zones(file, images.info(file))
     images.set_zones(file, zones, condition, written=written)
     named = "all zones" if zones == "all" else f"zone{'s' if '-' in zones else ''} {zones}"
     click.echo(f"{file}: {named}: {condition}")

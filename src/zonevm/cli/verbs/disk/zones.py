@@ -13,7 +13,7 @@ from rich.console import Console
 from zonevm import images
 from zonevm.cli.options import PATH, image_argument, json_option
 from zonevm.cli.output import OUTPUT, print_json_rows, say
-from zonevm.cli.verbs.disk.title import title
+from zonevm.cli.verbs.disk.title import require_zones, title
 from zonevm.outputs import Draft, Named
 from zonevm.outputs import check as check_outputs
 from zonevm.view.svg import svg
@@ -34,6 +34,7 @@ class _Screen(Console):
 def zones(file: Path, as_json: bool, as_list: bool, drawing: Path | None) -> None:
     """Show the zones of image FILE, also while a guest uses it."""
     image = images.info(file)
+    require_zones(file, image)
     named = title(file, image)
     if drawing is not None:
         check_outputs([Named("--svg", drawing)], [Named("the image", file)])

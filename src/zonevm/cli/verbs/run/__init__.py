@@ -73,7 +73,8 @@ def run(
     refuse_misplaced(context)
     if execution.timeout is not None and not command:
         raise UsageError("--timeout is for a command, and there is none", "Add it: -- COMMAND.")
-    disks = resolve([parse(text) for text in chosen.disks], hardware.qemu)
+    seen = observation.seen(len(chosen.disks))
+    disks = resolve([parse(text) for text in chosen.disks], hardware.qemu, serve=seen)
     hardware = replace(hardware, qemu=disks.qemu)
     for disk in disks:
         for note in disk.notes:
