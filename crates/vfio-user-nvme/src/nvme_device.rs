@@ -87,7 +87,7 @@ impl Device for NvmeDevice {
         match asked {
             Asked::Nothing => {}
             Asked::Enable(queue) => self.0.enable(queue),
-            Asked::Disable => self.0.later(Inner::disable),
+            Asked::Disable => self.0.later(Inner::disable_if_asked),
             Asked::ShutDown => self.0.later(Inner::shut_down),
         }
     }
@@ -157,16 +157,26 @@ impl Inner {
         self.registers().enabled();
     }
 
+    /// A controller reset, unless a reset of the device came before.
+    fn disable_if_asked(&self) {
+        let turn = locked(&self.turn);
+        if self.registers().is_disabling() {
+            self.disable_in_turn(&turn);
+        }
+    }
+
     /// A controller reset.
     fn disable(&self) {
-        let _turn = locked(&self.turn);
-        let Queues {
-            submission,
-            completion,
-            ..
-        } = std::mem::take(&mut *self.queues());
-        submission.values().for_each(|queue| queue.stop());
-        drop(completion);
+        self.disable_in_turn(&locked(&self.turn));
+    }
+
+    fn disable_in_turn(&self, _: &MutexGuard<'_, ()>) {
+        // First what makes queues.
+        let admin = self.queues().submission.remove(&ADMIN);
+        admin.iter().for_each(|queue| queue.stop());
+        let queues = std::mem::take(&mut *self.queues());
+        queues.submission.values().for_each(|queue| queue.stop());
+        drop(queues);
         self.controller.reset();
         self.wires.mend();
         self.registers().disabled();

@@ -13,6 +13,8 @@ pub(crate) struct Registers {
     admin_entries: u32,
     admin_submission: u64,
     admin_completion: u64,
+    /// It was disabled, and the reset is not over.
+    is_disabling: bool,
 }
 
 /// What a write of registers asks for.
@@ -132,8 +134,13 @@ impl Registers {
         let before = std::mem::replace(&mut self.configuration, value);
         let shuts_down = value & SHUTDOWN != 0 && before & SHUTDOWN == 0;
         match (before & ENABLE != 0, value & ENABLE != 0) {
+            // A client has to wait until it is not ready any more (NVMe 1.4, 3.1.5).
+            (false, true) if self.is_disabling => Asked::Nothing,
             (false, true) => self.enable(),
-            (true, false) => Asked::Disable,
+            (true, false) => {
+                self.is_disabling = true;
+                Asked::Disable
+            }
             _ if shuts_down && self.status & SHUTDOWN_STATUS == 0 => {
                 self.status |= SHUTTING_DOWN;
                 Asked::ShutDown
@@ -174,13 +181,22 @@ impl Registers {
 
     /// The controller is reset: what describes the admin queue stays (NVMe 1.4, 7.3.2).
     pub fn disabled(&mut self) {
+        self.is_disabling = false;
         self.status = 0;
         self.configuration &= !ENABLE;
     }
 
     /// All is stable, and the client may turn the power off.
     pub fn shut_down(&mut self) {
-        self.status = self.status & !SHUTDOWN_STATUS | SHUT_DOWN;
+        // Unless there was a reset meanwhile.
+        if self.status & SHUTDOWN_STATUS == SHUTTING_DOWN {
+            self.status = self.status & !SHUTDOWN_STATUS | SHUT_DOWN;
+        }
+    }
+
+    /// Whether it is being reset.
+    pub fn is_disabling(&self) -> bool {
+        self.is_disabling
     }
 
     /// The client broke a rule that leaves the controller no way on.

@@ -336,3 +336,24 @@ fn queues_that_are_not_in_memory_are_fatal_until_a_reset() {
     let read = driver.with_pages(blocks(READ, 0, 1), page, 512);
     assert_eq!(driver.run(1, read), (0, 0));
 }
+
+#[test]
+fn enabling_before_a_reset_is_over_hangs_nowhere() {
+    for round in 0..200 {
+        let mut driver = Driver::enabled();
+        // The admin queue's thread is in the middle of something.
+        let address = driver.allocate(PAGE);
+        let create = entry(0x05, 0, &[7 << 16 | 1, 1 << 16 | 1]);
+        let create = driver.with_pages(create, address, PAGE);
+        driver.put(0, create);
+        driver.ring(0);
+        driver.configure(0);
+        driver.configure(1);
+        if round % 2 == 0 {
+            driver.device.reset();
+        }
+        driver.await_status(0);
+        driver.enable();
+        driver.create_queues(1, 8, 8);
+    }
+}
