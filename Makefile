@@ -83,6 +83,8 @@ loaded: $(VENV)/.kernels $(VENV)/.tests ## faults, power cuts, lifecycle and bad
 bench: $(VENV)/.kernels ## how fast the emulated disk and the boot are, as ratios
 	tools/setup bench $(VENV)
 	$(CARGO) bench --quiet -p zonevm-vhost-user-scsi
+	$(CARGO) bench --quiet -p zonevm-vfio-user-nvme
+	$(BIN)/python benches/nvme_cpu.py
 	$(BIN)/python benches/boot.py
 
 fuzz: $(VENV)/.tests ## ten minutes of each fuzz target
@@ -90,6 +92,9 @@ fuzz: $(VENV)/.tests ## ten minutes of each fuzz target
 	fuzz/run virtq 600
 	fuzz/run image 600
 	fuzz/run messages 600
+	fuzz/run nvme 600
+	fuzz/run nvme_queues 600
+	fuzz/run vfio_messages 600
 	$(BIN)/python -m tests.campaigns.hostile_guest 600
 
 soak: $(VENV)/.kernels $(VENV)/.tests ## hours of crashes, power cuts, kills and fuzzing; goes on where it was stopped
