@@ -6,10 +6,8 @@
 
 #[path = "../tests/common/mod.rs"]
 mod common;
+mod rows;
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,25 +15,16 @@ use command::Unit;
 use common::{Data, Dir, Guest, LUN0};
 use image::{Cache, Disk};
 use memory::Scatter;
+use rows::{print, scattered, Plain, Row, BLOCK, COMMANDS, ROUNDS};
 use scsi::LogicalUnit;
 use vhost_user_scsi::listen;
 use zoned::{Geometry, Identity, Kind};
 
-const BLOCK: u64 = 4096;
 const ZONE_BLOCKS: u64 = 1 << 16;
 const ZONES: u64 = 16;
-const COMMANDS: u64 = 30_000;
-const ROUNDS: u32 = 3;
 const RING: usize = 2;
 const READ_16: u8 = 0x88;
 const WRITE_16: u8 = 0x8a;
-
-struct Row {
-    operation: &'static str,
-    depth: u16,
-    ours: f64,
-    plain: f64,
-}
 
 fn main() {
     let dir = Dir::new();
@@ -62,7 +51,7 @@ fn main() {
     Disk::create(&path, &geometry, &identity).expect("an image");
     let disk = Disk::open(&path, Cache::Host).expect("the image");
     // Beside the image, with data where it is read.
-    let plain = Plain(file_beside(&path));
+    let plain = Plain::beside(&path);
     plain.write(|n| n);
 
     let unit = LogicalUnit::new(Arc::new(disk), identity);
@@ -94,87 +83,6 @@ fn main() {
     }
     assert_eq!(server.last_error(), None);
     print(&rows, std::env::args().any(|argument| argument == "--json"));
-}
-
-/// Blocks of the first zone's written part, all over it.
-fn scattered(n: u64) -> u64 {
-    n * 7919 % COMMANDS
-}
-
-impl Row {
-    fn new(operation: &'static str, depth: u16, [ours, plain]: [Duration; 2]) -> Row {
-        let rate = |time: Duration| COMMANDS as f64 / time.as_secs_f64();
-        Row {
-            operation,
-            depth,
-            ours: rate(ours),
-            plain: rate(plain),
-        }
-    }
-}
-
-fn print(rows: &[Row], json: bool) {
-    if json {
-        let objects: Vec<String> = rows
-            .iter()
-            .map(|row| {
-                format!(
-                    r#"{{"operation":"{}","bytes":{BLOCK},"depth":{},"commands_per_second":{:.0},"plain_per_second":{:.0},"ratio":{:.3}}}"#,
-                    row.operation, row.depth, row.ours, row.plain, row.ours / row.plain
-                )
-            })
-            .collect();
-        println!("[{}]", objects.join(","));
-        return;
-    }
-    println!(
-        "4 KiB commands a second, best of {ROUNDS} rounds of {COMMANDS}, one queue, page cache"
-    );
-    println!(
-        "{:<18}{:>6}{:>12}{:>12}{:>8}{:>14}",
-        "operation", "depth", "zonevm", "plain loop", "ratio", "us a command"
-    );
-    for row in rows {
-        println!(
-            "{:<18}{:>6}{:>12.0}{:>12.0}{:>8.2}{:>14.2}",
-            row.operation,
-            row.depth,
-            row.ours,
-            row.plain,
-            row.ours / row.plain,
-            1e6 / row.ours
-        );
-    }
-}
-
-/// pread and pwrite, one after another.
-struct Plain(File);
-
-fn file_beside(image: &Path) -> File {
-    let beside = image.with_extension("plain");
-    let mut options = File::options();
-    options.read(true).write(true).create(true).truncate(true);
-    options.open(beside).unwrap()
-}
-
-impl Plain {
-    fn write(&self, block: impl Fn(u64) -> u64) -> Duration {
-        let buffer = [0x5a; BLOCK as usize];
-        let start = Instant::now();
-        for n in 0..COMMANDS {
-            self.0.write_all_at(&buffer, block(n) * BLOCK).unwrap();
-        }
-        start.elapsed()
-    }
-
-    fn read(&self, block: impl Fn(u64) -> u64) -> Duration {
-        let mut buffer = [0; BLOCK as usize];
-        let start = Instant::now();
-        for n in 0..COMMANDS {
-            self.0.read_exact_at(&mut buffer, block(n) * BLOCK).unwrap();
-        }
-        start.elapsed()
-    }
 }
 
 /// A driver that keeps so many commands in flight on one ring.
