@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.unit import sqes
 from zonevm import Guest, images
 
 pytestmark = pytest.mark.guest
@@ -71,3 +73,42 @@ def test_a_zoned_device_is_imported(kernel: str, tmp_path: Path) -> None:
         assert (now.start, now.length, now.write_pointer) == (was.start, was.length, was.write_pointer)
         start, length = was.start * 512, was.length * 512
         assert content(original, start, length) == content(copy, start, length), number
+
+
+NAMESPACE = """
+set -e
+dd if=/dev/urandom of=/dev/nvme0n1 bs=1M count=15 seek=32 oflag=direct
+dd if=/dev/urandom of=/dev/nvme0n1 bs=4k count=5 seek=$((64 * 256)) oflag=direct
+dd if=/dev/urandom of=/dev/nvme0n1 bs=1M count=1 seek=96 oflag=direct
+blkzone finish -o $((6 * 32768)) -l 32768 /dev/nvme0n1
+blkzone open -o $((8 * 32768)) -l 32768 /dev/nvme0n1
+"""
+
+
+def test_a_namespace_is_imported_with_its_capacity_and_limits(kernel: str, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.img"
+    disk = "zns,size=320M,zone-size=16M,zone-capacity=15M,max-open=8,max-active=10,via=qemu"
+    zonevm = [sys.executable, "-c", "from zonevm.cli import main; main()", "disk", "import", "--json"]
+    with Guest(kernel=kernel, disks=[disk], rwdirs=[tmp_path]) as guest:
+        guest.run(["sh", "-c", NAMESPACE], check=True)
+        done = guest.run([*zonevm, "--from", "/dev/nvme0n1", str(copy)])
+        assert done.returncode == 0, done.error_text
+        digest = "dd if=/dev/nvme0n1 bs=1M skip={at} count={count} status=none | sha256sum"
+        sums = [
+            guest.run(digest.format(at=at, count=count), check=True).text.split()[0]
+            for at, count in ((32, 15), (96, 15))
+        ]
+    info = images.info(copy)
+    assert (info["model"], info["size"], info["zone_capacity"]) == ("zns", 320 * MIB, 15 * MIB)
+    assert (info["max_open"], info["max_active"], info["block_size"]) == (8, 10, 4096)
+    states = {
+        number: zone.condition for number, zone in enumerate(info["zones"]) if zone.condition != "empty"
+    }
+    assert states == {2: "full", 4: "closed", 6: "full"}
+    assert info["zones"][4].write_pointer == 4 * ZONE // 4096 + 5
+    for (at, count), expected in zip(((32, 15), (96, 15)), sums, strict=True):
+        with images.open(copy) as opened:
+            reads = (sqes.blocks(sqes.READ, (at + mib) * 256, 256) for mib in range(count))
+            data = b"".join(opened.execute(read, data_in_length=MIB).data for read in reads)
+        assert hashlib.sha256(data).hexdigest() == expected
+    assert images.check(copy) == []

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-from zonevm.disks import SmrShape
+from zonevm.disks import SmrShape, ZnsShape
 from zonevm.errors import HostError, ImageError
 from zonevm.host.devices import Device, find_device
 from zonevm.host.usable import require_usable
@@ -86,7 +86,7 @@ class ZonedDevice(Source):
 
     def _read_zones(self, device: Device) -> None:
         assert device.zones is not None
-        zones = list(_report(self._descriptor, device))
+        zones, capacity = _report(self._descriptor, device)
         conventional = sum(zone.conventional for zone in zones)
         if any(zone.conventional for zone in zones[conventional:]):
             raise ImageError(
@@ -95,18 +95,33 @@ class ZonedDevice(Source):
             )
         self._zones = zones
         with like(device):
+            if device.transport.startswith("nvme"):
+                self.shape = ZnsShape(
+                    size=device.capacity,
+                    zone_size=device.zones.size,
+                    zone_capacity=capacity,
+                    max_open=device.zones.max_open,
+                    max_active=device.zones.max_active,
+                    block_size=device.logical_block_size,
+                )
+                return
             self.shape = SmrShape(
                 size=device.capacity,
                 zone_size=device.zones.size,
                 conventional=conventional,
                 block_size=device.logical_block_size,
                 max_open=device.zones.max_open,
+                zone_capacity=capacity,
             )
 
 
-def _report(descriptor: int, device: Device) -> Iterator[SourceZone]:
-    """Yield the zones of an open device. Raises :class:`ImageError` for what no disk of ours can have."""
-    at = 0
+def _report(descriptor: int, device: Device) -> tuple[list[SourceZone], int | None]:
+    """Return the zones of an open device, and the capacity of sequential ones where that is not their size.
+
+    Raises :class:`ImageError` for what no disk of ours can have.
+    """
+    zones: list[SourceZone] = []
+    at, least = 0, None
     while at < device.capacity:
         report = bytearray(_HEADER.size + _ZONES_AT_ONCE * _ZONE.size)
         _HEADER.pack_into(report, 0, at // _SECTOR, _ZONES_AT_ONCE, 0)
@@ -118,16 +133,20 @@ def _report(descriptor: int, device: Device) -> Iterator[SourceZone]:
             start, length, pointer, kind, condition, _, _, capacity = _ZONE.unpack_from(
                 report, _HEADER.size + index * _ZONE.size
             )
-            if flags & _HAS_CAPACITY and capacity != length:
-                raise ImageError(
-                    f"{device} has zones of {capacity * _SECTOR} usable bytes in {length * _SECTOR}",
-                    "SMR disks can be written up to a zone's end: a ZNS namespace like this has no image.",
-                )
             if kind not in (_CONVENTIONAL, _REQUIRED):
                 raise ImageError(f"{device} has a zone of type {kind}", "It is not a host-managed disk.")
+            usable = capacity if flags & _HAS_CAPACITY else length
+            if usable != length:
+                if least not in (None, usable * _SECTOR):
+                    raise ImageError(
+                        f"{device} has zones of {least} and of {usable * _SECTOR} usable bytes",
+                        "Zones of a disk of zonevm's have one capacity.",
+                    )
+                least = usable * _SECTOR
             try:
-                zone = SourceZone.of(start * _SECTOR, length * _SECTOR, pointer * _SECTOR, condition)
+                zone = SourceZone.of(start * _SECTOR, usable * _SECTOR, pointer * _SECTOR, condition)
             except ValueError as error:
                 raise ImageError(f"{device} reports an impossible zone: {error}") from error
-            yield zone
-            at = zone.start + zone.length
+            zones.append(zone)
+            at = (start + length) * _SECTOR
+    return zones, least

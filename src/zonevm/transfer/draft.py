@@ -9,12 +9,12 @@ from pathlib import Path
 
 from zonevm import images
 from zonevm._core import CoreError
-from zonevm.disks import SmrShape
+from zonevm.disks import Shape
 from zonevm.errors import ImageError
 
 
 @contextmanager
-def draft(path: Path, shape: SmrShape) -> Iterator[images.Disk]:
+def draft(path: Path, shape: Shape) -> Iterator[images.Disk]:
     """Yield a new disk; when the body ends without an exception, its image is at ``path``.
 
     What a killed process has left of an earlier draft of ``path`` is removed first. Raises

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple
 
-from zonevm.disks import SmrShape
+from zonevm.disks import SmrShape, ZnsShape
 from zonevm.disks.shape import PHYSICAL_BLOCK
 from zonevm.errors import DiskError, ImageError
 
@@ -18,7 +18,10 @@ _OPEN = (IMPLICITLY_OPEN, EXPLICITLY_OPEN, CLOSED)
 
 
 class SourceZone(NamedTuple):
-    """One zone: ``start``, ``length`` and ``written`` in bytes; above ``written`` there are no data."""
+    """One zone: ``start``, ``length`` and ``written`` in bytes; above ``written`` there are no data.
+
+    ``length`` is what of it can be written.
+    """
 
     start: int
     length: int
@@ -50,7 +53,7 @@ class SourceZone(NamedTuple):
 class Source(AbstractContextManager["Source"], ABC):
     """A disk to import: entering opens it, leaving closes it. ``shape`` is there then."""
 
-    shape: SmrShape
+    shape: SmrShape | ZnsShape
 
     @abstractmethod
     def zones(self) -> Iterator[SourceZone]:

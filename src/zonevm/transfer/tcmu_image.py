@@ -27,7 +27,10 @@ class TcmuImage(Source):
         try:
             image = lio.inspect(self._path)
         except ImageError as error:
-            raise ImageError(error.message, "Give an image as tcmu-runner has left it.") from error
+            raise ImageError(
+                error.message,
+                "Give an image as tcmu-runner has left it. A raw file of QEMU's ZNS has no zones.",
+            ) from error
         if image.model != "HM":
             raise ImageError(
                 f"{self._path} is a host-aware disk, which may be written anywhere",
