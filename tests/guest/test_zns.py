@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import until
 from zonevm import Guest, NvmeDisk, ZnsDisk
 from zonevm.packages import pull_tree
 
@@ -164,6 +165,22 @@ def test_changed_zones_are_told(guest: Guest) -> None:
     assert re.findall(r"nrzid: *(\d+)", told) == ["1", "0"], told
     assert f"zid 000: {9 * ZONE}" in told
     assert "(ro)" in sh(guest, f"blkzone report -o {9 * ZONE * 8} -c 1 {OURS}")
+
+
+def test_self_tests_and_reservations(guest: Guest) -> None:
+    sh(guest, f"nvme device-self-test {OURS} -s 1")
+    until(lambda: asked(guest, f"self-test-log {OURS}")["Current Device Self-Test Operation"] == 0)
+    assert asked(guest, f"self-test-log {OURS}")["List of Valid Reports"][0]["Self test result"] == 0
+    sh(
+        guest,
+        f"nvme resv-register {OURS} --nrkey=0xab --rrega=0;"
+        f"nvme resv-acquire {OURS} --crkey=0xab --rtype=1 --racqa=0",
+    )
+    told = sh(guest, f"nvme resv-report {OURS}")
+    assert re.search(r"rtype +: 1", told)
+    assert re.search(r"rkey +: ab", told)
+    sh(guest, f"nvme resv-release {OURS} --crkey=0xab --rtype=1 --rrela=0")
+    sh(guest, f"nvme resv-register {OURS} --crkey=0xab --rrega=1")
 
 
 def test_btrfs(guest: Guest) -> None:
