@@ -1,16 +1,16 @@
 """CPU time a command of an NVMe namespace: zonevm's beside QEMU's own, in one guest, one after the other.
 
-python benches/nvme_cpu.py [--rounds N] [--json]. The time is that of the QEMU process and of this one together,
-so that what a command costs outside the guest is in it; what it costs inside is too, under emulation. A ratio
-above 1 says that zonevm's takes more.
+python benches/nvme_cpu.py [--rounds N] [--json]. The time is that of the QEMU process and of this one
+together, so that what a command costs outside the guest is in it, and under emulation what it costs inside.
+A ratio above 1 says that zonevm's takes more.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
-import re
 import statistics
 import time
 from pathlib import Path
@@ -18,7 +18,6 @@ from pathlib import Path
 from zonevm import Guest, ZnsDisk
 
 NODES = {"zonevm": "/dev/nvme0n1", "QEMU": "/dev/nvme1n1"}
-SHAPE = {"size": "4G", "zone_size": "64M", "max_open": 14, "max_active": 14}
 LOADS = {
     "4 KiB random read, depth 1": "--rw=randread --bs=4k --iodepth=1 --number_ios=8000",
     "4 KiB random read, depth 16": "--rw=randread --bs=4k --iodepth=16 --number_ios=16000",
@@ -27,7 +26,10 @@ LOADS = {
     "128 KiB sequential write": "--rw=write --bs=128k --iodepth=1 --io_size=256M",
     "128 KiB sequential read": "--rw=read --bs=128k --iodepth=4 --io_size=256M",
 }
-FIO = "fio --name=b --ioengine=libaio --direct=1 --zonemode=zbd --max_open_zones=12 --size=1G --output-format=json"
+FIO = (
+    "fio --name=b --ioengine=libaio --direct=1 --zonemode=zbd --max_open_zones=12 --size=1G"
+    " --output-format=json"
+)
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -55,10 +57,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    disks = [ZnsDisk(**SHAPE), ZnsDisk(**SHAPE, via="qemu")]
+    disks = [
+        ZnsDisk("4G", zone_size="64M", max_open=14, max_active=14, via=via) for via in ("vfio-user", "qemu")
+    ]
     rows = []
     with Guest(disks=disks, qemu="pulled", kernel="6.12", cpus=1) as guest:
-        (qemu,) = children_named_qemu()
+        qemu = qemu_below(os.getpid())
         for node in NODES.values():
             guest.run(f"{FIO} --filename={node} --rw=write --bs=1M --io_size=1G", check=True)
         for load, arguments in LOADS.items():
@@ -89,20 +93,24 @@ def main() -> None:
         print(json.dumps(rows))
 
 
-def children_named_qemu() -> list[int]:
-    """The QEMU processes below this one."""
-    found = []
-    parents: dict[int, tuple[int, str]] = {}
+def qemu_below(ancestor: int) -> int:
+    """The process id of the one QEMU below a process."""
+    parents: dict[int, int] = {}
+    machines = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        match = re.match(r"(\d+) \((.*)\) \S (\d+)", stat.read_text())
-        if match:
-            parents[int(match[1])] = (int(match[3]), match[2])
-    for process, (parent, name) in parents.items():
-        while parent in parents and parent != os.getpid():
-            parent = parents[parent][0]
-        if parent == os.getpid() and name.startswith(("qemu", "ld-linux")):
-            found.append(process)
-    return found
+        with contextlib.suppress(OSError):
+            before, _, after = stat.read_text().rpartition(") ")
+            process = int(stat.parent.name)
+            parents[process] = int(after.split()[1])
+            if before.partition("(")[2].startswith(("qemu", "ld-linux")):
+                machines.append(process)
+    for machine in machines:
+        parent = machine
+        while parent in parents:
+            parent = parents[parent]
+            if parent == ancestor:
+                return machine
+    raise SystemExit(f"no QEMU below process {ancestor}")
 
 
 if __name__ == "__main__":
