@@ -131,11 +131,12 @@ impl Registers {
     }
 
     fn configure(&mut self, value: u32) -> Asked {
+        // A client has to wait until it is not ready any more (NVMe 1.4, 3.1.5).
+        let refused = if self.is_disabling { ENABLE } else { 0 };
+        let value = value & !refused;
         let before = std::mem::replace(&mut self.configuration, value);
         let shuts_down = value & SHUTDOWN != 0 && before & SHUTDOWN == 0;
         match (before & ENABLE != 0, value & ENABLE != 0) {
-            // A client has to wait until it is not ready any more (NVMe 1.4, 3.1.5).
-            (false, true) if self.is_disabling => Asked::Nothing,
             (false, true) => self.enable(),
             (true, false) => {
                 self.is_disabling = true;

@@ -359,3 +359,20 @@ fn enabling_before_a_reset_is_over_hangs_nowhere() {
         driver.create_queues(1, 8, 8);
     }
 }
+
+#[test]
+fn one_thread_resets_however_often_a_client_asks() {
+    let mut driver = Driver::enabled();
+    let inner = Arc::clone(&driver.device.0);
+    let turn = locked(&inner.turn);
+    driver.configure(0);
+    let users = Arc::strong_count(&inner);
+    for _ in 0..20 {
+        driver.configure(1);
+        driver.configure(0);
+    }
+    assert_eq!(Arc::strong_count(&inner), users);
+    drop(turn);
+    driver.await_status(0);
+    driver.enable();
+}
