@@ -151,11 +151,8 @@ def _open(disk: Emulated) -> images.Disk:
 
 def _exists(disk: Emulated, file: Path) -> bool:
     """Whether there is an image; raises :class:`ImageError` where there is none and none can be created."""
-    if file.is_file() and disk.kind == "zns" and not images.kind(file):
-        raise ImageError(
-            f"zns: {file} is not an image of zonevm's",
-            "If it is a raw file of QEMU's own namespace: add via=qemu.",
-        )
+    if disk.if_raw and file.is_file() and not images.kind(file):
+        raise ImageError(f"{disk.kind}: {file} is not an image of zonevm's", disk.if_raw)
     if file.exists() or disk.size is not None:
         return file.exists()
     raise ImageError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import KW_ONLY
 from pathlib import Path
+from typing import ClassVar
 
 from zonevm.disks.disk import Disk
 from zonevm.disks.option import Option, described
@@ -16,6 +17,9 @@ from zonevm.errors import DiskError
 @described
 class Emulated(Disk, Shape):
     """A disk on an image, and how it is served; a kind is derived from this and from its shape."""
+
+    if_raw: ClassVar[str] = ""
+    """What to do with a file that is no image, where such a file may be one of another method's."""
 
     file: Option[str | os.PathLike[str] | None, Path | None] = Option(
         Maybe(FilePath()), None, "image that holds data and zone state; created if there is none"

@@ -32,6 +32,7 @@ class ZnsDisk(Emulated, ZnsShape):
 
     kind: ClassVar[str] = "zns"
     summary: ClassVar[str] = "an NVMe namespace with zones (ZNS), emulated by zonevm or by QEMU"
+    if_raw: ClassVar[str] = "If it is a raw file of QEMU's own namespace: add via=qemu."
 
     _: KW_ONLY
     via: Option[str | None, str | None] = Option(
