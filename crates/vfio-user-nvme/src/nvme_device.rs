@@ -171,6 +171,7 @@ impl Inner {
     }
 
     fn disable_in_turn(&self, _: &MutexGuard<'_, ()>) {
+        self.wires.make_room();
         // First what makes queues.
         let admin = self.queues().submission.remove(&ADMIN);
         admin.iter().for_each(|queue| queue.stop());

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use memory::Guest;
-use serving::{signal, Client};
+use serving::{make_room, signal, Client};
 
 /// What leads to the client.
 pub(crate) struct Wires {
@@ -52,6 +52,15 @@ impl Wires {
         if let Some(event) = event {
             signal(&*event);
         }
+    }
+
+    /// Empties events that are at their limits: whoever signals one cannot go on until then.
+    pub fn make_room(&self) {
+        let interrupts = locked(&self.interrupts).clone();
+        interrupts
+            .iter()
+            .flatten()
+            .for_each(|event| make_room(&**event));
     }
 
     /// The controller cannot go on, for this reason, until it is reset.
