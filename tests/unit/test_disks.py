@@ -239,10 +239,7 @@ def zns_disks(draw: st.DrawFn) -> ZnsDisk:
     if draw(st.booleans()):
         options["via"] = "qemu"
         return ZnsDisk(**options | draw(st.fixed_dictionaries({}, optional=optional | of_qemu)))
-    drawn = draw(st.fixed_dictionaries({}, optional=optional | own))
-    if "profile" in drawn:
-        drawn.pop("max_open", None)  # it may be more than the drive's limit of active zones
-    return ZnsDisk(**options | drawn)
+    return ZnsDisk(**options | draw(st.fixed_dictionaries({}, optional=optional | own)))
 
 
 @st.composite

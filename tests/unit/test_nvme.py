@@ -334,3 +334,18 @@ def test_options_of_the_other_one(text: str, words: str) -> None:
     with pytest.raises(UsageError) as raised:
         parse(text)
     assert words in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "limits"),
+    [
+        ("", (14, 14)),
+        (",max-active=5", (5, 5)),
+        (",max-open=20", (20, 20)),
+        (",max-open=3", (3, 14)),
+        (",max-open=0", (None, 14)),
+    ],
+)
+def test_a_profiles_limits_give_way_to_what_is_given(text: str, limits: tuple[int | None, int]) -> None:
+    disk = ZnsDisk(profile="zn540", **dict(word.split("=") for word in text.replace("-", "_").split(",")[1:]))
+    assert (disk.max_open, disk.max_active) == limits

@@ -72,7 +72,7 @@ class Option(Generic[Given, Held]):
             return
         held = self._convert(given, described.wrong_value)
         described.__dict__[self.field] = held
-        if held is not None or self.default.value is not None:
+        if given is not None or self.default.value is not None:
             described.__dict__["given"] = described.given | {self.name}
 
     def _convert(self, given: Given, wrong_value: type[UsageError]) -> Held:

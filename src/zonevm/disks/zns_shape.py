@@ -117,6 +117,10 @@ class ZnsShape(Shape):
 
     def _check_limits(self) -> None:
         if self.max_active and self.max_open and self.max_open > self.max_active:
+            # A profile gives way to what was given.
+            self.presume({"max-active": self.max_open} if "max-open" in self.given else {})
+            self.presume({"max-open": self.max_active})
+        if self.max_active and self.max_open and self.max_open > self.max_active:
             raise self.wrong(
                 "max-open",
                 f"more than max-active={self.max_active}, and an open zone is an active one",
