@@ -156,7 +156,9 @@ def test_a_guest_is_used_only_while_it_runs(kernel: str) -> None:
 
 
 def test_the_dry_run_starts_nothing(kernel: str) -> None:
-    command = Guest(kernel=kernel, disks=["zns,size=1G,zone-size=64M"], memory="512M", cpus=1).command()
+    command = Guest(
+        kernel=kernel, disks=["zns,size=1G,zone-size=64M,via=qemu"], memory="512M", cpus=1
+    ).command()
     assert Path(command[0]).name.startswith("qemu-system")
     assert command[command.index("-m") + 1] == "512M"
     assert any(word.startswith("nvme-ns,") for word in command)

@@ -209,5 +209,5 @@ def test_the_disks_that_are_served_here_can_be_reached(kernel: str) -> None:
         guest.run("dd if=/dev/zero of=/dev/sda bs=64k count=1 oflag=direct", check=True)
         assert guest.disk(0).zones()[0].write_pointer == 128
         for number in (1, 4):
-            with pytest.raises(UsageError, match=f"disk {number} of this guest is not an emulated SMR disk"):
+            with pytest.raises(UsageError, match=f"disk {number} of this guest is not an emulated disk"):
                 guest.disk(number)
