@@ -5,20 +5,24 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from tests.waiting import until
 from zonevm.errors import HostError, UsageError
 from zonevm.guest.plan import Plan
 from zonevm.host import checks_guest, tree, tree_program
 from zonevm.host.checks import Host, Status
 from zonevm.host.tree import UNCOVERED, covered
+from zonevm.processes import Keeper
 
 _PR_SET_DUMPABLE = 4
 
@@ -85,9 +89,15 @@ def shm() -> Iterator[list[Path]]:
     shutil.rmtree(base)
 
 
-def test_a_copy_holds_and_shows_nothing_of_the_hosts_own(tmp_path: Path) -> None:
+@pytest.fixture
+def keeper() -> Iterator[Keeper]:
+    with Keeper() as one:
+        yield one
+
+
+def test_a_copy_holds_and_shows_nothing_of_the_hosts_own(keeper: Keeper, tmp_path: Path) -> None:
     (tmp_path / "here").touch()
-    with covered([tmp_path]) as found:
+    with covered(keeper, [tmp_path]) as found:
         for place in OWN:
             assert names(found.root / place[1:]) == []
         (shared,) = found.directories
@@ -101,9 +111,9 @@ def test_a_copy_holds_and_shows_nothing_of_the_hosts_own(tmp_path: Path) -> None
     assert not any(Path(f"/proc/self/fd/{each}").exists() for each in found.descriptors)
 
 
-def test_what_was_asked_for_is_shown_in_a_covered_place(shm: list[Path]) -> None:
+def test_what_was_asked_for_is_shown_in_a_covered_place(keeper: Keeper, shm: list[Path]) -> None:
     directory, file = shm
-    with covered([directory], [file]) as found:
+    with covered(keeper, [directory], [file]) as found:
         assert names(found.root / "dev") == ["shm"]
         assert names(found.root / "dev/shm" / directory.parent.name) == ["dir", "file"]
         (found.directories[0] / "written").touch()
@@ -112,10 +122,10 @@ def test_what_was_asked_for_is_shown_in_a_covered_place(shm: list[Path]) -> None
     assert names(directory) == ["inside", "written"]
 
 
-def test_a_directory_of_the_kernels_is_not_shared() -> None:
+def test_a_directory_of_the_kernels_is_not_shared(keeper: Keeper) -> None:
     with (
         pytest.raises(UsageError, match="/proc/self/task cannot be shared"),
-        covered([Path("/proc/self/task")]),
+        covered(keeper, [Path("/proc/self/task")]),
     ):
         pass
 
@@ -152,8 +162,9 @@ FORBIDDEN = """
 import sys
 from zonevm.errors import HostError
 from zonevm.host.tree import covered
+from zonevm.processes import Keeper
 try:
-    with covered(()):
+    with Keeper() as keeper, covered(keeper, ()):
         pass
 except HostError as error:
     print(error.message)
@@ -175,10 +186,39 @@ def test_a_host_that_forbids_it_is_told_with_its_remedy() -> None:
     ], done.stderr
 
 
-def test_the_error_of_a_guest_is_not_taken_for_a_missing_copy() -> None:
+def test_the_error_of_a_guest_is_not_taken_for_a_missing_copy(keeper: Keeper) -> None:
     plan = SimpleNamespace(_shared=(), shown=(), uncovered_tree=lambda: UNCOVERED)
-    with pytest.raises(HostError, match="another"), Plan.tree(plan, pytest.fail):  # type: ignore[arg-type]
+    with (
+        pytest.raises(HostError, match="another"),
+        Plan.tree(plan, keeper, pytest.fail),  # type: ignore[arg-type]
+    ):
         raise HostError("another")
+
+
+def test_a_copy_that_is_interrupted_leaves_no_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    begun, program = tmp_path / "pid", tmp_path / "program.py"
+    program.write_text(
+        "import os, signal, time\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        f"open({str(begun)!r}, 'w').write(str(os.getpid()))\n"
+        "time.sleep(600)\n"
+    )
+    monkeypatch.setattr(tree, "_PROGRAM", program)
+
+    main = threading.get_ident()
+
+    def interrupt() -> None:
+        until(lambda: begun.exists() and begun.read_text())
+        signal.pthread_kill(main, signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt), Keeper() as keeper, covered(keeper, ()):
+        pass
+    thread.join()
+    assert not Path("/proc", begun.read_text()).exists()
 
 
 class TestWithoutACopy:
@@ -188,10 +228,10 @@ class TestWithoutACopy:
         program.write_text("import sys; sys.exit('unshare: Operation not permitted')")
         monkeypatch.setattr(tree, "_PROGRAM", program)
 
-    def test_a_guest_gets_the_root_as_it_is_and_its_user_is_told(self) -> None:
+    def test_a_guest_gets_the_root_as_it_is_and_its_user_is_told(self, keeper: Keeper) -> None:
         said: list[str] = []
         plan = SimpleNamespace(_shared=(), shown=(), uncovered_tree=lambda: UNCOVERED)
-        with Plan.tree(plan, said.append) as found:  # type: ignore[arg-type]
+        with Plan.tree(plan, keeper, said.append) as found:  # type: ignore[arg-type]
             assert found == UNCOVERED
         assert "unshare: Operation not permitted; " in said[0]
 

@@ -9,6 +9,7 @@ import re
 from zonevm.host import sysfs, tree
 from zonevm.host.checks import Check, Finding, Host, Status, attempt
 from zonevm.host.programs import find_static_busybox, find_virtiofsd
+from zonevm.processes import Keeper
 
 
 def qemu(host: Host) -> Finding:
@@ -112,7 +113,7 @@ def covered_root(host: Host) -> Finding:
     name = "own /proc hidden"
 
     def look() -> str:
-        with tree.covered(()):
+        with Keeper() as keeper, tree.covered(keeper, ()):
             return "the guest can reach nothing of the host's /proc, /sys, /dev and /run"
 
     found = attempt(name, look, required=False)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from zonevm.errors import HostError, UsageError
 from zonevm.host import sysfs
 from zonevm.host.programs import guest_python
 from zonevm.host.tree_program import NOT_SHARED, PLACES
+from zonevm.processes import Keeper
 
 OWN = tuple(map(Path, PLACES))
 """What of the host a guest never gets to see, but for the paths below that were asked for."""
@@ -44,15 +45,16 @@ UNCOVERED = Tree(Path("/"))
 
 
 @contextmanager
-def covered(directories: Sequence[Path], kept: Sequence[Path] = ()) -> Iterator[Tree]:
+def covered(keeper: Keeper, directories: Sequence[Path], kept: Sequence[Path] = ()) -> Iterator[Tree]:
     """Yield copies of / (for reading only) and of ``directories``, which last while this is entered.
 
     Nothing is in them of the host's /proc, /sys, /dev and /run but ``kept`` and ``directories`` themselves;
     also where these are mounted elsewhere, and no other file system of the kernel's. What the host mounts
-    later is not in them. Raises :class:`HostError` where the host has no way to that, and
-    :class:`UsageError` for a directory in a file system of the kernel's.
+    later is not in them. ``keeper`` starts the program that makes them. Raises :class:`HostError` where the
+    host has no way to that, and :class:`UsageError` for a directory in a file system of the kernel's.
     """
-    descriptors = _copies([str(path) for path in directories], [str(path) for path in (*kept, *directories)])
+    shown = [str(path) for path in (*kept, *directories)]
+    descriptors = _copies(keeper, [str(path) for path in directories], shown)
     try:
         root, *rest = (Path(f"/proc/self/fd/{descriptor}") for descriptor in descriptors)
         yield Tree(root, tuple(rest), tuple(descriptors))
@@ -69,24 +71,21 @@ def remedy(root: Path = Path("/")) -> str:
     return ""
 
 
-def _copies(directories: Sequence[str], kept: Sequence[str]) -> list[int]:
+def _copies(keeper: Keeper, directories: Sequence[str], kept: Sequence[str]) -> list[int]:
+    command = [guest_python(), "-I", "-S", _PROGRAM, *directories, "--", *kept]
     ours, theirs = socket.socketpair()
-    with ours:
+    with ours, tempfile.TemporaryFile() as errors, Path(os.devnull).open("rb") as nothing:
         with theirs:
-            process = subprocess.Popen(
-                [str(guest_python()), "-I", "-S", str(_PROGRAM), *directories, "--", *kept],
-                stdin=subprocess.DEVNULL,
-                stdout=theirs.fileno(),
-                stderr=subprocess.PIPE,
-            )
-        with process:
-            _, descriptors, _, _ = socket.recv_fds(ours, 1, len(directories) + 1, socket.MSG_CMSG_CLOEXEC)
-            said = process.communicate()[1].decode(errors="replace").strip()
+            process = keeper.start(command, stdin=nothing, stdout=theirs, stderr=errors)
+        _, descriptors, _, _ = socket.recv_fds(ours, 1, len(directories) + 1, socket.MSG_CMSG_CLOEXEC)
+        code = process.wait()
+        errors.seek(0)
+        said = errors.read().decode(errors="replace").strip()
     if len(descriptors) != len(directories) + 1:
         for descriptor in descriptors:
             os.close(descriptor)
-        if process.returncode == NOT_SHARED:
+        if code == NOT_SHARED:
             raise UsageError(said, "Share a directory of files.")
-        why = said.splitlines()[-1] if said else f"exit code {process.returncode}"
+        why = said.splitlines()[-1] if said else f"exit code {code}"
         raise HostError(f"the host's mounts cannot be copied for the guest: {why}", remedy())
     return descriptors

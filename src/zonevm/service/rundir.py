@@ -59,7 +59,8 @@ class RuntimeDir:
             )
         with needed(base):
             open_files.allow(disks)
-        self._keeper = Keeper(self.path)
+        self.keeper = Keeper(self.path)
+        """Starts the processes that go with the directory."""
 
     def __enter__(self) -> RuntimeDir:
         return self
@@ -70,11 +71,11 @@ class RuntimeDir:
         It has open ``descriptors`` under the same numbers. Raises what :meth:`Keeper.start` does.
         """
         with log.open("ab") as output, Path(os.devnull).open("rb") as nothing:
-            return self._keeper.start(argv, nothing, output, output, descriptors)
+            return self.keeper.start(argv, nothing, output, output, descriptors)
 
     def __exit__(self, *reason: object) -> None:
         """End what is left of the processes, and remove the directory."""
-        self._keeper.close()
+        self.keeper.close()
 
 
 def _prune(base: Path) -> None:
