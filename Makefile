@@ -10,7 +10,7 @@ PYTEST  := $(BIN)/pytest
 PYTESTS := $(PYTEST) -n auto --maxprocesses 4
 export PATH := $(CURDIR)/$(BIN):$(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup build demo test check lint unit rust fuzztest guest nested loaded bench fuzz soak clean
+.PHONY: help setup build demo test check lint unit rust fuzztest guest nested loaded instructions bench fuzz soak clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -47,7 +47,7 @@ test: check fuzztest guest nested ## the tests: without a guest first, then in r
 
 # The tests in Rust wait for the disk, most of the time.
 check: lint ## everything that needs no guest
-	$(MAKE) --no-print-directory --jobs 2 --output-sync=target rust unit
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target rust unit instructions
 
 lint: $(VENV)/.built
 	$(BIN)/ruff check .
@@ -62,6 +62,9 @@ lint: $(VENV)/.built
 
 rust: $(VENV)/.built
 	+$(CARGO) test --workspace --quiet
+
+instructions: $(VENV)/.built $(VENV)/.tests
+	tools/instructions
 
 unit: $(VENV)/.tests
 	$(PYTESTS) --dist worksteal tests/unit

@@ -8,71 +8,32 @@ mod rows;
 
 use std::fs::File;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use image::{Cache, Disk};
 use memory::Guest;
 use nvme::{Attached, Controller, Limits, Namespace};
-use rows::{print, scattered, Plain, Row, BLOCK, COMMANDS, ROUNDS};
+use rows::Load;
 use rustix::event::{eventfd, poll, EventfdFlags, PollFd, PollFlags};
 use vfio_user_nvme::{Device, NvmeDevice};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
-use zoned::{Geometry, Kind};
+use zoned::Kind;
 
-const ZONE_BLOCKS: u64 = 1 << 16;
-const ZONES: u64 = 16;
 const WRITE: u8 = 0x01;
 const READ: u8 = 0x02;
 
 fn main() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("disk");
-    let geometry = Geometry {
-        kind: Kind::Zns,
-        block_size: BLOCK as u32,
-        blocks: ZONE_BLOCKS * ZONES,
-        zone_blocks: ZONE_BLOCKS,
-        conventional_zones: 0,
-        max_open: None,
-        zone_capacity: None,
-        max_active: None,
-        unrestricted_reads: true,
-        extension_bytes: 0,
-    };
     let identity = image::random_identity();
-    Disk::create(&path, &geometry, &identity).expect("an image");
+    Disk::create(&path, &rows::geometry(Kind::Zns), &identity).expect("an image");
     let disk = Arc::new(Disk::open(&path, Cache::Host).expect("the image"));
-    // Beside the image, with data where it is read.
-    let plain = Plain::beside(&path);
-    plain.write(|n| n);
     let namespace = Arc::new(Namespace::new(disk));
     let attached = Attached {
         unit: namespace.clone(),
         namespace,
         identity,
     };
-    let mut driver = Driver::new(attached);
-
-    let mut rows = Vec::new();
-    for (at, depth) in [1u16, 32].into_iter().enumerate() {
-        let zone = |round: u32, of: u64| (at as u64 * 8 + u64::from(round) * 2 + of) * ZONE_BLOCKS;
-        let mut best = [Duration::MAX; 2];
-        for round in 0..ROUNDS {
-            let (ours, its) = (zone(round, 0), zone(round, 1));
-            best[0] = best[0].min(driver.time(WRITE, depth, |n| ours + n));
-            best[1] = best[1].min(plain.write(|n| its + n));
-        }
-        rows.push(Row::new("sequential write", depth, best));
-    }
-    for depth in [1, 32] {
-        let mut best = [Duration::MAX; 2];
-        for _ in 0..ROUNDS {
-            best[0] = best[0].min(driver.time(READ, depth, scattered));
-            best[1] = best[1].min(plain.read(scattered));
-        }
-        rows.push(Row::new("random read", depth, best));
-    }
-    print(&rows, std::env::args().any(|argument| argument == "--json"));
+    rows::run(&mut Driver::new(attached), &path);
 }
 
 const PAGE: u64 = 4096;
@@ -83,7 +44,7 @@ const DATA: u64 = 4 * PAGE;
 const DOORBELLS: u64 = 0x1000;
 const ENABLED: u32 = 1 | 6 << 16 | 4 << 20;
 
-/// A driver that keeps so many commands in flight on one queue pair.
+/// A driver of one queue pair.
 struct Driver {
     device: NvmeDevice,
     memory: Arc<Guest>,
@@ -136,33 +97,6 @@ impl Driver {
         driver
     }
 
-    fn time(&mut self, opcode: u8, depth: u16, block: impl Fn(u64) -> u64) -> Duration {
-        let start = Instant::now();
-        let (mut sent, mut done) = (0, 0);
-        while done < COMMANDS {
-            while sent < COMMANDS && sent - done < u64::from(depth) {
-                let lba = block(sent);
-                let slot = self.sent % ENTRIES;
-                let dwords = [lba as u32, (lba >> 32) as u32, 0];
-                self.put(IO[0], slot, opcode, DATA + slot * PAGE, dwords);
-                self.sent += 1;
-                self.write(DOORBELLS + 8, (self.sent % ENTRIES) as u32);
-                sent += 1;
-            }
-            let phase = u16::from(self.done / ENTRIES % 2 == 0);
-            let status = self.status(IO[1], self.done % ENTRIES);
-            if status & 1 != phase {
-                sleep(&self.told);
-                continue;
-            }
-            assert_eq!(status >> 1, 0, "command {done}");
-            self.done += 1;
-            self.write(DOORBELLS + 12, (self.done % ENTRIES) as u32);
-            done += 1;
-        }
-        start.elapsed()
-    }
-
     fn put(&self, queue: u64, slot: u64, opcode: u8, data: u64, dwords: [u32; 3]) {
         let mut entry = [0; 64];
         entry[0] = opcode;
@@ -184,6 +118,37 @@ impl Driver {
 
     fn write(&self, at: u64, value: u32) {
         self.device.write(at, &value.to_le_bytes());
+    }
+}
+
+impl rows::Driver for Driver {
+    fn carry_out(&mut self, load: Load, depth: u16, commands: u64, block: &dyn Fn(u64) -> u64) {
+        let opcode = match load {
+            Load::Read => READ,
+            Load::Write => WRITE,
+        };
+        let (mut sent, mut done) = (0, 0);
+        while done < commands {
+            while sent < commands && sent - done < u64::from(depth) {
+                let lba = block(sent);
+                let slot = self.sent % ENTRIES;
+                let dwords = [lba as u32, (lba >> 32) as u32, 0];
+                self.put(IO[0], slot, opcode, DATA + slot * PAGE, dwords);
+                self.sent += 1;
+                self.write(DOORBELLS + 8, (self.sent % ENTRIES) as u32);
+                sent += 1;
+            }
+            let phase = u16::from(self.done / ENTRIES % 2 == 0);
+            let status = self.status(IO[1], self.done % ENTRIES);
+            if status & 1 != phase {
+                sleep(&self.told);
+                continue;
+            }
+            assert_eq!(status >> 1, 0, "command {done}");
+            self.done += 1;
+            self.write(DOORBELLS + 12, (self.done % ENTRIES) as u32);
+            done += 1;
+        }
     }
 }
 

@@ -1,16 +1,109 @@
-//! What benchmarks of commands have in common: the rows of the table, and the plain loop beside the disk.
+//! What benchmarks of commands have in common: the loads, the table of them, and the plain loop beside the disk.
+//!
+//! Arguments of such a benchmark: `--json`, or `--count write|read DEPTH COMMANDS`, which carries out so many commands and
+//! says nothing, for who counts its instructions (`tools/instructions`).
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use zoned::{Geometry, Kind};
+
 pub const BLOCK: u64 = 4096;
-pub const COMMANDS: u64 = 30_000;
-pub const ROUNDS: u32 = 3;
+const COMMANDS: u64 = 30_000;
+const ROUNDS: u32 = 3;
+const ZONE_BLOCKS: u64 = 1 << 16;
+const ZONES: u64 = 16;
+/// The blocks that are there to be read where commands are counted.
+const WRITTEN: u64 = 256;
+
+/// A medium of this kind for these loads.
+pub fn geometry(kind: Kind) -> Geometry {
+    Geometry {
+        kind,
+        block_size: BLOCK as u32,
+        blocks: ZONE_BLOCKS * ZONES,
+        zone_blocks: ZONE_BLOCKS,
+        conventional_zones: 0,
+        max_open: None,
+        zone_capacity: None,
+        max_active: None,
+        unrestricted_reads: true,
+        extension_bytes: 0,
+    }
+}
+
+/// What commands do, each with one block.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Load {
+    Write,
+    Read,
+}
+
+/// Keeps so many commands in flight.
+pub trait Driver {
+    /// Sends commands one after another, `depth` of them at a time, and waits for all; `block` is what each is about.
+    fn carry_out(&mut self, load: Load, depth: u16, commands: u64, block: &dyn Fn(u64) -> u64);
+}
+
+/// Does what the program's arguments say, on an image at `path`.
+pub fn run(driver: &mut dyn Driver, path: &Path) {
+    let arguments: Vec<String> = std::env::args().collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if let Some(at) = words.iter().position(|&word| word == "--count") {
+        let [load, depth, commands] = words[at + 1..] else {
+            panic!("--count write|read DEPTH COMMANDS");
+        };
+        let load = [Load::Write, Load::Read][usize::from(load == "read")];
+        let [depth, commands] = [depth, commands].map(|word| word.parse().expect("a number"));
+        return count(driver, load, depth as u16, commands);
+    }
+    print(&measure(driver, path), words.contains(&"--json"));
+}
+
+fn count(driver: &mut dyn Driver, load: Load, depth: u16, commands: u64) {
+    driver.carry_out(Load::Write, 1, WRITTEN, &|n| n);
+    match load {
+        Load::Write => driver.carry_out(load, depth, commands, &|n| ZONE_BLOCKS + n),
+        Load::Read => driver.carry_out(load, depth, commands, &|n| n * 79 % WRITTEN),
+    }
+}
+
+/// Sequential writes go zone by zone: a round of each depth fills a part of one of ours, then of a plain one.
+fn measure(driver: &mut dyn Driver, path: &Path) -> Vec<Row> {
+    // Beside the image, with data where it is read.
+    let plain = Plain::beside(path);
+    plain.write(|n| n);
+    let mut time = |load, depth, block: &dyn Fn(u64) -> u64| {
+        let start = Instant::now();
+        driver.carry_out(load, depth, COMMANDS, block);
+        start.elapsed()
+    };
+    let mut rows = Vec::new();
+    for (at, depth) in [1, 32].into_iter().enumerate() {
+        let zone = |round: u32, of: u64| (at as u64 * 8 + u64::from(round) * 2 + of) * ZONE_BLOCKS;
+        let mut best = [Duration::MAX; 2];
+        for round in 0..ROUNDS {
+            let (ours, its) = (zone(round, 0), zone(round, 1));
+            best[0] = best[0].min(time(Load::Write, depth, &|n| ours + n));
+            best[1] = best[1].min(plain.write(|n| its + n));
+        }
+        rows.push(Row::new("sequential write", depth, best));
+    }
+    for depth in [1, 32] {
+        let mut best = [Duration::MAX; 2];
+        for _ in 0..ROUNDS {
+            best[0] = best[0].min(time(Load::Read, depth, &scattered));
+            best[1] = best[1].min(plain.read(scattered));
+        }
+        rows.push(Row::new("random read", depth, best));
+    }
+    rows
+}
 
 /// One load: commands a second.
-pub struct Row {
+struct Row {
     operation: &'static str,
     depth: u16,
     ours: f64,
@@ -18,12 +111,12 @@ pub struct Row {
 }
 
 /// Blocks of the first zone's written part, all over it.
-pub fn scattered(n: u64) -> u64 {
+fn scattered(n: u64) -> u64 {
     n * 7919 % COMMANDS
 }
 
 impl Row {
-    pub fn new(operation: &'static str, depth: u16, [ours, plain]: [Duration; 2]) -> Row {
+    fn new(operation: &'static str, depth: u16, [ours, plain]: [Duration; 2]) -> Row {
         let rate = |time: Duration| COMMANDS as f64 / time.as_secs_f64();
         Row {
             operation,
@@ -35,7 +128,7 @@ impl Row {
 }
 
 /// Prints the table, or JSON.
-pub fn print(rows: &[Row], json: bool) {
+fn print(rows: &[Row], json: bool) {
     if json {
         let objects: Vec<String> = rows
             .iter()
@@ -70,18 +163,18 @@ pub fn print(rows: &[Row], json: bool) {
 }
 
 /// pread and pwrite, one after another.
-pub struct Plain(File);
+struct Plain(File);
 
 impl Plain {
     /// On a file beside an image.
-    pub fn beside(image: &Path) -> Plain {
+    fn beside(image: &Path) -> Plain {
         let beside = image.with_extension("plain");
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(true);
         Plain(options.open(beside).unwrap())
     }
 
-    pub fn write(&self, block: impl Fn(u64) -> u64) -> Duration {
+    fn write(&self, block: impl Fn(u64) -> u64) -> Duration {
         let buffer = [0x5a; BLOCK as usize];
         let start = Instant::now();
         for n in 0..COMMANDS {
@@ -90,7 +183,7 @@ impl Plain {
         start.elapsed()
     }
 
-    pub fn read(&self, block: impl Fn(u64) -> u64) -> Duration {
+    fn read(&self, block: impl Fn(u64) -> u64) -> Duration {
         let mut buffer = [0; BLOCK as usize];
         let start = Instant::now();
         for n in 0..COMMANDS {
