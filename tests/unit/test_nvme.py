@@ -193,6 +193,15 @@ def test_an_image_of_each_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert images.check(zoned) == images.check(plain) == []
 
 
+def test_a_namespace_of_small_zones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = str(tmp_path / "z.img")
+    assert execute(["disk", "create", image, "--kind", "zns", "--profile", "pm1731a"]) == 0
+    assert "40704 zones of 128M (capacity 96M)" in capsys.readouterr().out
+    assert execute(["disk", "info", image, "--json"]) == 0
+    info = json.loads(capsys.readouterr().out)
+    assert (info["max_open"], info["max_active"]) == (384, 384)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -64,6 +64,17 @@ ZNS_PROFILES: Mapping[str, Profile] = {
             "block-size": "4096",
         },
     ),
+    "pm1731a": Profile(
+        "a Samsung PM1731a, 4 TB",
+        {
+            "size": "5088G",
+            "zone-size": "128M",
+            "zone-capacity": "96M",
+            "max-open": "384",
+            "max-active": "384",
+            "block-size": "4096",
+        },
+    ),
 }
 """Every profile of ZNS namespaces by its name."""
 
