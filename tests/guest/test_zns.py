@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import pytest
@@ -19,7 +19,9 @@ from .test_filesystems import TOOLS, no_kernel_complaint, sh, write_remount_chec
 pytestmark = pytest.mark.guest
 
 OURS, QEMUS, BTRFS, ZONEFS, FIO = (f"/dev/nvme{number}n1" for number in (0, 1, 2, 4, 5))
+STORES = {"ours": "/dev/nvme7n1", "QEMU's": "/dev/nvme8n1"}
 LIMITS = {"max_open": 4, "max_active": 6}
+SMALL: dict[str, Any] = {"size": "32M", "zone_size": "2M", "zone_capacity": "1792K", **LIMITS}
 ZONE = 16384  # blocks of 4096 bytes
 CAPACITY = 15872
 NAMES = {"1": "em", "2": "oi", "3": "oe", "4": "cl", "e": "fu"}
@@ -39,6 +41,8 @@ def guest(kernel_each: str) -> Iterator[Guest]:
         ZnsDisk(size="1G", zone_size="16M", zone_capacity="15M", max_open=14, max_active=14, queues=2),
         ZnsDisk(size="4G", zone_size="64M", controller="x"),
         NvmeDisk(size="1G", controller="x"),
+        ZnsDisk(**SMALL),
+        ZnsDisk(**SMALL, via="qemu"),
     ]
     with Guest(disks=disks, kernel=kernel_each, memory="2G", cpus=2, qemu="pulled") as guest:
         yield guest
@@ -221,6 +225,39 @@ def test_xfs(guest: Guest, kernel_each: str) -> None:
     write_remount_check(guest, f"mount -t xfs -o rtdev={main} {meta} /mnt/xfs", "/mnt/xfs")
     sh(guest, f"{xfs.program('xfs_repair')} -n -r {main} {meta}")
     no_kernel_complaint(guest)
+
+
+def test_a_store_like_zenfs(guest: Guest) -> None:
+    store = f"{sys.executable} {TOOLS}/zone_store.py"
+    reports = []
+    for node in STORES.values():
+        told = sh(guest, f"{store} work {node} 1 150")
+        assert sh(guest, f"{store} list {node}").splitlines() == stable(told)
+        reports.append(sh(guest, f"blkzone report {node}"))
+    assert reports[0] == reports[1]
+    assert reports[0].count("(fu)") > 4, "zones were used up"
+    ours = STORES["ours"]
+    told = sh(
+        guest,
+        f"{store} work {ours} 2 100000 > /run/told & pid=$!;"
+        "while kill -0 $pid && [ $(wc -l < /run/told) -lt 40 ]; do sleep 0.05; done; kill -9 $pid;"
+        "wait $pid; cat /run/told",
+    )
+    changing = told.splitlines()[-1].split()[0]
+    known = {line.split()[0] for line in told.splitlines()} - {changing}
+    left = sh(guest, f"{store} list {ours}").splitlines()
+    assert [line for line in left if line.split()[0] in known] == stable(told, known)
+    no_kernel_complaint(guest)
+
+
+def stable(told: str, names: Collection[str] = ()) -> list[str]:
+    """The last of what a store said of each file that it has, or of those of these names."""
+    last = {line.split()[0]: line for line in told.splitlines()}
+    return sorted(
+        line
+        for name, line in last.items()
+        if not line.endswith(("-", "gone")) and (not names or name in names)
+    )
 
 
 @pytest.mark.parametrize("pattern", ["write", "randwrite"])

@@ -72,7 +72,7 @@ def remedy(root: Path = Path("/")) -> str:
 
 
 def _copies(keeper: Keeper, directories: Sequence[str], kept: Sequence[str]) -> list[int]:
-    command = [guest_python(), "-I", "-S", _PROGRAM, *directories, "--", *kept]
+    command: list[str | Path] = [guest_python(), "-I", "-S", _PROGRAM, *directories, "--", *kept]
     ours, theirs = socket.socketpair()
     with ours, tempfile.TemporaryFile() as errors, Path(os.devnull).open("rb") as nothing:
         with theirs:
