@@ -102,7 +102,7 @@ class Keeper:
                 stdout=stdout,
                 stderr=stderr,
                 close_fds=False,  # none of the keeper's is inheritable
-                start_new_session=True,
+                process_group=0,
                 preexec_fn=self._tied(os.getpid(), extra, wanted),  # noqa: PLW1509  # there are no threads
             )
         except OSError as error:

@@ -105,7 +105,7 @@ class Keeper:
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                start_new_session=True,
+                process_group=0,
                 pass_fds=[end],
             )
         except BaseException:
@@ -138,7 +138,10 @@ class Keeper:
         stderr: Stream,
         descriptors: Collection[int] = (),
     ) -> Kept:
-        """Start a program in a session of its own, with open ``descriptors`` under the same numbers.
+        """Start a program in a process group of its own, with open ``descriptors`` under the same numbers.
+
+        It stays in this session: where the kernel shares the processors out by session (autogroup, sched(7)),
+        QEMU and zonevm would else wait for everybody else's turn whenever one hands something to the other.
 
         Raises :class:`OSError` where it cannot be executed.
 

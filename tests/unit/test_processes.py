@@ -162,11 +162,19 @@ def test_a_process_is_as_if_it_were_our_own(tmp_path: Path) -> None:
         said = tmp_path / "said"
         with said.open("wb") as output, Path(os.devnull).open("rb") as nothing:
             words = ["", "a b\n", "x" * 100_000, "\udcff"]
-            argv = ["sh", "-c", 'printf "%s|" "$@"; ps -o sid= -o pid= $$; kill -TERM $$', "sh", *words]
+            argv = [
+                "sh",
+                "-c",
+                'printf "%s|" "$@"; ps -o pgid= -o pid= -o sid= $$; kill -TERM $$',
+                "sh",
+                *words,
+            ]
             assert keeper.start(argv, nothing, output, output).wait(PATIENCE) == -signal.SIGTERM
         *seen, ids = said.read_bytes().split(b"|")
         assert [os.fsencode(word) for word in words] == seen
-        assert len(set(ids.split())) == 1
+        group, process, session = map(int, ids.split())
+        assert group == process
+        assert session == os.getsid(0)
         sleeper = start(keeper, "sleep", "1000")
         assert sleeper.poll() is None
         with pytest.raises(subprocess.TimeoutExpired):
