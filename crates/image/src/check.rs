@@ -83,10 +83,7 @@ impl Diagnosis {
             found.add("length", None, problem, None);
             return Ok(());
         }
-        let store = FileStore {
-            file: file.try_clone().map_err(failed)?,
-            temporary: false,
-        };
+        let store = FileStore::new(file.try_clone().map_err(failed)?, false);
         let before = found.len();
         if let Some(words) = state::state(found, &store, &header, boot).map_err(failed)? {
             let mut placed = words.clone();

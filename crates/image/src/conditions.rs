@@ -38,10 +38,7 @@ pub fn set_zones(
     let mut header = Header::read(&file, path, Access::Write)?;
     let geometry = header.geometry.clone();
     check_range(&geometry, &zones)?;
-    let store = Arc::new(FileStore {
-        file,
-        temporary: false,
-    });
+    let store = Arc::new(FileStore::new(file, false));
     let boot = Boot::current();
     let journal = load(&*store, &header, path)?;
     let mut words = current_words(&*store, &header, boot, journal, path)?;

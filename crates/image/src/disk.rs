@@ -86,11 +86,11 @@ impl Disk {
         let draft = Draft::new(path, NEW).map_err(failed)?;
         let file = draft.file();
         allocate(file, &header.layout).map_err(failed)?;
-        let store = FileStore {
-            file: file.try_clone().map_err(failed)?,
+        let store = FileStore::new(
+            file.try_clone().map_err(failed)?,
             // It is made stable below, all at once.
-            temporary: true,
-        };
+            true,
+        );
         fill(&store, &header).map_err(failed)?;
         file.sync_all().map_err(failed)?;
         draft.publish().map_err(failed)
@@ -111,10 +111,7 @@ impl Disk {
         let file = temporary(dir).map_err(failed)?;
         allocate(&file, &header.layout).map_err(failed)?;
         let table_file = file.try_clone().map_err(failed)?;
-        let store = FileStore {
-            file,
-            temporary: true,
-        };
+        let store = FileStore::new(file, true);
         let journal = fill(&store, &header).map_err(failed)?;
         let table = Table::map(&table_file, header.layout.table, geometry).map_err(failed)?;
         Self::start(Arc::new(store), table, journal, header, dir, cache, true)
@@ -134,10 +131,7 @@ impl Disk {
         let mut header = Header::read(&file, path, Access::Write)?;
         let failed = |e| Error::io("open", path, e);
         let table_file = file.try_clone().map_err(failed)?;
-        let store = FileStore {
-            file,
-            temporary: false,
-        };
+        let store = FileStore::new(file, false);
         let journal = recover(&store, &mut header, Boot::current(), path)?;
         let table =
             Table::map(&table_file, header.layout.table, &header.geometry).map_err(failed)?;

@@ -31,10 +31,7 @@ pub fn export(path: &Path, raw: &Path, progress: Progress<'_>) -> Result<(), Err
     if raw.symlink_metadata().is_ok() {
         return Err(failed(std::io::Error::from_raw_os_error(libc::EEXIST)));
     }
-    let store = FileStore {
-        file: source.try_clone().map_err(failed)?,
-        temporary: false,
-    };
+    let store = FileStore::new(source.try_clone().map_err(failed)?, false);
     let journal = load(&store, &header, path)?;
     let words = current_words(&store, &header, Boot::current(), journal, path)?;
     let stretches = || stretches(&header, &words);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use memory::Scatter;
 use scsi::Status;
-use zoned::{Condition, Geometry, Kind, Refusal};
+use zoned::{Blocks, Condition, Geometry, Kind, Operation, Refusal, Request, Submitted, ZonedDisk};
 
 use crate::disk::{Cache, Disk};
 use crate::header::{Header, VERSION};
@@ -30,6 +30,7 @@ const ZONE: u64 = 16;
 #[derive(Clone, Copy)]
 enum Part {
     Read,
+    ReadAtOnce,
     Write,
     Stable,
     Punch,
@@ -38,7 +39,7 @@ enum Part {
 
 /// The error number with which each part fails; 0: it works.
 #[derive(Default)]
-struct Trouble([AtomicI32; 5]);
+struct Trouble([AtomicI32; 6]);
 
 impl Trouble {
     fn set(&self, part: Part, errno: i32) {
@@ -62,6 +63,11 @@ impl Store for Failing {
     fn read_some(&self, offset: u64, into: &Scatter, at: u64, length: u64) -> io::Result<u64> {
         self.trouble.meet(Part::Read)?;
         self.store.read_some(offset, into, at, length)
+    }
+
+    fn read_at_once(&self, offset: u64, into: &Scatter, at: u64, length: u64) -> io::Result<u64> {
+        self.trouble.meet(Part::ReadAtOnce)?;
+        self.read_some(offset, into, at, length)
     }
 
     fn write_some(&self, offset: u64, from: &Scatter, at: u64, length: u64) -> io::Result<u64> {
@@ -146,10 +152,7 @@ impl Bench {
         allocate(&file, &header.layout).unwrap();
         let trouble = Arc::new(Trouble::default());
         let store = Arc::new(Failing {
-            store: FileStore {
-                file: file.try_clone().unwrap(),
-                temporary: false,
-            },
+            store: FileStore::new(file.try_clone().unwrap(), false),
             trouble: Arc::clone(&trouble),
         });
         let journal = fill(&*store, &header).unwrap();
@@ -228,10 +231,7 @@ impl Bench {
 
     /// Words of the zones after a boot of the host.
     fn stable_words(&self) -> Vec<u64> {
-        let store = FileStore {
-            file: self.file.try_clone().unwrap(),
-            temporary: false,
-        };
+        let store = FileStore::new(self.file.try_clone().unwrap(), false);
         let journal = crate::state::load(&store, &self.header, Path::new("bench")).unwrap();
         journal.words().to_vec()
     }
@@ -244,6 +244,31 @@ const RESET: u8 = 0x94;
 const GOOD: (u8, u8, u8) = (0, 0, 0);
 const WRITE_ERROR: (u8, u8, u8) = (3, 0x0c, 0);
 const READ_ERROR: (u8, u8, u8) = (3, 0x11, 0);
+
+#[test]
+fn a_read_of_what_the_host_has_not_got_is_completed_later() {
+    let bench = Bench::new();
+    let data = [7; 2 * BLOCK];
+    assert_eq!(bench.sense(WRITE, 2 * ZONE, 2, &data), GOOD);
+    let into = Scatter::zeroed(3 * BLOCK);
+    let read = || {
+        let blocks = Blocks {
+            lba: 2 * ZONE,
+            count: 3,
+        };
+        let stable = false;
+        let request = Request::from(Operation::Read { blocks, stable });
+        bench.disk.submit(request, &into)
+    };
+    assert!(matches!(read(), Submitted::Completed(_)));
+    bench.trouble.set(Part::ReadAtOnce, libc::EAGAIN);
+    let later = read();
+    assert!(matches!(later, Submitted::Pending(_)));
+    assert_eq!(later.wait().unwrap().moved, 3 * BLOCK as u64);
+    assert_eq!(into.to_vec(2 * BLOCK as u64), data);
+    bench.trouble.set(Part::Read, libc::EIO);
+    assert_eq!(bench.sense(READ, 2 * ZONE, 2, &[]), READ_ERROR);
+}
 
 #[test]
 fn a_write_that_fails_moves_no_write_pointer() {

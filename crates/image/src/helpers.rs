@@ -1,4 +1,4 @@
-//! Threads for what must wait: a disk's flushes and resets. They begin when there is work, and end with the disk.
+//! Threads for what must wait: a disk's flushes, resets, and reads of what is not in the page cache. They begin when there is work, and end with the disk.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// The most threads of a disk. They wait for the host's disk, not for a processor.
-const MOST: usize = 4;
+const MOST: usize = 16;
 
 thread_local! {
     static HELPS: Cell<bool> = const { Cell::new(false) };

@@ -105,10 +105,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, Error> {
     let header = Header::read(&file, path, Access::Read)?;
     let metadata = file.metadata().map_err(|e| Error::io("look at", path, e))?;
     let user = holder(&file);
-    let store = FileStore {
-        file,
-        temporary: false,
-    };
+    let store = FileStore::new(file, false);
     let words = words(&store, &header, user.is_some(), path)?;
     let Header {
         geometry,

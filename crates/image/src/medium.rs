@@ -1,12 +1,13 @@
 //! The disk's data in the image's file: carries out the machine's I/O.
 
 mod looking;
+mod reading;
 
 use std::io;
 use std::sync::Arc;
 
 use memory::Scatter;
-use zoned::{Data, Extent, Extents, Failed, Geometry, Op, PHYSICAL_BLOCK};
+use zoned::{Data, Failed, Geometry, Op, PHYSICAL_BLOCK};
 
 use crate::causes::Causes;
 use crate::layout::Area;
@@ -92,12 +93,21 @@ impl Medium {
         })
     }
 
+    /// Carries out `op` on `data`, but for a read that has to wait for the host's disk: `None`.
+    pub fn perform_at_once(&self, table: &Table, op: &Op, data: &Scatter) -> Option<Done> {
+        match op {
+            Op::Read { extents, .. } => self.read_at_once(table, extents, data),
+            _ => Some(self.perform(table, op, data)),
+        }
+    }
+
     /// Carries out `op` on `data`. To make anything stable is not its business, but for an extension.
     pub fn perform(&self, table: &Table, op: &Op, data: &Scatter) -> Done {
         match op {
-            Op::Read { extents, .. } => {
-                self.reading(|moved| self.read(table, extents, data, moved))
-            }
+            Op::Read { extents, .. } => self.reading(|moved| {
+                let read = self.read(table, extents, data, moved, <dyn Store>::read_some);
+                read.map_err(|unread| self.failed(unread))
+            }),
             Op::Verify { extents } => self.reading(|_| self.try_reading(table, extents)),
             Op::Compare { extents } => {
                 self.reading(|moved| self.compare(table, extents, data, moved))
@@ -241,43 +251,6 @@ impl Medium {
         })
     }
 
-    fn read(
-        &self,
-        table: &Table,
-        extents: &Extents,
-        into: &Scatter,
-        moved: &mut u64,
-    ) -> Result<(), Failed> {
-        for extent in extents.iter() {
-            let (offset, len) = match extent {
-                Extent::Data { offset, len } => (offset, len),
-                Extent::Zeroes { len, .. } => {
-                    *moved += into.fill_with_zeroes(*moved, len);
-                    continue;
-                }
-            };
-            for part in self.parts(table, offset, len) {
-                let Some(start) = part.at else {
-                    *moved += into.fill_with_zeroes(*moved, part.len);
-                    continue;
-                };
-                let read = all(part.len, |done| {
-                    let left = part.len - done;
-                    self.store
-                        .read_some(start + done, into, *moved + done, left)
-                });
-                match read {
-                    Ok(done) => *moved += done,
-                    Err((done, error)) => {
-                        *moved += done;
-                        return Err(self.unread(part.offset + done, error));
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
     fn write(
         &self,
         table: &Table,
@@ -313,11 +286,6 @@ impl Medium {
     fn unwritten(&self, offset: u64, error: io::Error) -> Failed {
         self.causes.note("write", error);
         Failed::Write { offset }
-    }
-
-    fn unread(&self, offset: u64, error: io::Error) -> Failed {
-        self.causes.note("read", error);
-        Failed::Read { offset }
     }
 
     fn fill(&self, table: &Table, offset: u64, len: u64, block: &[u8]) -> Result<(), Failed> {

@@ -53,10 +53,7 @@ pub fn repair(path: &Path, dry_run: bool) -> Result<Vec<Finding>, Error> {
     if length < diagnosis.length {
         file.set_len(diagnosis.length).map_err(failed)?;
     }
-    let store = FileStore {
-        file,
-        temporary: false,
-    };
+    let store = FileStore::new(file, false);
     if let Some(words) = diagnosis.words {
         write_state(&store, &header, words).map_err(failed)?;
     }

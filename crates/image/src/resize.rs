@@ -34,10 +34,7 @@ pub fn resize(path: &Path, bytes: u64, progress: Progress<'_>) -> Result<(), Err
     lock(&source, path)?;
     let old = Header::read(&source, path, Access::Write)?;
     let failed = |e| Error::io("resize", path, e);
-    let from = FileStore {
-        file: source.try_clone().map_err(failed)?,
-        temporary: false,
-    };
+    let from = FileStore::new(source.try_clone().map_err(failed)?, false);
     let journal = load(&from, &old, path)?;
     let old_words = current_words(&from, &old, Boot::current(), journal, path)?;
     let geometry = resized(&old.geometry, bytes)?;
@@ -85,10 +82,7 @@ pub fn resize(path: &Path, bytes: u64, progress: Progress<'_>) -> Result<(), Err
         let length = slots::length(&new, &words);
         target.set_len(length).map_err(failed)?;
         copy(&source, target, stretches, progress).map_err(failed)?;
-        let store = FileStore {
-            file: target.try_clone().map_err(failed)?,
-            temporary: false,
-        };
+        let store = FileStore::new(target.try_clone().map_err(failed)?, false);
         table::write(&store, new.layout.table, &words).map_err(failed)?;
         Journal::create(&store, &new.layout, words.clone(), 0).map_err(failed)?;
         write_header(&store, &new).map_err(failed)?;

@@ -87,10 +87,7 @@ fn duplicate(
     lock_shared(source, path)?;
     let mut header = Header::read(source, path, Access::Write)?;
     let failed = |e| Error::io("copy to", name, e);
-    let from = FileStore {
-        file: source.try_clone().map_err(failed)?,
-        temporary: false,
-    };
+    let from = FileStore::new(source.try_clone().map_err(failed)?, false);
     let journal = load(&from, &header, path)?;
     let words = current_words(&from, &header, Boot::current(), journal, path)?;
     if ioctl_ficlone(target, source).is_err() {
@@ -109,10 +106,7 @@ fn duplicate(
         let drawn = random::identity();
         (header.identity.serial, header.identity.wwn) = (drawn.serial, drawn.wwn);
     }
-    let store = FileStore {
-        file: target.try_clone().map_err(failed)?,
-        temporary: false,
-    };
+    let store = FileStore::new(target.try_clone().map_err(failed)?, false);
     // Not shared any more: it is about to be mapped, and a full file system would end who writes to it.
     table::write(&store, header.layout.table, &words).map_err(failed)?;
     write_header(&store, &header).map_err(failed)?;

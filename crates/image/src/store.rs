@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use memory::Scatter;
 use rustix::fs::{fallocate, FallocateFlags};
@@ -24,6 +25,10 @@ pub(crate) enum Punched {
 pub(crate) trait Store: Send + Sync {
     /// Reads at most `length` bytes from `offset` on to byte `at` of `into`; at least one.
     fn read_some(&self, offset: u64, into: &Scatter, at: u64, length: u64) -> io::Result<u64>;
+    /// The same without waiting for the host's disk: [`io::ErrorKind::WouldBlock`] where it would have to.
+    fn read_at_once(&self, offset: u64, into: &Scatter, at: u64, length: u64) -> io::Result<u64> {
+        self.read_some(offset, into, at, length)
+    }
     /// Writes at most `length` bytes from byte `at` of `from`; at least one.
     fn write_some(&self, offset: u64, from: &Scatter, at: u64, length: u64) -> io::Result<u64>;
     /// Fills `into`.
@@ -46,12 +51,36 @@ pub(crate) trait Store: Send + Sync {
 pub(crate) struct FileStore {
     pub file: File,
     /// The file has no name and is gone after a crash: nothing in it has to be stable.
-    pub temporary: bool,
+    temporary: bool,
+    /// Each read may wait: the kernel or the file system has no other.
+    always_waits: AtomicBool,
+}
+
+impl FileStore {
+    pub fn new(file: File, temporary: bool) -> FileStore {
+        FileStore {
+            file,
+            temporary,
+            always_waits: AtomicBool::new(false),
+        }
+    }
 }
 
 impl Store for FileStore {
     fn read_some(&self, offset: u64, into: &Scatter, at: u64, length: u64) -> io::Result<u64> {
         transfer(&self.file, offset, into, at, length, libc::preadv64)
+    }
+
+    fn read_at_once(&self, offset: u64, into: &Scatter, at: u64, length: u64) -> io::Result<u64> {
+        if !self.always_waits.load(Ordering::Relaxed) {
+            let read = transfer(&self.file, offset, into, at, length, preadv_at_once);
+            let code = read.as_ref().err().and_then(io::Error::raw_os_error);
+            if !matches!(code, Some(libc::EOPNOTSUPP | libc::ENOSYS)) {
+                return read;
+            }
+            self.always_waits.store(true, Ordering::Relaxed);
+        }
+        self.read_some(offset, into, at, length)
     }
 
     fn write_some(&self, offset: u64, from: &Scatter, at: u64, length: u64) -> io::Result<u64> {
@@ -131,7 +160,17 @@ type Vectored = unsafe extern "C" fn(
     libc::off64_t,
 ) -> libc::ssize_t;
 
-/// One system call of `call`, [`libc::preadv64`] or [`libc::pwritev64`].
+unsafe extern "C" fn preadv_at_once(
+    file: libc::c_int,
+    pieces: *const libc::iovec,
+    count: libc::c_int,
+    offset: libc::off64_t,
+) -> libc::ssize_t {
+    // SAFETY: the caller's.
+    unsafe { libc::preadv64v2(file, pieces, count, offset, libc::RWF_NOWAIT) }
+}
+
+/// One system call of `call`: [`libc::preadv64`], [`libc::pwritev64`] or [`preadv_at_once`].
 fn transfer(
     file: &File,
     offset: u64,
@@ -155,7 +194,7 @@ fn transfer(
     let offset = libc::off64_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
     loop {
         // SAFETY: the first `count` pieces are parts of slices that live as long as `data`, and that allow
-        // access by others (here the kernel) at any time. Both calls take these arguments.
+        // access by others (here the kernel) at any time. All of these calls take these arguments.
         let moved = unsafe { call(file.as_raw_fd(), pieces.as_ptr(), count, offset) };
         match moved {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),

@@ -1,8 +1,8 @@
 //! Requests to a disk: the machine decides, the medium and the durability carry out. A disk whose image is lost does
 //! neither.
 //!
-//! Reads and writes are carried out by the thread that submits them. What has to wait for the host's disk (a flush, a
-//! reset, the end of a stable write) goes to a helper, and completes later.
+//! Reads and writes are carried out by the thread that submits them. What has to wait for the host's disk (a read of what
+//! is not in its page cache, a flush, a reset, the end of a stable write) goes to a helper, and completes later.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -18,6 +18,7 @@ use zoned::{
 
 use super::{Cache, Inner};
 use crate::helpers::is_helper;
+use crate::medium::Done;
 use crate::slots::CUT;
 
 const MAKE_STABLE: &str = "make data stable in";
@@ -62,13 +63,20 @@ impl Inner {
         }
         let mut later = None;
         match self.machine.begin(request, || waiter(data, &mut later)) {
-            Ok(Step::Plan(plan)) if self.waits(plan.op()) => {
+            Ok(Step::Plan(plan)) => {
+                let table = self.machine.table();
+                let done = match self.waits(plan.op()) {
+                    true => None,
+                    false => self.medium.perform_at_once(table, plan.op(), data),
+                };
+                if let Some(done) = done {
+                    return self.carried_out(plan, done);
+                }
                 let waiter = waiter(data, &mut later);
                 let inner = Arc::clone(self);
                 self.helpers
                     .run(move || inner.carry_out_later(plan, waiter));
             }
-            Ok(Step::Plan(plan)) => return self.carry_out(plan, data),
             Ok(Step::Parked { flush: true }) => self.stabilize(),
             Ok(Step::Parked { flush: false }) => {}
             Ok(Step::Done(answer)) => {
@@ -87,15 +95,15 @@ impl Inner {
     fn waits(&self, op: &Op) -> bool {
         match op {
             Op::Flush | Op::Read { stable: true, .. } => self.cache != Cache::Lying,
+            Op::Verify { .. } | Op::Compare { .. } => true,
             Op::Discard { .. } | Op::Degrade { .. } | Op::Extension { .. } => true,
             _ => false,
         }
     }
 
-    /// Carries out what need not wait, but for the end of a stable write.
-    fn carry_out(self: &Arc<Self>, plan: Plan, data: &Scatter) -> Submitted<Completion> {
+    /// Ends what did not have to wait, but for the end of a stable write.
+    fn carried_out(self: &Arc<Self>, plan: Plan, done: Done) -> Submitted<Completion> {
         let stable = is_stable(plan.op()) && self.cache != Cache::Lying;
-        let done = self.medium.perform(self.machine.table(), plan.op(), data);
         let (result, resumed) = self.machine.finish(plan, done.result);
         let completion = self.unless_lost(Completion {
             result,
@@ -218,8 +226,9 @@ impl Inner {
                     .run(move || inner.carry_out_later(plan, waiter));
             }
             Ok(Step::Plan(plan)) => {
-                let submitted = self.carry_out(plan, &waiter.data);
-                self.pass_on(submitted, waiter.completer);
+                let table = self.machine.table();
+                let done = self.medium.perform(table, plan.op(), &waiter.data);
+                self.pass_on(self.carried_out(plan, done), waiter.completer);
             }
             Ok(Step::Done(answer)) => {
                 self.pass_on(Submitted::Completed(answered(answer)), waiter.completer)

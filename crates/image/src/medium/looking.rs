@@ -3,6 +3,7 @@
 use memory::Scatter;
 use zoned::{Data, Extent, Extents, Failed};
 
+use super::reading::Unread;
 use super::{Medium, CHUNK};
 use crate::table::Table;
 
@@ -45,10 +46,10 @@ impl Medium {
             let from = (part.offset - piece.offset) as usize;
             let into = &mut into[from..from + part.len as usize];
             match part.at {
-                Some(at) => self
-                    .store
-                    .read_at(at, into)
-                    .map_err(|error| self.unread(part.offset, error))?,
+                Some(at) => self.store.read_at(at, into).map_err(|error| {
+                    let offset = part.offset;
+                    self.failed(Unread { offset, error })
+                })?,
                 None => into.fill(0),
             }
         }

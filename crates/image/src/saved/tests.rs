@@ -9,10 +9,7 @@ const AREA: Area = Area {
 };
 
 fn store() -> Arc<FileStore> {
-    let store = FileStore {
-        file: tempfile::tempfile().unwrap(),
-        temporary: true,
-    };
+    let store = FileStore::new(tempfile::tempfile().unwrap(), true);
     store.grow(AREA.offset + AREA.size).unwrap();
     Arc::new(store)
 }

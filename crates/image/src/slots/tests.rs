@@ -21,10 +21,7 @@ fn slots(words: &[u64]) -> Slots {
         unrestricted_reads: true,
         extension_bytes: 0,
     };
-    let store = FileStore {
-        file: tempfile::tempfile().unwrap(),
-        temporary: true,
-    };
+    let store = FileStore::new(tempfile::tempfile().unwrap(), true);
     let layout = Layout::new(&geometry).unwrap();
     store.grow(64 << 20).unwrap();
     let words = (0..).zip(words.iter().copied());

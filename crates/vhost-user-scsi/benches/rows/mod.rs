@@ -12,6 +12,8 @@ use zoned::{Geometry, Kind};
 
 pub const BLOCK: u64 = 4096;
 const COMMANDS: u64 = 30_000;
+/// As many are read that are not in the page cache.
+const COLD: u64 = 6_000;
 const ROUNDS: u32 = 3;
 const ZONE_BLOCKS: u64 = 1 << 16;
 const ZONES: u64 = 16;
@@ -75,9 +77,9 @@ fn measure(driver: &mut dyn Driver, path: &Path) -> Vec<Row> {
     // Beside the image, with data where it is read.
     let plain = Plain::beside(path);
     plain.write(|n| n);
-    let mut time = |load, depth, block: &dyn Fn(u64) -> u64| {
+    let mut time = |load, depth, commands, block: &dyn Fn(u64) -> u64| {
         let start = Instant::now();
-        driver.carry_out(load, depth, COMMANDS, block);
+        driver.carry_out(load, depth, commands, block);
         start.elapsed()
     };
     let mut rows = Vec::new();
@@ -86,20 +88,37 @@ fn measure(driver: &mut dyn Driver, path: &Path) -> Vec<Row> {
         let mut best = [Duration::MAX; 2];
         for round in 0..ROUNDS {
             let (ours, its) = (zone(round, 0), zone(round, 1));
-            best[0] = best[0].min(time(Load::Write, depth, &|n| ours + n));
+            best[0] = best[0].min(time(Load::Write, depth, COMMANDS, &|n| ours + n));
             best[1] = best[1].min(plain.write(|n| its + n));
         }
-        rows.push(Row::new("sequential write", depth, best));
+        rows.push(Row::new("sequential write", depth, COMMANDS, best));
     }
     for depth in [1, 32] {
         let mut best = [Duration::MAX; 2];
         for _ in 0..ROUNDS {
-            best[0] = best[0].min(time(Load::Read, depth, &scattered));
-            best[1] = best[1].min(plain.read(scattered));
+            best[0] = best[0].min(time(Load::Read, depth, COMMANDS, &scattered));
+            best[1] = best[1].min(plain.read(COMMANDS, scattered));
         }
-        rows.push(Row::new("random read", depth, best));
+        rows.push(Row::new("random read", depth, COMMANDS, best));
+    }
+    let image = File::open(path).unwrap();
+    for depth in [1, 32] {
+        let mut best = [Duration::MAX; 2];
+        for _ in 0..ROUNDS {
+            forget(&image);
+            best[0] = best[0].min(time(Load::Read, depth, COLD, &scattered));
+            forget(&plain.0);
+            best[1] = best[1].min(plain.read(COLD, scattered));
+        }
+        rows.push(Row::new("cold random read", depth, COLD, best));
     }
     rows
+}
+
+/// Takes a file out of the page cache.
+fn forget(file: &File) {
+    file.sync_all().unwrap();
+    rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
 }
 
 /// One load: commands a second.
@@ -116,8 +135,13 @@ fn scattered(n: u64) -> u64 {
 }
 
 impl Row {
-    fn new(operation: &'static str, depth: u16, [ours, plain]: [Duration; 2]) -> Row {
-        let rate = |time: Duration| COMMANDS as f64 / time.as_secs_f64();
+    fn new(
+        operation: &'static str,
+        depth: u16,
+        commands: u64,
+        [ours, plain]: [Duration; 2],
+    ) -> Row {
+        let rate = |time: Duration| commands as f64 / time.as_secs_f64();
         Row {
             operation,
             depth,
@@ -143,7 +167,7 @@ fn print(rows: &[Row], json: bool) {
         return;
     }
     println!(
-        "4 KiB commands a second, best of {ROUNDS} rounds of {COMMANDS}, one queue, page cache"
+        "4 KiB commands a second, best of {ROUNDS} rounds of {COMMANDS} (cold ones of {COLD}), one queue, page cache"
     );
     println!(
         "{:<18}{:>6}{:>12}{:>12}{:>8}{:>14}",
@@ -183,10 +207,10 @@ impl Plain {
         start.elapsed()
     }
 
-    fn read(&self, block: impl Fn(u64) -> u64) -> Duration {
+    fn read(&self, commands: u64, block: impl Fn(u64) -> u64) -> Duration {
         let mut buffer = [0; BLOCK as usize];
         let start = Instant::now();
-        for n in 0..COMMANDS {
+        for n in 0..commands {
             self.0.read_exact_at(&mut buffer, block(n) * BLOCK).unwrap();
         }
         start.elapsed()
