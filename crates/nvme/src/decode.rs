@@ -18,9 +18,25 @@ pub struct Transfer {
     pub into: u64,
 }
 
+/// Where in [`COMMANDS`] the command of each opcode is.
+static PLACES: [u8; 256] = {
+    let mut places = [u8::MAX; 256];
+    let mut at = 0;
+    while at < COMMANDS.len() {
+        places[COMMANDS[at].opcode as usize] = at as u8;
+        at += 1;
+    }
+    places
+};
+
+/// The command of this opcode, whatever medium has it.
+pub(crate) fn by_opcode(opcode: u8) -> Option<&'static Command> {
+    COMMANDS.get(usize::from(PLACES[usize::from(opcode)]))
+}
+
 /// The command of this opcode, if a medium of this geometry has it.
 pub(crate) fn find(geometry: &Geometry, opcode: u8) -> Option<&'static Command> {
-    let found = COMMANDS.iter().find(|command| command.opcode == opcode)?;
+    let found = by_opcode(opcode)?;
     (!found.zoned || geometry.appends()).then_some(found)
 }
 
@@ -48,8 +64,7 @@ pub fn transfer(geometry: &Geometry, raw: &[u8; LEN]) -> Transfer {
 
 /// The name of the I/O command of this opcode; `None` if there is none.
 pub fn command_name(opcode: u8) -> Option<&'static str> {
-    let found = COMMANDS.iter().find(|command| command.opcode == opcode);
-    found.map(|command| command.name)
+    by_opcode(opcode).map(|command| command.name)
 }
 
 /// All I/O commands, by opcode, without their fields.

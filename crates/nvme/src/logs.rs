@@ -10,7 +10,7 @@ use zoned::Geometry;
 
 use crate::admin;
 use crate::commands::COMMANDS;
-use crate::decode::transfer;
+use crate::decode::{by_opcode, transfer};
 use crate::entry::Moves;
 use crate::submission::Submission;
 
@@ -63,9 +63,8 @@ impl Logs {
                 .fetch_add(is_of_media.into(), Ordering::Relaxed);
             return;
         }
-        let known = COMMANDS.iter().find(|one| one.opcode == entry.opcode());
         let moved = transfer(geometry, entry.0);
-        match known.map(|known| known.group) {
+        match by_opcode(entry.opcode()).map(|known| known.group) {
             Some(Group::Read) => {
                 self.reads.fetch_add(1, Ordering::Relaxed);
                 self.bytes_read.fetch_add(moved.into, Ordering::Relaxed);

@@ -20,7 +20,7 @@ impl Cdb<'_> {
     }
 
     pub fn be16(&self, at: usize) -> u16 {
-        u16::from_be_bytes([self.0[at], self.0[at + 1]])
+        u16::from_be_bytes(self.field(at))
     }
 
     pub fn be24(&self, at: usize) -> u32 {
@@ -28,11 +28,16 @@ impl Cdb<'_> {
     }
 
     pub fn be32(&self, at: usize) -> u32 {
-        u32::from(self.be16(at)) << 16 | u32::from(self.be16(at + 2))
+        u32::from_be_bytes(self.field(at))
     }
 
     pub fn be64(&self, at: usize) -> u64 {
-        u64::from(self.be32(at)) << 32 | u64::from(self.be32(at + 4))
+        u64::from_be_bytes(self.field(at))
+    }
+
+    fn field<const LEN: usize>(&self, at: usize) -> [u8; LEN] {
+        let bytes = &self.0[at..at + LEN];
+        std::array::from_fn(|byte| bytes[byte])
     }
 
     /// LBA and number of blocks, where the group of the operation code has them (SPC-5, 4.2.2).

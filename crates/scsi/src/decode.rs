@@ -44,6 +44,11 @@ impl Command {
         if cdb.len() < self.usage.len() {
             return Err(Sense::cdb_field(cdb.len() as u16));
         }
+        let unused = |(&byte, &used): (&u8, &u8)| byte & !used;
+        let all = cdb.iter().zip(self.usage).map(unused);
+        if !self.has_service_action && all.fold(0, |all, one| all | one) == 0 {
+            return Ok(());
+        }
         for (at, (&byte, &used)) in cdb.iter().zip(self.usage).enumerate().skip(1) {
             let used = match at {
                 1 if self.has_service_action => used | SERVICE_ACTION,

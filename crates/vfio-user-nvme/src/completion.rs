@@ -7,7 +7,7 @@ use std::thread::Thread;
 
 use command::Outcome;
 use memory::Guest;
-use vm_memory::{Address, Bytes, GuestAddress};
+use vm_memory::{Address, Bytes, GuestAddress, GuestMemoryBackend};
 
 use crate::interrupt::Interrupt;
 use crate::shadow::Shadow;
@@ -148,12 +148,12 @@ impl CompletionQueue {
             let status = completion.status << 1 | u16::from(ring.phase);
             let last = u32::from(status) << 16 | u32::from(completion.command);
             // The phase tag, with the rest of the last dword, comes after all else.
-            let written = memory.map().write_slice(&bytes, at).is_ok()
-                && memory
-                    .map()
-                    .store(last.to_le(), at.unchecked_add(12), Ordering::Release)
-                    .is_ok();
-            if !written {
+            let entry = memory.map().get_slice(at, ENTRY as usize);
+            let written = entry.and_then(|entry| {
+                entry.write_slice(&bytes, 0)?;
+                Ok(entry.store(last.to_le(), 12, Ordering::Release)?)
+            });
+            if written.is_err() {
                 self.wires
                     .fail("a completion queue is not in the client's memory");
                 return;

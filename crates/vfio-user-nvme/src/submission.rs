@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use command::{Command, Outcome};
 use memory::{Guest, Scatter};
-use vm_memory::{Address, Bytes, GuestAddress};
+use vm_memory::{Address, GuestAddress, GuestMemoryBackend};
 use zoned::Submitted;
 
 use crate::completion::{Completion, CompletionQueue};
@@ -167,7 +167,9 @@ impl Shared {
         {
             let at = self.address.unchecked_add(ENTRY * u64::from(head));
             let mut raw = [0; ENTRY as usize];
-            if memory.map().read_slice(&mut raw, at).is_err() {
+            // It is in one page, and so in one region.
+            let entry = memory.map().get_slice(at, raw.len());
+            if entry.map(|entry| entry.copy_to(&mut raw)).is_err() {
                 self.wires
                     .fail("a submission queue is not in the client's memory");
                 break;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use memory::Scatter;
 use virtio_queue::desc::split::Descriptor;
-use vm_memory::{Address as _, Bytes, GuestAddress, GuestMemoryMmap};
+use vm_memory::{Address as _, Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
 use zoned::Data;
 
 /// The most descriptors in a chain, and so the largest ring and indirect table: what QEMU allows, too.
@@ -113,9 +113,14 @@ impl Table {
 
     fn read(&self, memory: &GuestMemoryMmap, index: u16) -> Result<Descriptor, BadChain> {
         let at = u64::from(index) * u64::from(DESCRIPTOR_LEN);
+        // Nearly always it is all in one region.
+        let read = |address| match memory.get_slice(address, DESCRIPTOR_LEN as usize) {
+            Ok(slice) => slice.read_obj(0).ok(),
+            Err(_) => memory.read_obj(address).ok(),
+        };
         self.address
             .checked_add(at)
-            .and_then(|address| memory.read_obj(address).ok())
+            .and_then(read)
             .ok_or_else(|| BadChain::outside(self.address, u32::from(self.len) * DESCRIPTOR_LEN))
     }
 }
