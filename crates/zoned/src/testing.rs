@@ -162,9 +162,12 @@ impl<D: Data> RamDisk<D> {
 
     /// Lets all I/O go on, and from now on none waits.
     pub fn release_all(&self) {
+        let mut held = locked(&self.held);
         self.hold(false);
-        while let Some(&number) = self.held().first() {
-            self.release(number);
+        let all = std::mem::take(&mut *held);
+        drop(held);
+        for (plan, waiter) in all.into_values() {
+            self.carry_out(plan, waiter);
         }
     }
 
@@ -216,10 +219,12 @@ impl<D: Data> RamDisk<D> {
     }
 
     fn begin_io(&self, plan: Plan, waiter: Waiter<D>) {
+        let mut held = locked(&self.held);
         if self.holding.load(Ordering::SeqCst) {
             let number = self.next.fetch_add(1, Ordering::SeqCst);
-            locked(&self.held).insert(number, (plan, waiter));
+            held.insert(number, (plan, waiter));
         } else {
+            drop(held);
             self.carry_out(plan, waiter);
         }
     }

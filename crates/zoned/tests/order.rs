@@ -194,3 +194,28 @@ proptest! {
         run(if kind { zns() } else { smr() }, &happens, false)?;
     }
 }
+
+#[test]
+fn what_is_begun_while_all_is_released_is_not_held() {
+    let blocks = Blocks { lba: 0, count: 1 };
+    let read = Operation::Read {
+        blocks,
+        stable: false,
+    };
+    for _ in 0..500 {
+        let disk = Disk::new(zns());
+        disk.0.hold(true);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..200 {
+                    drop(disk.submit(read, Vec::new()));
+                }
+            });
+            while disk.0.held().len() < 10 {
+                std::hint::spin_loop();
+            }
+            disk.0.release_all();
+        });
+        assert_eq!(disk.0.held(), []);
+    }
+}
