@@ -6,6 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use command::{Command, Outcome};
 use memory::{Guest, Scatter};
+use serving::Polling;
 use vm_memory::{Address, GuestAddress, GuestMemoryBackend};
 use zoned::Submitted;
 
@@ -145,13 +146,21 @@ impl Drop for SubmissionQueue {
 
 impl Shared {
     fn run(self: &Arc<Self>) {
+        let mut polling = Polling::default();
         while !self.stop.load(Ordering::Acquire) {
             let memory = self.wires.memory();
-            if self.fetch(&memory) || self.look_again(&memory) {
+            if self.fetch(&memory) {
                 continue;
             }
             self.completions.tell();
-            thread::park();
+            let is_stopped = || self.stop.load(Ordering::Acquire);
+            if polling.look(|| self.has_more(&memory) || is_stopped()) {
+                continue;
+            }
+            if !self.look_again(&memory) {
+                thread::park();
+                polling.woken();
+            }
         }
     }
 
@@ -160,11 +169,7 @@ impl Shared {
         let tail = self.newest_tail(memory);
         let mut head = self.head.load(Ordering::Relaxed);
         let mut begun = 0;
-        while head != tail
-            && !self.stop.load(Ordering::Acquire)
-            && !self.completions.is_full()
-            && !self.wires.has_failed()
-        {
+        while head != tail && !self.stop.load(Ordering::Acquire) && self.goes_on() {
             let at = self.address.unchecked_add(ENTRY * u64::from(head));
             let mut raw = [0; ENTRY as usize];
             // It is in one page, and so in one region.
@@ -235,7 +240,16 @@ impl Shared {
         };
         let head = self.head.load(Ordering::Relaxed);
         let tail = self.checked(shadow.ask(memory, head));
-        tail != head && !self.completions.is_full() && !self.wires.has_failed()
+        tail != head && self.goes_on()
+    }
+
+    /// Whether there are commands to begin.
+    fn has_more(&self, memory: &Guest) -> bool {
+        self.newest_tail(memory) != self.head.load(Ordering::Relaxed) && self.goes_on()
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.completions.is_full() && !self.wires.has_failed()
     }
 
     /// What was read of a tail, if it can be one; else what the doorbell says.

@@ -23,7 +23,7 @@ use crate::inflight::{Inflight, Region};
 use crate::regions::Memory;
 use crate::worker::{Broken, Role, Worker};
 use serving::Stop;
-use serving::{make_room, signal};
+use serving::{make_room, signal, Polling};
 
 /// The control and event rings come before the request queues (VIRTIO 1.2, 5.6.2).
 const FIRST_REQUEST_RING: usize = 2;
@@ -155,6 +155,7 @@ impl Ring {
             call: self.call.clone(),
             inflight,
             left,
+            polling: Polling::default(),
         })
     }
 

@@ -12,6 +12,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ use crate::flights::{Flight, Flights};
 use crate::inflight::Inflight;
 use crate::request::{Begun, Incoming, Management};
 use serving::Stop;
-use serving::{clear, signal, wait, Woken};
+use serving::{clear, signal, wait, Polling, Woken};
 
 /// What chains of a ring are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,7 @@ pub(crate) struct Worker {
     pub(crate) inflight: Option<Inflight>,
     /// What a back end before this one left in flight: heads of chains, to be carried out first.
     pub(crate) left: VecDeque<u16>,
+    pub(crate) polling: Polling,
 }
 
 /// Why a ring cannot go on.
@@ -130,7 +132,9 @@ impl Worker {
         let mut incoming = Incoming::new(&Scatter::of(Arc::clone(&self.memory)), queue);
         loop {
             self.drain(&mut incoming)?;
-            match wait(kick, self.flights.called_by(), &self.stop.event) {
+            let woken = wait(kick, self.flights.called_by(), &self.stop.event);
+            self.polling.woken();
+            match woken {
                 Ok(Woken::Ready) => clear(kick),
                 Ok(Woken::Called) => self.flights.event().clear(),
                 Ok(Woken::Stopped) => return self.land(),
@@ -180,6 +184,9 @@ impl Worker {
             if untold.any() {
                 self.notify(memory, &mut untold)?;
             }
+            if !self.stop.requested() && self.look(memory) {
+                continue;
+            }
             let stopped = self.stop.requested();
             let more = !stopped && self.queue.enable_notification(memory)?;
             if shared.lost() {
@@ -189,6 +196,18 @@ impl Worker {
                 return Ok(());
             }
         }
+    }
+
+    /// Looks for a while for more to do; whether there is. The driver need not kick meanwhile.
+    fn look(&mut self, memory: &GuestMemoryMmap) -> bool {
+        let (next, stop, flights) = (self.queue.next_avail(), &self.stop, &self.flights);
+        let queue = &self.queue;
+        let is_offered = || {
+            let offered = queue.avail_idx(memory, Ordering::Acquire);
+            offered.is_ok_and(|offered| offered.0 != next)
+        };
+        self.polling
+            .look(|| is_offered() || flights.any_done() || stop.requested())
     }
 
     /// Waits until nothing is in flight any more.

@@ -88,6 +88,22 @@ fn stopping_a_ring_waits_for_the_command_in_hand() {
 }
 
 #[test]
+fn a_ring_that_looks_for_more_is_stopped() {
+    let (dir, server, unit) = serve(1);
+    let mut guest = Guest::start(&dir.socket(), 1, 16);
+    for _ in 0..100 {
+        // One after the other: its thread looks for the next one before it waits.
+        for _ in 0..20 {
+            guest.run(2, LUN0, &[fake::STORE], Data::None);
+        }
+        guest.stop_ring(2);
+        guest.start_ring(2);
+    }
+    assert_eq!(unit.executed(), 2000);
+    assert_eq!(server.last_error(), None);
+}
+
+#[test]
 fn a_reboot_starts_all_rings_from_nothing() {
     let (dir, server, unit) = serve(2);
     let mut guest = Guest::start(&dir.socket(), 2, 16);
