@@ -25,7 +25,10 @@ pub(crate) struct Helpers(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    changed: Condvar,
+    /// There is a job, or there will be none any more.
+    work: Condvar,
+    /// A thread has ended.
+    ended: Condvar,
 }
 
 #[derive(Default)]
@@ -43,7 +46,7 @@ impl Helpers {
         state.jobs.push_back(Box::new(job));
         if state.idle >= state.jobs.len() || state.threads >= MOST {
             drop(state);
-            self.0.changed.notify_all();
+            self.0.work.notify_one();
             return;
         }
         let shared = Arc::clone(&self.0);
@@ -52,7 +55,7 @@ impl Helpers {
             Ok(_) => state.threads += 1,
             Err(_) if state.threads > 0 => {}
             Err(error) => {
-                log::warn!("no thread for a flush: {error}");
+                log::warn!("no thread to wait for the host's disk: {error}");
                 let jobs = std::mem::take(&mut state.jobs);
                 drop(state);
                 jobs.into_iter().for_each(|job| job());
@@ -64,11 +67,11 @@ impl Helpers {
     pub fn close(&self) {
         let mut state = self.0.state();
         state.closed = true;
-        self.0.changed.notify_all();
+        self.0.work.notify_all();
         // A helper that drops the disk does not wait for itself.
         let left = usize::from(is_helper());
         while state.threads > left {
-            let waited = self.0.changed.wait(state);
+            let waited = self.0.ended.wait(state);
             state = waited.unwrap_or_else(PoisonError::into_inner);
         }
     }
@@ -85,11 +88,11 @@ impl Shared {
                 state = self.state();
             } else if state.closed {
                 state.threads -= 1;
-                self.changed.notify_all();
+                self.ended.notify_all();
                 return;
             } else {
                 state.idle += 1;
-                let waited = self.changed.wait(state);
+                let waited = self.work.wait(state);
                 state = waited.unwrap_or_else(PoisonError::into_inner);
                 state.idle -= 1;
             }
