@@ -204,6 +204,12 @@ def test_help_and_version_do_not_load_what_they_do_not_need() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_help_alone_looks_for_no_version() -> None:
+    script = "import sys; from zonevm.cli import execute; execute(['--help']); print(*sys.modules)"
+    printed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert {"importlib.metadata", "zipfile"}.isdisjoint(printed.stdout.splitlines()[-1].split())
+
+
 def test_a_reader_that_stops_early_is_no_error(image: Path) -> None:
     images.create(big := image.parent / "big.img", size="1T", zone_size="64M")
     running = subprocess.Popen(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 import click
@@ -68,6 +67,11 @@ class Verbs(click.Group):
 
 def _print_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import (  # noqa: PLC0415  # a third of the time that --help would take
+            PackageNotFoundError,
+            version,
+        )
+
         try:
             click.echo(f"zonevm {version('zonevm')}")
         except PackageNotFoundError:
