@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import TextIO
 
 import click
@@ -93,11 +94,13 @@ def print_table(rows: Sequence[Sequence[str]]) -> None:
 
 
 def print_json_rows(rows: Iterable[Mapping[str, object]]) -> None:
-    """Print a list of flat objects as :func:`print_json` does, of which one at a time is in memory."""
-    between = "[\n"
-    for row in rows:
-        fields = ",\n".join(f"    {json.dumps(name)}: {json.dumps(value)}" for name, value in row.items())
-        sys.stdout.write(f"{between}  {{\n{fields}\n  }}")
+    """Print a list of flat objects as :func:`print_json` does, of which some at a time are in memory."""
+    # No encoder that indents is written in C; within strings there is no line feed.
+    encode = json.JSONEncoder(separators=(",\n    ", ": ")).encode
+    rows, between = iter(rows), "[\n"
+    while some := list(islice(rows, 1000)):
+        objects = encode(some)[2:-2].replace("},\n    {", "\n  },\n  {\n    ")
+        sys.stdout.write(f"{between}  {{\n    {objects}\n  }}")
         between = ",\n"
     click.echo("[]" if between == "[\n" else "\n]")
 
