@@ -190,7 +190,7 @@ def test_the_error_of_a_guest_is_not_taken_for_a_missing_copy(keeper: Keeper) ->
     plan = SimpleNamespace(_shared=(), shown=(), uncovered_tree=lambda: UNCOVERED)
     with (
         pytest.raises(HostError, match="another"),
-        Plan.tree(plan, keeper, pytest.fail),  # type: ignore[arg-type]
+        Plan.tree(plan, SimpleNamespace(keeper=keeper), pytest.fail),  # type: ignore[arg-type]
     ):
         raise HostError("another")
 
@@ -231,7 +231,7 @@ class TestWithoutACopy:
     def test_a_guest_gets_the_root_as_it_is_and_its_user_is_told(self, keeper: Keeper) -> None:
         said: list[str] = []
         plan = SimpleNamespace(_shared=(), shown=(), uncovered_tree=lambda: UNCOVERED)
-        with Plan.tree(plan, keeper, said.append) as found:  # type: ignore[arg-type]
+        with Plan.tree(plan, SimpleNamespace(keeper=keeper), said.append) as found:  # type: ignore[arg-type]
             assert found == UNCOVERED
         assert "unshare: Operation not permitted; " in said[0]
 

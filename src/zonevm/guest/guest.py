@@ -142,7 +142,7 @@ class Guest:
             undo.enter_context(hotplug.claimed(self._kernel.qmp))
             place = undo.enter_context(session.prepared(plan.hardware))
             files = plan.files(place.runtime.path, place.logs)
-            tree = undo.enter_context(plan.tree(place.runtime.keeper, self._progress))
+            tree = undo.enter_context(plan.tree(place.runtime, self._progress))
             if files.root is not None:
                 undo.enter_context(plan.serve_root(tree, files.root, place.runtime, place.logs))
             described = plan.machine(files, session.devices, tree)

@@ -35,7 +35,6 @@ from zonevm.kernel.kernel_config import find_config
 from zonevm.kernel.modules import ModuleTree
 from zonevm.kernel.vmlinux import unpacked
 from zonevm.machine import accel
-from zonevm.processes import Keeper
 from zonevm.service.rundir import RuntimeDir
 
 _RUN = Path("/run")
@@ -105,11 +104,11 @@ class Plan:
         return Files(log_dir / "console.log", runtime / "qmp.sock", runtime / "agent.sock", root)
 
     @contextmanager
-    def tree(self, keeper: Keeper, progress: Callable[[str], None]) -> Iterator[Tree]:
+    def tree(self, runtime: RuntimeDir, progress: Callable[[str], None]) -> Iterator[Tree]:
         """Yield what the guest gets to see of the host, for the time in which this is entered."""
         with ExitStack() as stack:
             try:
-                found = stack.enter_context(tree.covered(keeper, self._shared, self.shown))
+                found = stack.enter_context(tree.covered(runtime.keeper, self._shared, self.shown))
             except HostError as error:
                 progress(
                     f"{error.message}; root in the guest can reach the host's /proc, /sys, /dev and /run"
