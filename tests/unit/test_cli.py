@@ -16,6 +16,7 @@ import zonevm
 from zonevm import images
 from zonevm.cli import execute
 from zonevm.cli.app import VERBS, app
+from zonevm.cli.output import print_json_rows
 from zonevm.disks import KINDS
 from zonevm.guest import Kernel
 
@@ -202,6 +203,16 @@ def test_help_and_version_do_not_load_what_they_do_not_need() -> None:
         [sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("count", [0, 1, 1000, 2500])
+def test_rows_of_json_are_printed_as_one_value_is(count: int, capsys: pytest.CaptureFixture[str]) -> None:
+    rows: list[dict[str, object]] = [
+        {"number": number, "text": "},\n    {", "nothing": None, "is": number % 2 == 0}
+        for number in range(count)
+    ]
+    print_json_rows(iter(rows))
+    assert capsys.readouterr().out == json.dumps(rows, indent=2) + "\n"
 
 
 def test_help_alone_looks_for_no_version() -> None:
