@@ -11,14 +11,19 @@ import time
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from zonevm import HostError, UsageError
 from zonevm._core import Disk
 from zonevm.cli import execute
 from zonevm.disks import SmrShape
-from zonevm.trace import raw_file, recording, recover, summarize
+from zonevm.trace import parquet, raw_file, recording, recover, summarize
+from zonevm.trace.latencies import Latencies
 
 from .cdbs import TEST_UNIT_READY, report_zones, rw16, zone_out
 
@@ -91,6 +96,32 @@ def test_duckdb_reads_it(trace: Path) -> None:
         ("RESET WRITE POINTER", 1, 0),
         ("WRITE(16)", 3, 12288),
     ]
+
+
+@given(
+    st.lists(st.integers(0, 2000) | st.integers(0, 2**50), min_size=1, max_size=300),
+    st.integers(1, 300),
+)
+def test_quantiles_are_exact_though_some_latencies_are_in_memory_at_a_time(
+    latencies: list[int], some: int
+) -> None:
+    quantiles = (0, 0.5, 0.99, 1)
+    found = Latencies(quantiles)
+    parts = [pa.array(latencies[at : at + some], pa.uint64()) for at in range(0, len(latencies), some)]
+    for step in (found.count, found.look_closer):
+        for part in parts:
+            step("x", pa.chunked_array([part]))
+    exact = pc.quantile(pa.array(latencies, pa.uint64()), q=quantiles, interpolation="nearest")
+    assert found.quantiles("x") == exact.to_pylist()
+
+
+def test_a_summary_is_the_same_whatever_is_in_memory_at_a_time(
+    trace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = summarize(trace)
+    monkeypatch.setattr(parquet, "_ROWS", 2)
+    assert len(list(parquet.tables(trace, ("time",)))) == (whole.count + 1) // 2 > 2
+    assert summarize(trace) == whole
 
 
 def test_a_summary(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -84,8 +84,11 @@ def convert(source: BinaryIO, target: BinaryIO) -> int:
     return rows
 
 
-def read(file: Path, columns: Sequence[str]) -> pyarrow.Table:
-    """Read columns of a trace. Raises :class:`UsageError` for what is not a trace or cannot be read."""
+def tables(file: Path, columns: Sequence[str]) -> Iterator[pyarrow.Table]:
+    """Read columns of a trace, some rows at a time, at least one.
+
+    Raises :class:`UsageError` for what is not a trace or cannot be read.
+    """
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -103,7 +106,9 @@ def read(file: Path, columns: Sequence[str]) -> pyarrow.Table:
                     f"{file} is a Parquet file without the columns of a trace ({', '.join(missing)})",
                     "Give what zonevm run --trace wrote.",
                 )
-            return trace.read(list(columns))
+            for batch in trace.iter_batches(_ROWS, columns=list(columns)):
+                if batch.num_rows:
+                    yield pa.Table.from_batches([batch])
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror or error}", "Give a file that can be read.") from error
     except (pa.ArrowException, MemoryError, OverflowError) as error:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zonevm.trace import parquet
+from zonevm.trace.latencies import Latencies
 
 if TYPE_CHECKING:
     import pyarrow
@@ -69,51 +72,88 @@ class Summary:
 
 
 def summarize(file: Path, zones: int = 10) -> Summary:
-    """Sum a trace up, with at most ``zones`` zones a disk.
+    """Sum a trace up, with at most ``zones`` zones a disk; some of it is in memory at a time.
 
     Raises :class:`UsageError` for what is not a trace, :class:`HostError` where pyarrow is missing.
     """
     parquet.need()
     import pyarrow.compute as pc  # noqa: PLC0415
 
-    table = parquet.read(file, _COLUMNS)
-    disks = sorted(pc.unique(table["disk"]).to_pylist())
-    span = pc.min_max(pc.cast(table["time"], "int64"))
+    counts, latencies = _Counts(), Latencies((0, 0.5, 0.99, 1))
+    times: list[int] = []
+    for table in parquet.tables(file, _COLUMNS):
+        times += pc.min_max(pc.cast(table["time"], "int64")).as_py().values()
+        counts.add(table)
+        for key, rows in _by_command(table):
+            latencies.count(key, rows["latency"])
+    for table in parquet.tables(file, ("disk", "command", "latency")):
+        for key, rows in _by_command(table):
+            latencies.look_closer(key, rows["latency"])
     return Summary(
-        count=len(table),
-        seconds=(span["max"].as_py() - span["min"].as_py()) / _NANOSECONDS if len(table) else 0.0,
-        disks=tuple(_disk(table.filter(pc.equal(table["disk"], disk)), disk, zones) for disk in disks),
+        count=sum(each.count for each in counts.commands.values()),
+        seconds=(max(times) - min(times)) / _NANOSECONDS if times else 0.0,
+        disks=tuple(_disk(disk, counts, latencies, zones) for disk in counts.disks()),
     )
 
 
-def _disk(table: pyarrow.Table, disk: int, zones: int) -> DiskSummary:
+@dataclass
+class _Count:
+    count: int = 0
+    failed: int = 0
+    bytes: int = 0
+
+
+class _Counts:
+    """What is counted by disk and command, and by disk and zone."""
+
+    def __init__(self) -> None:
+        self.commands: defaultdict[tuple[int, str], _Count] = defaultdict(_Count)
+        self.zones: defaultdict[tuple[int, int], _Count] = defaultdict(_Count)
+
+    def add(self, table: pyarrow.Table) -> None:
+        """Count some commands more."""
+        import pyarrow.compute as pc  # noqa: PLC0415
+
+        failed = pc.not_equal(pc.coalesce(table["status"], table["nvme_status"]), 0)
+        table = table.append_column("failed", pc.cast(failed, "uint64"))
+        _add(self.commands, table, "command")
+        _add(self.zones, table.filter(pc.is_valid(table["zone"])), "zone")
+
+    def disks(self) -> list[int]:
+        """Return the numbers of the disks."""
+        return sorted({disk for disk, _ in self.commands})
+
+
+def _add(counts: Mapping[Any, _Count], table: pyarrow.Table, column: str) -> None:
+    sums = [("length", "count"), ("failed", "sum"), ("length", "sum")]
+    for row in table.group_by(["disk", column]).aggregate(sums).to_pylist():
+        found = counts[row["disk"], row[column]]
+        found.count += row["length_count"]
+        found.failed += row["failed_sum"] or 0
+        found.bytes += row["length_sum"]
+
+
+def _by_command(table: pyarrow.Table) -> Iterator[tuple[tuple[int, str], pyarrow.Table]]:
     import pyarrow.compute as pc  # noqa: PLC0415
 
-    names = pc.unique(table["command"]).to_pylist()
-    commands = [_commands(table.filter(pc.equal(table["command"], name)), name) for name in names]
-    busy = table.filter(pc.is_valid(table["zone"])).group_by("zone")
-    rows = busy.aggregate([("length", "count"), ("length", "sum")]).to_pylist()
-    rows.sort(key=lambda row: (-row["length_count"], row["zone"]))
+    for disk in pc.unique(table["disk"]).to_pylist():
+        of_disk = table.filter(pc.equal(table["disk"], disk))
+        for name in pc.unique(of_disk["command"]).to_pylist():
+            yield (disk, name), of_disk.filter(pc.equal(of_disk["command"], name))
+
+
+def _disk(disk: int, counts: _Counts, latencies: Latencies, zones: int) -> DiskSummary:
+    commands = [
+        Commands(name, each.count, each.failed, each.bytes, Latency(*latencies.quantiles((of, name))))
+        for (of, name), each in counts.commands.items()
+        if of == disk
+    ]
+    busy = [BusyZone(zone, each.count, each.bytes) for (of, zone), each in counts.zones.items() if of == disk]
     return DiskSummary(
         disk=disk,
-        count=len(table),
+        count=sum(each.count for each in commands),
         failed=sum(each.failed for each in commands),
         bytes=sum(each.bytes for each in commands),
         commands=tuple(sorted(commands, key=lambda each: (-each.count, each.command))),
-        busiest_zones=tuple(
-            BusyZone(row["zone"], row["length_count"], row["length_sum"]) for row in rows[:zones]
-        ),
-    )
-
-
-def _commands(table: pyarrow.Table, name: str) -> Commands:
-    import pyarrow.compute as pc  # noqa: PLC0415
-
-    quantiles = pc.quantile(table["latency"], q=[0, 0.5, 0.99, 1], interpolation="nearest")
-    return Commands(
-        command=name,
-        count=len(table),
-        failed=pc.sum(pc.not_equal(pc.coalesce(table["status"], table["nvme_status"]), 0)).as_py(),
-        bytes=pc.sum(table["length"]).as_py(),
-        latency=Latency(*quantiles.to_pylist()),
+        busiest_zones=tuple(sorted(busy, key=lambda each: (-each.count, each.zone))[:zones]),
     )
