@@ -120,7 +120,8 @@ def test_a_summary_is_the_same_whatever_is_in_memory_at_a_time(
 ) -> None:
     whole = summarize(trace)
     monkeypatch.setattr(parquet, "_ROWS", 2)
-    assert len(list(parquet.tables(trace, ("time",)))) == (whole.count + 1) // 2 > 2
+    with parquet.reading(trace) as opened:
+        assert len(list(parquet.tables(opened, ("time",)))) == (whole.count + 1) // 2 > 2
     assert summarize(trace) == whole
 
 
@@ -215,6 +216,7 @@ def test_an_interrupted_run_has_its_trace(tmp_path: Path) -> None:
         (["summary", "absent"], "absent: No such file or directory"),
         (["summary", "text"], "text is not a Parquet file that can be read"),
         (["summary", "other"], "other is a Parquet file without the columns of a trace"),
+        (["summary", "nulls"], "the trace has commands without their latency: it is damaged"),
         (["recover", "absent"], "absent.raw: No such file"),
     ],
 )
@@ -227,6 +229,8 @@ def test_what_is_no_trace(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("text").write_text("this is not a Parquet file")
+    nulls = {name: pa.array([None if name == "latency" else 1]) for name in parquet.COLUMNS}
+    pq.write_table(pa.table(nulls), "nulls")
     duckdb.sql("copy (select 1 as one) to 'other' (format parquet)")
     assert execute(["trace", *arguments]) == 2
     message = capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -15,6 +16,7 @@ from zonevm.trace.raw import Chunk, chunks
 
 if TYPE_CHECKING:
     import pyarrow
+    import pyarrow.parquet
 
 _NONE = {"lba": 2**64 - 1, "blocks": 2**64 - 1, "zone": 2**32 - 1, "queue": 2**16 - 1}
 """What stands for "none" in a raw column."""
@@ -44,6 +46,8 @@ COLUMNS = (
     "latency",
 )
 """The columns of a trace, in order; docs/trace.md says what they mean."""
+_ALWAYS = frozenset({"time", "disk", "command", "length", "latency"})
+"""What every command has, of what is read back."""
 NVME = "NVMe"
 OPERATIONS = ("read", "verify", "write", "flush", "zone", "report", "other")
 """What commands are for, in the order of ``Group`` in ``crates/command/src/lib.rs``."""
@@ -84,11 +88,9 @@ def convert(source: BinaryIO, target: BinaryIO) -> int:
     return rows
 
 
-def tables(file: Path, columns: Sequence[str]) -> Iterator[pyarrow.Table]:
-    """Read columns of a trace, some rows at a time, at least one.
-
-    Raises :class:`UsageError` for what is not a trace or cannot be read.
-    """
+@contextmanager
+def reading(file: Path) -> Iterator[pyarrow.parquet.ParquetFile]:
+    """Open a trace. Raises :class:`UsageError` for what is not one or, while entered, cannot be read."""
     import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -106,9 +108,7 @@ def tables(file: Path, columns: Sequence[str]) -> Iterator[pyarrow.Table]:
                     f"{file} is a Parquet file without the columns of a trace ({', '.join(missing)})",
                     "Give what zonevm run --trace wrote.",
                 )
-            for batch in trace.iter_batches(_ROWS, columns=list(columns)):
-                if batch.num_rows:
-                    yield pa.Table.from_batches([batch])
+            yield trace
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror or error}", "Give a file that can be read.") from error
     except (pa.ArrowException, MemoryError, OverflowError) as error:
@@ -116,6 +116,24 @@ def tables(file: Path, columns: Sequence[str]) -> Iterator[pyarrow.Table]:
             f"{file} is not a Parquet file that can be read: {error}",
             "Give what zonevm run --trace wrote; `zonevm trace recover` makes it of what a killed run left.",
         ) from error
+
+
+def tables(trace: pyarrow.parquet.ParquetFile, columns: Sequence[str]) -> Iterator[pyarrow.Table]:
+    """Yield columns of a trace that is open, some rows at a time, at least one.
+
+    Raises :class:`UsageError` for commands that lack what every command has.
+    """
+    import pyarrow as pa  # noqa: PLC0415
+
+    for batch in trace.iter_batches(_ROWS, columns=list(columns)):
+        for name in _ALWAYS.intersection(columns):
+            if batch.column(name).null_count:
+                raise UsageError(
+                    f"the trace has commands without their {name}: it is damaged",
+                    "Give what zonevm run --trace wrote.",
+                )
+        if batch.num_rows:
+            yield pa.Table.from_batches([batch])
 
 
 def _table(chunk: Chunk) -> pyarrow.Table:

@@ -81,14 +81,15 @@ def summarize(file: Path, zones: int = 10) -> Summary:
 
     counts, latencies = _Counts(), Latencies((0, 0.5, 0.99, 1))
     times: list[int] = []
-    for table in parquet.tables(file, _COLUMNS):
-        times += pc.min_max(pc.cast(table["time"], "int64")).as_py().values()
-        counts.add(table)
-        for key, rows in _by_command(table):
-            latencies.count(key, rows["latency"])
-    for table in parquet.tables(file, ("disk", "command", "latency")):
-        for key, rows in _by_command(table):
-            latencies.look_closer(key, rows["latency"])
+    with parquet.reading(file) as trace:
+        for table in parquet.tables(trace, _COLUMNS):
+            times += pc.min_max(pc.cast(table["time"], "int64")).as_py().values()
+            counts.add(table)
+            for key, rows in _by_command(table):
+                latencies.count(key, rows["latency"])
+        for table in parquet.tables(trace, ("disk", "command", "latency")):
+            for key, rows in _by_command(table):
+                latencies.look_closer(key, rows["latency"])
     return Summary(
         count=sum(each.count for each in counts.commands.values()),
         seconds=(max(times) - min(times)) / _NANOSECONDS if times else 0.0,
