@@ -106,7 +106,7 @@ impl Polling {
 }
 
 /// Whether more threads of the host can run than there are processors for this one (proc_loadavg(5)); also where that cannot
-/// be known, and where there is no other processor for who is waited for.
+/// be known, and where there is one processor only.
 fn more_can_run_than_processors() -> bool {
     let processors = thread::available_parallelism().map_or(1, |count| count.get());
     let runnable = fs::read_to_string("/proc/loadavg").ok().and_then(|text| {

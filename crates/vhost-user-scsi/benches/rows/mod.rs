@@ -1,7 +1,7 @@
 //! What benchmarks of commands have in common: the loads, the table of them, and the plain loop beside the disk.
 //!
 //! Arguments of such a benchmark: `--json`, or `--count write|read DEPTH COMMANDS`, which carries out so many commands and
-//! says nothing, for who counts its instructions (`tools/instructions`).
+//! prints nothing: `tools/instructions` counts what it executes.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
