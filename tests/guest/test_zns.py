@@ -239,7 +239,7 @@ def test_a_store_like_zenfs(guest: Guest) -> None:
     ours = STORES["ours"]
     told = sh(
         guest,
-        f"{store} work {ours} 2 100000 > /run/told & pid=$!;"
+        f": > /run/told; {store} work {ours} 2 100000 >> /run/told & pid=$!;"
         "while kill -0 $pid && [ $(wc -l < /run/told) -lt 40 ]; do sleep 0.05; done; kill -9 $pid;"
         "wait $pid; cat /run/told",
     )
