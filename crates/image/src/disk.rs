@@ -2,6 +2,7 @@
 
 mod events;
 mod requests;
+mod rounds;
 mod saving;
 mod waist;
 
@@ -35,6 +36,7 @@ use crate::undo::Undo;
 use crate::{random, Error, ErrorKind};
 
 use requests::{Held, Waiter};
+use rounds::Rounds;
 
 /// What becomes of what was written and not made stable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +61,7 @@ struct Inner {
     saved: Saved,
     store: Arc<dyn Store>,
     helpers: Helpers,
+    rounds: Rounds,
     /// Requests in flight; a power cut waits for them, and they for it. `None` where there can be none.
     gate: Option<Gate<Held>>,
     undo: Option<Arc<Undo>>,
@@ -182,6 +185,7 @@ impl Disk {
             durability: Durability::new(Arc::clone(&store), journal, undo.clone()),
             store,
             helpers: Helpers::default(),
+            rounds: Rounds::default(),
             gate: undo.is_some().then(Gate::default),
             undo,
             cut: AtomicBool::new(false),

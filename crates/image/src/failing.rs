@@ -1,11 +1,13 @@
 //! A host that fails under a disk in use: a full file system, I/O errors. The guest is told, the zones stay
 //! consistent, and all works again when the cause is gone.
 
+mod sharing;
+
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use memory::Scatter;
 use scsi::Status;
@@ -37,20 +39,34 @@ enum Part {
     Sync,
 }
 
-/// The error number with which each part fails; 0: it works.
 #[derive(Default)]
-struct Trouble([AtomicI32; 6]);
+struct Trouble {
+    /// The error number with which each part fails; 0: it works.
+    errno: [AtomicI32; 6],
+    /// How often each was called.
+    calls: [AtomicU32; 6],
+    /// While it is held, nothing becomes stable.
+    slow: Mutex<()>,
+}
 
 impl Trouble {
     fn set(&self, part: Part, errno: i32) {
-        self.0[part as usize].store(errno, Ordering::Relaxed);
+        self.errno[part as usize].store(errno, Ordering::Relaxed);
     }
 
     fn meet(&self, part: Part) -> io::Result<()> {
-        match self.0[part as usize].load(Ordering::Relaxed) {
+        self.calls[part as usize].fetch_add(1, Ordering::Relaxed);
+        if let Part::Sync | Part::Stable = part {
+            drop(self.slow.lock());
+        }
+        match self.errno[part as usize].load(Ordering::Relaxed) {
             0 => Ok(()),
             errno => Err(io::Error::from_raw_os_error(errno)),
         }
+    }
+
+    fn calls(&self, part: Part) -> u32 {
+        self.calls[part as usize].load(Ordering::Relaxed)
     }
 }
 

@@ -16,12 +16,11 @@ use zoned::{
     Request, Resumed, Step, Submitted, Target, Waits,
 };
 
+use super::rounds::What;
 use super::{Cache, Inner};
 use crate::helpers::is_helper;
 use crate::medium::Done;
 use crate::slots::CUT;
-
-const MAKE_STABLE: &str = "make data stable in";
 
 /// How many requests that waited for another one its thread carries out before the rest goes to a helper.
 const AT_ONCE: usize = 8;
@@ -72,10 +71,7 @@ impl Inner {
                 if let Some(done) = done {
                     return self.carried_out(plan, done);
                 }
-                let waiter = waiter(data, &mut later);
-                let inner = Arc::clone(self);
-                self.helpers
-                    .run(move || inner.carry_out_later(plan, waiter));
+                self.carry_out_later(plan, waiter(data, &mut later));
             }
             Ok(Step::Parked { flush: true }) => self.stabilize(),
             Ok(Step::Parked { flush: false }) => {}
@@ -114,41 +110,54 @@ impl Inner {
         if !stable || completion.result.is_err() {
             return Submitted::Completed(completion);
         }
-        if is_helper() {
-            return Submitted::Completed(self.made_stable(completion));
-        }
         let (completer, later) = pending();
         // It is written, so it cannot be taken back.
         completer.begin();
-        let inner = Arc::clone(self);
-        self.helpers.run(move || {
-            completer.complete(inner.made_stable(completion));
-            inner.leave();
-        });
+        self.complete_stable(completion, completer);
         Submitted::Pending(later)
     }
 
-    /// Carries out what waits, in a helper.
-    fn carry_out_later(self: &Arc<Self>, plan: Plan, Waiter { data, completer }: Waiter) {
-        if !completer.begin() {
-            return self.end(plan, Err(Failed::NotStable), 0, completer);
-        }
-        let ready = match plan.op() {
-            Op::Flush | Op::Read { stable: true, .. } => self.flush(),
-            Op::Discard { zones, .. } => self.durability.reset(&self.machine, zones),
-            Op::Degrade { zones } => self
-                .whole()
-                .and_then(|()| self.durability.degrade(self.machine.table(), zones.clone())),
-            _ => Ok(()),
+    /// Carries out what has to wait for the host's disk.
+    fn carry_out_later(self: &Arc<Self>, plan: Plan, waiter: Waiter) {
+        let first = match plan.op() {
+            Op::Flush | Op::Read { stable: true, .. } if self.cache != Cache::Lying => What::All,
+            Op::Discard { zones, .. } => What::Reset(zones.clone()),
+            _ => {
+                let inner = Arc::clone(self);
+                return self.helpers.run(move || match waiter.completer.begin() {
+                    true => inner.carry_out(plan, waiter),
+                    false => inner.end(plan, Err(Failed::NotStable), 0, waiter.completer),
+                });
+            }
         };
-        if let Err(error) = ready {
-            let what = match plan.op() {
-                Op::Discard { .. } => "make a reset stable in",
-                Op::Degrade { .. } => "make a zone's condition stable in",
-                _ => MAKE_STABLE,
-            };
-            self.causes.note(what, error);
-            return self.end(plan, Err(Failed::NotStable), 0, completer);
+        if !waiter.completer.begin() {
+            return self.end(plan, Err(Failed::NotStable), 0, waiter.completer);
+        }
+        self.when_stable(first, move |inner, stable| {
+            if !stable || *plan.op() == Op::Flush {
+                let result = if stable {
+                    Ok(())
+                } else {
+                    Err(Failed::NotStable)
+                };
+                return inner.end(plan, result, 0, waiter.completer);
+            }
+            let this = Arc::clone(inner);
+            inner.helpers.run(move || this.carry_out(plan, waiter));
+        });
+    }
+
+    /// Carries out what may wait, in a helper.
+    fn carry_out(self: &Arc<Self>, plan: Plan, Waiter { data, completer }: Waiter) {
+        if let Op::Degrade { zones } = plan.op() {
+            let table = self.machine.table();
+            let degraded = self
+                .whole()
+                .and_then(|()| self.durability.degrade(table, zones.clone()));
+            if let Err(error) = degraded {
+                self.causes.note("make a zone's condition stable in", error);
+                return self.end(plan, Err(Failed::NotStable), 0, completer);
+            }
         }
         let done = self.medium.perform(self.machine.table(), plan.op(), &data);
         self.end(plan, done.result, done.moved, completer);
@@ -170,13 +179,14 @@ impl Inner {
             _ => None,
         };
         let (result, resumed) = self.machine.finish(plan, result);
-        let mut completion = self.unless_lost(Completion { result, moved });
-        if extends && completion.result.is_ok() {
-            completion = self.made_stable(completion);
-        }
+        let completion = self.unless_lost(Completion { result, moved });
         let changed = degraded.filter(|_| completion.result.is_ok());
-        completer.complete(completion);
-        self.leave();
+        if extends && completion.result.is_ok() {
+            self.complete_stable(completion, completer);
+        } else {
+            completer.complete(completion);
+            self.leave();
+        }
         self.go_on(resumed);
         if let Some(zones) = changed {
             self.tell_changed(zones);
@@ -220,11 +230,7 @@ impl Inner {
 
     fn resume(self: &Arc<Self>, Decided { waiter, step }: Decided<Waiter>) {
         match step {
-            Ok(Step::Plan(plan)) if self.waits(plan.op()) => {
-                let inner = Arc::clone(self);
-                self.helpers
-                    .run(move || inner.carry_out_later(plan, waiter));
-            }
+            Ok(Step::Plan(plan)) if self.waits(plan.op()) => self.carry_out_later(plan, waiter),
             Ok(Step::Plan(plan)) => {
                 let table = self.machine.table();
                 let done = self.medium.perform(table, plan.op(), &waiter.data);
@@ -277,34 +283,24 @@ impl Inner {
 
     /// Makes full zones stable, for those who wait for that.
     fn stabilize(self: &Arc<Self>) {
-        let inner = Arc::clone(self);
-        self.helpers.run(move || {
-            let resumed = match inner.flushed() {
-                Ok(()) => {
-                    let words = inner.durability.words();
-                    inner.machine.stable(Some(&words))
-                }
-                Err(error) => {
-                    inner.causes.note(MAKE_STABLE, error);
-                    inner.machine.stable(None)
-                }
-            };
-            inner.go_on(resumed);
+        self.when_stable(What::All, |inner, stable| {
+            let words = stable.then(|| inner.durability.words());
+            inner.go_on(inner.machine.stable(words.as_deref()));
         });
     }
 
-    /// The end of a stable write.
-    fn made_stable(&self, completion: Completion) -> Completion {
-        match self.flush() {
-            Ok(()) => completion,
-            Err(error) => {
-                self.causes.note(MAKE_STABLE, error);
-                self.unless_lost(Completion {
+    /// Completes what was written and has to be stable, when it is.
+    fn complete_stable(self: &Arc<Self>, completion: Completion, completer: Completer<Completion>) {
+        self.when_stable(What::All, move |inner, stable| {
+            let not_stable = || {
+                inner.unless_lost(Completion {
                     result: Err(Refusal::NotStable),
                     ..completion
                 })
-            }
-        }
+            };
+            completer.complete(if stable { completion } else { not_stable() });
+            inner.leave();
+        });
     }
 
     pub(super) fn unless_lost(&self, completion: Completion) -> Completion {
@@ -322,14 +318,6 @@ impl Inner {
             self.tell(Event::Lost);
         }
         Refusal::Lost.into()
-    }
-
-    /// Does what is asked for by a flush or a stable write.
-    fn flush(&self) -> io::Result<()> {
-        if self.cache == Cache::Lying {
-            return Ok(());
-        }
-        self.flushed()
     }
 
     pub(super) fn flushed(&self) -> io::Result<()> {
