@@ -87,7 +87,7 @@ bench: $(VENV)/.kernels ## how fast the emulated disk and the boot are, as ratio
 	tools/setup bench $(VENV)
 	$(CARGO) bench --quiet -p zonevm-vhost-user-scsi
 	$(CARGO) bench --quiet -p zonevm-vfio-user-nvme
-	$(BIN)/python benches/nvme_cpu.py
+	$(BIN)/python benches/guest.py
 	$(BIN)/python benches/boot.py
 
 fuzz: $(VENV)/.tests ## ten minutes of each fuzz target

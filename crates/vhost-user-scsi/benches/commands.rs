@@ -1,28 +1,29 @@
-//! Commands a second through a server and its rings, without a guest, beside a plain loop on the same file.
+//! SCSI commands through a server and its rings, without a guest, beside other tools and a plain loop.
 //!
-//! `cargo bench -p zonevm-vhost-user-scsi [-- --json]`. The disk is a real image in the temporary directory
-//! (`TMPDIR`); both sides work in the page cache. The plain loop writes where the disk has not been written
-//! yet, in an image that is thrown away.
+//! `cargo bench -p zonevm-vhost-user-scsi [-- --json] [--only TEXT]`. The disk is a real image in the temporary directory
+//! (`TMPDIR`), and so are the files of the others; all work in the page cache. The other tools are those that are
+//! installed: qemu-storage-daemon, vhost-device-scsi.
 
-#[path = "../tests/common/mod.rs"]
-mod common;
+mod peers;
 mod rows;
+mod virtio;
 
+use std::fs::File;
 use std::sync::Arc;
-use std::time::Duration;
 
 use command::Unit;
-use common::{Data, Dir, Guest, LUN0};
 use image::{Cache, Disk};
 use memory::Scatter;
-use rows::{Load, BLOCK};
+use rows::plain::Plain;
+use rows::{Command, Side, ZONE_BLOCKS};
 use scsi::LogicalUnit;
 use vhost_user_scsi::listen;
+use virtio::common::{Data, Dir, LUN0};
+use virtio::{Driver, Scsi};
 use zoned::{Identity, Kind};
 
-const RING: usize = 2;
-const READ_16: u8 = 0x88;
-const WRITE_16: u8 = 0x8a;
+/// Of control, events and requests.
+const RINGS: usize = 3;
 
 fn main() {
     let dir = Dir::new();
@@ -39,60 +40,43 @@ fn main() {
     let unit = LogicalUnit::new(Arc::new(disk), identity);
     let luns: Vec<Arc<dyn Unit<Scatter>>> = vec![Arc::new(unit)];
     let server = listen(&dir.socket(), luns, 1).expect("a server");
-    let mut driver = Driver::new(&dir);
+    let mut driver = Driver::new(&dir.socket(), RINGS, 0, Scsi::Long);
     // A power-on unit attention is told to the first command.
-    driver.guest.run(RING, LUN0, &[0], Data::None);
-    rows::run(&mut driver, &path);
+    driver.guest.run(RINGS - 1, LUN0, &[0], Data::None);
+    let ours = Side {
+        name: "zonevm".into(),
+        driver: Box::new(Ours(driver)),
+        file: File::open(&path).expect("the image"),
+    };
+    let others = || {
+        let mut others = peers::all(dir.path());
+        others.push(Plain::side(&dir.path().join("plain")));
+        others
+    };
+    rows::run(ours, others, true);
     assert_eq!(server.last_error(), None);
 }
 
-/// A driver of one ring.
-struct Driver {
-    guest: Guest,
-}
+struct Ours(Driver<Scsi>);
 
-impl Driver {
-    fn new(dir: &Dir) -> Driver {
-        Driver {
-            guest: Guest::start(&dir.socket(), 1, 128),
-        }
+impl rows::Driver for Ours {
+    fn send(&mut self, slot: u16, command: Command) {
+        self.0.send(slot, command);
     }
-}
 
-impl rows::Driver for Driver {
-    fn carry_out(&mut self, load: Load, depth: u16, commands: u64, block: &dyn Fn(u64) -> u64) {
-        let (opcode, data) = match load {
-            Load::Read => (READ_16, Data::In(BLOCK as u32)),
-            Load::Write => (WRITE_16, Data::Out(BLOCK as u32)),
-        };
+    fn done(&mut self) -> Option<u16> {
+        self.0.done()
+    }
+
+    fn sleep(&mut self) {
+        self.0.sleep();
+    }
+
+    /// RESET WRITE POINTER.
+    fn empty(&mut self, zone: u64) {
         let mut cdb = [0; 16];
-        cdb[0] = opcode;
-        cdb[13] = 1;
-        let Guest { memory, rings, .. } = &self.guest;
-        for slot in 0..depth {
-            let chain = self.guest.prepare(slot, LUN0, &cdb, data);
-            rings[RING].put_indirect(memory, slot, &chain);
-        }
-        let mut free: Vec<u16> = (0..depth).collect();
-        let (mut sent, mut done) = (0, 0);
-        while done < commands {
-            while let Some(slot) = (sent < commands).then(|| free.pop()).flatten() {
-                self.guest.set_block(slot, block(sent));
-                let Guest { memory, rings, .. } = &mut self.guest;
-                rings[RING].offer(memory, slot);
-                rings[RING].publish(memory);
-                sent += 1;
-            }
-            let Guest { memory, rings, .. } = &mut self.guest;
-            let ring = &mut rings[RING];
-            let Some(used) = ring.take(memory) else {
-                ring.sleep(memory, Duration::from_secs(10));
-                continue;
-            };
-            let answer = self.guest.code(used.0);
-            assert_eq!(answer, [0, 0], "command {done}: status and response");
-            free.push(used.0);
-            done += 1;
-        }
+        cdb[..2].copy_from_slice(&[0x94, 4]);
+        cdb[2..10].copy_from_slice(&(zone * ZONE_BLOCKS).to_be_bytes());
+        self.0.command(LUN0, &cdb);
     }
 }

@@ -1,33 +1,41 @@
-//! What benchmarks of commands have in common: the loads, the table of them, and the plain loop beside the disk.
+//! What benchmarks of commands have in common: the loads, the loop that drives a disk, and what it finds.
 //!
-//! Arguments of such a benchmark: `--json`, or `--count write|read DEPTH COMMANDS`, which carries out so many commands and
-//! prints nothing: `tools/instructions` counts what it executes.
+//! Arguments of such a benchmark: `--json`; `--only TEXT`, the loads in whose names it is; or `--count write|read DEPTH
+//! COMMANDS`, which carries out so many commands and prints nothing: `tools/instructions` counts what it executes.
+
+pub mod loads;
+pub mod plain;
+pub mod table;
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{fadvise, fallocate, Advice, FallocateFlags};
 use zoned::{Geometry, Kind};
 
-pub const BLOCK: u64 = 4096;
-const COMMANDS: u64 = 30_000;
-/// As many are read that are not in the page cache.
-const COLD: u64 = 6_000;
-const ROUNDS: u32 = 3;
-const ZONE_BLOCKS: u64 = 1 << 16;
-const ZONES: u64 = 16;
-/// The blocks that are there to be read where commands are counted.
-const WRITTEN: u64 = 256;
+use loads::Load;
+use table::{Found, Row};
 
-/// A medium of this kind for these loads.
+pub const BLOCK: u64 = 4096;
+pub const ZONE_BLOCKS: u64 = 1 << 16;
+const ZONES: u64 = 4;
+const ROUNDS: usize = 7;
+/// The most commands in flight.
+pub const MOST: u16 = 128;
+/// Blocks that are there to be read, from [`loads::WRITTEN`] on.
+const THERE: u64 = 30_000;
+/// As many, where commands are counted.
+const COUNTED: u64 = 256;
+
+/// A medium of this kind for these loads. Where it may have one, its first zone is conventional.
 pub fn geometry(kind: Kind) -> Geometry {
     Geometry {
         kind,
         block_size: BLOCK as u32,
         blocks: ZONE_BLOCKS * ZONES,
         zone_blocks: ZONE_BLOCKS,
-        conventional_zones: 0,
+        conventional_zones: u32::from(kind != Kind::Zns),
         max_open: None,
         zone_capacity: None,
         max_active: None,
@@ -36,183 +44,187 @@ pub fn geometry(kind: Kind) -> Geometry {
     }
 }
 
-/// What commands do, each with one block.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Load {
-    Write,
+pub enum Action {
     Read,
+    Write,
+    Flush,
 }
 
-/// Keeps so many commands in flight.
+#[derive(Clone, Copy)]
+pub struct Command {
+    pub action: Action,
+    pub block: u64,
+    pub blocks: u32,
+}
+
+/// Commands on their way to a disk, each in a slot of its own below [`MOST`].
 pub trait Driver {
-    /// Sends commands one after another, `depth` of them at a time, and waits for all; `block` is what each is about.
-    fn carry_out(&mut self, load: Load, depth: u16, commands: u64, block: &dyn Fn(u64) -> u64);
+    fn send(&mut self, slot: u16, command: Command);
+    /// The slot of one that is done.
+    fn done(&mut self) -> Option<u16>;
+    /// Waits until one is.
+    fn sleep(&mut self);
+    /// What is in the zone is not needed any more.
+    fn empty(&mut self, zone: u64);
+    /// Whether it can carry out such commands.
+    fn knows(&self, _action: Action) -> bool {
+        true
+    }
 }
 
-/// Does what the program's arguments say, on an image at `path`.
-pub fn run(driver: &mut dyn Driver, path: &Path) {
+/// A disk that takes part, and the file that its blocks are in.
+pub struct Side {
+    pub name: String,
+    pub driver: Box<dyn Driver>,
+    pub file: File,
+}
+
+/// Does what the program's arguments say with our side and, if it compares, the others.
+pub fn run(mut ours: Side, others: impl FnOnce() -> Vec<Side>, overwrites: bool) {
     let arguments: Vec<String> = std::env::args().collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    if let Some(at) = words.iter().position(|&word| word == "--count") {
-        let [load, depth, commands] = words[at + 1..] else {
+    let after = |word: &str| {
+        words
+            .iter()
+            .position(|&given| given == word)
+            .map(|at| &words[at + 1..])
+    };
+    if let Some(rest) = after("--count") {
+        let [load, depth, commands] = rest else {
             panic!("--count write|read DEPTH COMMANDS");
         };
-        let load = [Load::Write, Load::Read][usize::from(load == "read")];
         let [depth, commands] = [depth, commands].map(|word| word.parse().expect("a number"));
-        return count(driver, load, depth as u16, commands);
+        return count(&mut *ours.driver, *load == "read", depth as u16, commands);
     }
-    print(&measure(driver, path), words.contains(&"--json"));
+    let only = after("--only")
+        .and_then(|rest| rest.first().copied())
+        .unwrap_or("");
+    let loads = loads::all(overwrites);
+    let loads: Vec<Load> = loads
+        .into_iter()
+        .filter(|load| load.name.contains(only))
+        .collect();
+    let mut sides = vec![ours];
+    sides.extend(others());
+    sides.iter_mut().for_each(prepare);
+    let rows: Vec<Row> = loads.iter().map(|load| measure(load, &mut sides)).collect();
+    match words.contains(&"--json") {
+        true => table::json(&rows),
+        false => table::text(&rows),
+    }
 }
 
-fn count(driver: &mut dyn Driver, load: Load, depth: u16, commands: u64) {
-    driver.carry_out(Load::Write, 1, WRITTEN, &|n| n);
-    match load {
-        Load::Write => driver.carry_out(load, depth, commands, &|n| ZONE_BLOCKS + n),
-        Load::Read => driver.carry_out(load, depth, commands, &|n| n * 79 % WRITTEN),
-    }
-}
-
-/// Sequential writes go zone by zone: a round of each depth fills a part of one of ours, then of a plain one.
-fn measure(driver: &mut dyn Driver, path: &Path) -> Vec<Row> {
-    // Beside the image, with data where it is read.
-    let plain = Plain::beside(path);
-    plain.write(|n| n);
-    let mut time = |load, depth, commands, block: &dyn Fn(u64) -> u64| {
-        let start = Instant::now();
-        driver.carry_out(load, depth, commands, block);
-        start.elapsed()
+fn count(driver: &mut dyn Driver, reads: bool, depth: u16, commands: u64) {
+    let write = |block| Command {
+        action: Action::Write,
+        block,
+        blocks: 1,
     };
-    let mut rows = Vec::new();
-    for (at, depth) in [1, 32].into_iter().enumerate() {
-        let zone = |round: u32, of: u64| (at as u64 * 8 + u64::from(round) * 2 + of) * ZONE_BLOCKS;
-        let mut best = [Duration::MAX; 2];
-        for round in 0..ROUNDS {
-            let (ours, its) = (zone(round, 0), zone(round, 1));
-            best[0] = best[0].min(time(Load::Write, depth, COMMANDS, &|n| ours + n));
-            best[1] = best[1].min(plain.write(|n| its + n));
-        }
-        rows.push(Row::new("sequential write", depth, COMMANDS, best));
+    carry_out(driver, 1, COUNTED, &|n| write(loads::WRITTEN + n));
+    match reads {
+        false => carry_out(driver, depth, commands, &|n| write(loads::FRESH + n)),
+        true => carry_out(driver, depth, commands, &|n| Command {
+            action: Action::Read,
+            block: loads::WRITTEN + n * 79 % COUNTED,
+            blocks: 1,
+        }),
+    };
+}
+
+/// Writes what is read and overwritten.
+fn prepare(side: &mut Side) {
+    if !side.driver.knows(Action::Write) {
+        return plain::fill(&side.file);
     }
-    for depth in [1, 32] {
-        let mut best = [Duration::MAX; 2];
-        for _ in 0..ROUNDS {
-            best[0] = best[0].min(time(Load::Read, depth, COMMANDS, &scattered));
-            best[1] = best[1].min(plain.read(COMMANDS, scattered));
-        }
-        rows.push(Row::new("random read", depth, COMMANDS, best));
+    for zone in [loads::OVERWRITTEN, loads::WRITTEN] {
+        carry_out(&mut *side.driver, 1, THERE, &|n| Command {
+            action: Action::Write,
+            block: zone + n,
+            blocks: 1,
+        });
     }
-    let image = File::open(path).unwrap();
-    for depth in [1, 32] {
-        let mut best = [Duration::MAX; 2];
-        for _ in 0..ROUNDS {
-            forget(&image);
-            best[0] = best[0].min(time(Load::Read, depth, COLD, &scattered));
-            forget(&plain.0);
-            best[1] = best[1].min(plain.read(COLD, scattered));
+}
+
+/// All sides in turn, round by round, so that a machine whose speed drifts slows all of them.
+fn measure(load: &Load, sides: &mut [Side]) -> Row {
+    let mut found: Vec<(usize, Vec<Found>)> = (0..sides.len())
+        .filter(|&side| {
+            load.actions()
+                .iter()
+                .all(|&action| sides[side].driver.knows(action))
+        })
+        .map(|side| (side, Vec::new()))
+        .collect();
+    for _ in 0..ROUNDS {
+        for (side, rounds) in &mut found {
+            let Side { driver, file, .. } = &mut sides[*side];
+            if load.fills() {
+                driver.empty(loads::FRESH / ZONE_BLOCKS);
+            }
+            if load.cold {
+                forget(file);
+            }
+            let command = |n| load.command(n);
+            rounds.push(carry_out(
+                &mut **driver,
+                load.depth,
+                load.commands,
+                &command,
+            ));
         }
-        rows.push(Row::new("cold random read", depth, COLD, best));
     }
-    rows
+    let named = |(side, rounds): (usize, Vec<Found>)| (sides[side].name.clone(), rounds);
+    Row {
+        load: load.clone(),
+        sides: found.into_iter().map(named).collect(),
+    }
+}
+
+/// Sends commands one after another, `depth` of them at a time, and waits for all.
+fn carry_out(
+    driver: &mut dyn Driver,
+    depth: u16,
+    commands: u64,
+    command: &dyn Fn(u64) -> Command,
+) -> Found {
+    let mut free: Vec<u16> = (0..depth).rev().collect();
+    let mut since = [Instant::now(); MOST as usize];
+    let mut took = Vec::with_capacity(commands as usize);
+    let start = Instant::now();
+    let mut sent = 0;
+    while took.len() < commands as usize {
+        while let Some(slot) = (sent < commands).then(|| free.pop()).flatten() {
+            since[usize::from(slot)] = Instant::now();
+            driver.send(slot, command(sent));
+            sent += 1;
+        }
+        let Some(slot) = driver.done() else {
+            driver.sleep();
+            continue;
+        };
+        took.push(since[usize::from(slot)].elapsed());
+        free.push(slot);
+    }
+    Found {
+        seconds: start.elapsed().as_secs_f64() / commands as f64,
+        p99: p99(took),
+    }
+}
+
+fn p99(mut took: Vec<Duration>) -> Duration {
+    let at = took.len() * 99 / 100;
+    *took.select_nth_unstable(at).1
 }
 
 /// Takes a file out of the page cache.
 fn forget(file: &File) {
-    file.sync_all().unwrap();
-    rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+    file.sync_all().expect("sync");
+    fadvise(file, 0, None, Advice::DontNeed).expect("fadvise");
 }
 
-/// One load: commands a second.
-struct Row {
-    operation: &'static str,
-    depth: u16,
-    ours: f64,
-    plain: f64,
-}
-
-/// Blocks of the first zone's written part, all over it.
-fn scattered(n: u64) -> u64 {
-    n * 7919 % COMMANDS
-}
-
-impl Row {
-    fn new(
-        operation: &'static str,
-        depth: u16,
-        commands: u64,
-        [ours, plain]: [Duration; 2],
-    ) -> Row {
-        let rate = |time: Duration| commands as f64 / time.as_secs_f64();
-        Row {
-            operation,
-            depth,
-            ours: rate(ours),
-            plain: rate(plain),
-        }
-    }
-}
-
-/// Prints the table, or JSON.
-fn print(rows: &[Row], json: bool) {
-    if json {
-        let objects: Vec<String> = rows
-            .iter()
-            .map(|row| {
-                format!(
-                    r#"{{"operation":"{}","bytes":{BLOCK},"depth":{},"commands_per_second":{:.0},"plain_per_second":{:.0},"ratio":{:.3}}}"#,
-                    row.operation, row.depth, row.ours, row.plain, row.ours / row.plain
-                )
-            })
-            .collect();
-        println!("[{}]", objects.join(","));
-        return;
-    }
-    println!(
-        "4 KiB commands a second, best of {ROUNDS} rounds of {COMMANDS} (cold ones of {COLD}), one queue, page cache"
-    );
-    println!(
-        "{:<18}{:>6}{:>12}{:>12}{:>8}{:>14}",
-        "operation", "depth", "zonevm", "plain loop", "ratio", "us a command"
-    );
-    for row in rows {
-        println!(
-            "{:<18}{:>6}{:>12.0}{:>12.0}{:>8.2}{:>14.2}",
-            row.operation,
-            row.depth,
-            row.ours,
-            row.plain,
-            row.ours / row.plain,
-            1e6 / row.ours
-        );
-    }
-}
-
-/// pread and pwrite, one after another.
-struct Plain(File);
-
-impl Plain {
-    /// On a file beside an image.
-    fn beside(image: &Path) -> Plain {
-        let beside = image.with_extension("plain");
-        let mut options = File::options();
-        options.read(true).write(true).create(true).truncate(true);
-        Plain(options.open(beside).unwrap())
-    }
-
-    fn write(&self, block: impl Fn(u64) -> u64) -> Duration {
-        let buffer = [0x5a; BLOCK as usize];
-        let start = Instant::now();
-        for n in 0..COMMANDS {
-            self.0.write_all_at(&buffer, block(n) * BLOCK).unwrap();
-        }
-        start.elapsed()
-    }
-
-    fn read(&self, commands: u64, block: impl Fn(u64) -> u64) -> Duration {
-        let mut buffer = [0; BLOCK as usize];
-        let start = Instant::now();
-        for n in 0..commands {
-            self.0.read_exact_at(&mut buffer, block(n) * BLOCK).unwrap();
-        }
-        start.elapsed()
-    }
+/// Gives the space of `bytes` back.
+pub fn punch(file: &File, bytes: Range<u64>) {
+    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    fallocate(file, flags, bytes.start, bytes.end - bytes.start).expect("a hole");
 }

@@ -29,8 +29,8 @@ const MAX_RINGS: u64 = 16;
 /// Buffers start here.
 pub const BUFFERS: u64 = GUEST_BASE + RING_ROOM * MAX_RINGS;
 /// Each command has this much room for header, answer and data.
-pub const SLOT: u64 = 0x20000;
-const ANSWER_AT: u64 = 0x100;
+pub const SLOT: u64 = 0x40000;
+pub const ANSWER_AT: u64 = 0x100;
 const DATA_AT: u64 = 0x1000;
 
 pub const LUN0: [u8; 8] = [1, 0, 0x40, 0, 0, 0, 0, 0];
@@ -83,6 +83,13 @@ impl Guest {
     /// Connects, negotiates and shares memory, and starts no ring.
     pub fn connect(socket: &Path, request_queues: usize, size: u16, features: u64) -> Guest {
         let rings = request_queues + 2;
+        let mut guest = Guest::of_any(socket, rings, size, features);
+        assert_eq!(guest.frontend.get_queue_num().unwrap(), rings as u64);
+        guest
+    }
+
+    /// The same with a server of any kind of device.
+    pub fn of_any(socket: &Path, rings: usize, size: u16, features: u64) -> Guest {
         let mut frontend = Frontend::connect(socket, rings as u64).unwrap();
         frontend.set_owner().unwrap();
         let offered = frontend.get_features().unwrap();
@@ -91,7 +98,6 @@ impl Guest {
         frontend
             .set_protocol_features(protocol & !VhostUserProtocolFeatures::REPLY_ACK)
             .unwrap();
-        assert_eq!(frontend.get_queue_num().unwrap(), rings as u64);
         frontend.set_features(features).unwrap();
         let bytes = BUFFERS - GUEST_BASE + u64::from(size) * SLOT;
         let file = File::from(memfd_create("guest", MemfdFlags::CLOEXEC).unwrap());
