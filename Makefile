@@ -83,12 +83,9 @@ loaded: $(VENV)/.kernels $(VENV)/.tests ## faults, power cuts, lifecycle and bad
 	tools/setup loaded
 	tools/loaded $(PYTEST)
 
-bench: $(VENV)/.kernels ## how fast the emulated disk and the boot are, as ratios
+bench: $(VENV)/.kernels ## how fast the emulated disks and the boot are, beside others: target/bench/report.md
 	tools/setup bench $(VENV)
-	$(CARGO) bench --quiet -p zonevm-vhost-user-scsi
-	$(CARGO) bench --quiet -p zonevm-vfio-user-nvme
-	$(BIN)/python benches/guest.py
-	$(BIN)/python benches/boot.py
+	$(BIN)/python benches/report.py
 
 fuzz: $(VENV)/.tests ## ten minutes of each fuzz target
 	fuzz/run cdb 600

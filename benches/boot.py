@@ -1,6 +1,7 @@
 """How long `zonevm run -- true` takes from start to exit, beside virtme-ng, same kernel, same accelerator.
 
-Both run in turn, so that a machine whose speed drifts slows both; the ratio of each pair is what counts.
+Beside a bare boot, too: the kernel, an initramfs whose first program powers off, no device. All run in turn,
+so that a machine whose speed drifts slows all of them; the ratios of each turn are what counts.
 Usage: boot.py [--runs N] [--json FILE]
 """
 
@@ -17,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from zonevm import Guest
 from zonevm.kernel import kernel as kernels
 
 LIMIT = 180.0
@@ -47,6 +49,15 @@ def modules_in_place(release: str, modules: Path) -> Path | None:
     return link
 
 
+def bare_boot(image: Path) -> list[str]:
+    """Return the command that boots what zonevm boots, to its first program."""
+    argv = Guest(kernel=image, accel="tcg", append="zonevm.probe").command()
+    kept = ("-kernel", "-initrd", "-append", "-machine", "-accel", "-cpu")
+    given = [word for name in kept for word in (name, argv[argv.index(name) + 1])]
+    fixed = ("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-m", "1024M")
+    return [argv[0], *fixed, *given, "-serial", "null"]
+
+
 def main() -> None:
     """Measures, prints a table."""
     parser = argparse.ArgumentParser(
@@ -71,6 +82,7 @@ def main() -> None:
     }
     for argv in commands.values():
         argv += ["--cpus", "1", "--memory", "1G", "--", "true"]
+    commands["bare boot"] = bare_boot(kernel.image)
     took: dict[str, list[float]] = {name: [] for name in commands}
     try:
         with tempfile.TemporaryDirectory() as scratch:
@@ -84,14 +96,16 @@ def main() -> None:
         if link is not None:
             link.unlink()
 
-    ratios = [ours / theirs for ours, theirs in zip(took["zonevm"], took["vng"], strict=True)]
-    rows = {**took, "zonevm / vng": ratios}
+    rows = dict(took)
+    for name in ("vng", "bare boot"):
+        pairs = zip(took["zonevm"], took[name], strict=True)
+        rows[f"zonevm / {name}"] = [ours / theirs for ours, theirs in pairs]
     print(
         f"`run -- true` to exit, Linux {kernel.version}, TCG, {options.runs} runs of each in turn, seconds:"
     )
-    print(f"{'':16}{'min':>8}{'median':>8}{'max':>8}")
+    print(f"{'':20}{'min':>8}{'median':>8}{'max':>8}")
     for name, values in rows.items():
-        print(f"{name:16}{min(values):8.2f}{statistics.median(values):8.2f}{max(values):8.2f}")
+        print(f"{name:20}{min(values):8.2f}{statistics.median(values):8.2f}{max(values):8.2f}")
     if options.json:
         options.json.write_text(json.dumps(rows, indent=2))
 
