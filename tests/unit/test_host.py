@@ -87,6 +87,15 @@ def test_the_guests_python_is_the_real_one() -> None:
     assert Path(sys.base_prefix).resolve() in guest_python().parents
 
 
+def test_the_files_that_a_qemu_comes_with(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/qboot.rom").touch()
+    qemu = Qemu(script(tmp_path / "qemu", f"printf '%s\\n' {tmp_path}/a {tmp_path}/b"), (9, 0))
+    assert qemu.data_file("qboot.rom") == tmp_path / "b/qboot.rom"
+    assert qemu.data_file("other.rom") is None
+    assert Qemu(tmp_path / "none", (9, 0)).data_file("qboot.rom") is None
+
+
 def test_kvm_is_used_only_where_a_guest_ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda *_: True)
     says = "echo 'zonevm: probe passed'"

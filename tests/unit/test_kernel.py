@@ -299,6 +299,23 @@ def test_paths_with_commas_are_escaped_for_qemu() -> None:
     assert "memory-backend" not in line
 
 
+@pytest.mark.parametrize(
+    ("extra", "expected"),
+    [
+        ([], True),
+        (["-device", "virtio-net-pci"], True),
+        (["-device", "pcie-root-port,id=p,chassis=1"], False),
+        (["-device", '{"driver":"pcie-pci-bridge","id":"p"}'], False),
+    ],
+)
+def test_the_fast_firmware_is_for_machines_without_bridges(extra: list[str], expected: bool) -> None:
+    files = Files(Path("/console"), Path("/qmp"), Path("/agent"))
+    qemu = Qemu(Path("/q"), (9, 0))
+    boot = KernelBoot(Path("/k"), Path("/i"), files, firmware=Path("/qboot.rom"))
+    machine = Machine(boot, qemu, accel.tcg(qemu), 2**30, 2, extra=extra)
+    assert ("-bios /qboot.rom" in " ".join(machine.argv())) is expected
+
+
 def test_a_broken_entry_of_the_cache_is_pulled_anew(apt: Path, cache: Path) -> None:
     (cache / "6.12.9+deb12-amd64/lib/modules").mkdir(parents=True)
     assert kernel.installed() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ from zonevm.host import Qemu
 from zonevm.machine.accel import Accel
 
 _SSH = 22
+_BRIDGE = re.compile("root-port|bridge|ioh3420|x3130|pxb")
+"""What is in the names of QEMU's PCI bridges (``-device help``)."""
 
 
 class Boot(ABC):
@@ -22,6 +25,9 @@ class Boot(ABC):
 
     flags: Sequence[str] = ()
     """How QEMU itself behaves."""
+
+    firmware: Path | None = None
+    """What starts it sooner than QEMU's BIOS, and sets up no device behind a bridge."""
 
     @property
     @abstractmethod
@@ -64,10 +70,7 @@ class Machine:
         """Return the command line, ready to execute."""
         boot = self.boot
         disks = [word for device in self.devices for word in device.args]
-        return [
-            str(self.qemu.path),
-            *("-name", "zonevm", "-nodefaults", "-no-user-config", "-display", "none"),
-            *boot.flags,
+        devices = [
             *self._board(),
             *boot.base(len(self.devices)),
             *("-device", "virtio-rng-pci"),
@@ -76,10 +79,22 @@ class Machine:
             *placed([*boot.shared_directories(), *disks]),
             *self.extra,
         ]
+        return [
+            str(self.qemu.path),
+            *("-name", "zonevm", "-nodefaults", "-no-user-config", "-display", "none"),
+            *boot.flags,
+            *self._firmware(devices),
+            *devices,
+        ]
 
     def script(self) -> list[str]:
         """Return the shell commands that do a run by hand: what prepares the disks, then QEMU."""
         return [*(command for device in self.devices for command in device.by_hand), shlex.join(self.argv())]
+
+    def _firmware(self, devices: Sequence[str]) -> list[str]:
+        if self.boot.firmware is None or any(map(_BRIDGE.search, devices)):
+            return []
+        return ["-bios", str(self.boot.firmware)]
 
     def _board(self) -> list[str]:
         shared = self.boot.shared_memory or any(device.shared_memory for device in self.devices)

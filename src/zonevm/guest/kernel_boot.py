@@ -40,6 +40,7 @@ class KernelBoot(Boot):
     """The host's root and the directories of ``shares``, in their order."""
     qmp: Path | None = None
     append: str = ""
+    firmware: Path | None = None
 
     flags = ("-no-reboot",)
 

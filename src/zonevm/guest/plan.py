@@ -45,6 +45,7 @@ _ALWAYS = (
     ("virtio_rng", "the guest's random numbers"),
     ("overlay", "the guest's root"),
 )
+_FIRMWARE = "qboot.rom"
 _WHERE_THERE = ("configfs",)
 _ROOT = {"9p": ("9pnet_virtio", "9p"), "virtiofs": ("virtiofs",)}
 
@@ -141,6 +142,7 @@ class Plan:
             tree=tree,
             qmp=self.settings.qmp,
             append=self.settings.append,
+            firmware=self.hardware.qemu.data_file(_FIRMWARE),
         )
         if boot.lacks_msi(len(devices)) and any(device.needs_msi for device in devices):
             raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from dataclasses import dataclass
@@ -35,6 +36,15 @@ class Qemu:
                 f"{self.path} is QEMU {_dotted(self.version)}; {what} needs {_dotted(version)} or later",
                 "Get a newer QEMU with `zonevm qemu pull`, or name another one with --qemu PATH.",
             )
+
+    def data_file(self, name: str) -> Path | None:
+        """Return the file of that name among those that this QEMU comes with; None where it has none."""
+        try:
+            answer = subprocess.run([self.path, "-L", "help"], capture_output=True, timeout=20)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        files = (Path(os.fsdecode(line), name) for line in answer.stdout.splitlines())
+        return next((file.resolve() for file in files if file.is_file()), None)
 
 
 def find_qemu(explicit: str | None = None) -> Qemu:
