@@ -10,7 +10,7 @@ PYTEST  := $(BIN)/pytest
 PYTESTS := $(PYTEST) -n auto --maxprocesses 4
 export PATH := $(CURDIR)/$(BIN):$(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup build demo test check lint unit rust fuzztest guest nested loaded instructions bench fuzz soak clean
+.PHONY: help setup build demo test check lint unit rust fuzztest guest nested loaded instructions bench kvm fuzz soak clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -86,6 +86,10 @@ loaded: $(VENV)/.kernels $(VENV)/.tests ## faults, power cuts, lifecycle and bad
 bench: $(VENV)/.kernels ## how fast the emulated disks and the boot are, beside others: target/bench/report.md
 	tools/setup bench $(VENV)
 	$(BIN)/python benches/report.py
+
+kvm: $(VENV)/.kernels $(VENV)/.tests ## on a machine with KVM: tests and benchmarks, and a report to send
+	tools/setup bench $(VENV)
+	tools/kvm
 
 fuzz: $(VENV)/.tests ## ten minutes of each fuzz target
 	fuzz/run cdb 600

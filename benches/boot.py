@@ -51,7 +51,7 @@ def modules_in_place(release: str, modules: Path) -> Path | None:
 
 def bare_boot(image: Path) -> list[str]:
     """Return the command that boots what zonevm boots, to its first program."""
-    argv = Guest(kernel=image, accel="tcg", append="zonevm.probe").command()
+    argv = Guest(kernel=image, append="zonevm.probe").command()
     kept = ("-kernel", "-initrd", "-append", "-machine", "-accel", "-cpu")
     given = [word for name in kept for word in (name, argv[argv.index(name) + 1])]
     fixed = ("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-m", "1024M")
@@ -76,13 +76,15 @@ def main() -> None:
         sys.exit(f"kernel {kernel.image} has no modules: virtme-ng cannot boot it")
     link = modules_in_place(kernel.version, kernel.modules)
     env = os.environ | {"PATH": f"{beside}:{os.environ['PATH']}"}
+    bare = bare_boot(kernel.image)
+    accel = bare[bare.index("-accel") + 1].partition(",")[0]
     commands = {
-        "zonevm": [str(beside / "zonevm"), "run", "--accel", "tcg", "--kernel", str(kernel.image)],
-        "vng": [vng, "--disable-kvm", "--run", str(kernel.image)],
+        "zonevm": [str(beside / "zonevm"), "run", "--accel", accel, "--kernel", str(kernel.image)],
+        "vng": [vng, *([] if accel == "kvm" else ["--disable-kvm"]), "--run", str(kernel.image)],
     }
     for argv in commands.values():
         argv += ["--cpus", "1", "--memory", "1G", "--", "true"]
-    commands["bare boot"] = bare_boot(kernel.image)
+    commands["bare boot"] = bare
     took: dict[str, list[float]] = {name: [] for name in commands}
     try:
         with tempfile.TemporaryDirectory() as scratch:
@@ -101,7 +103,7 @@ def main() -> None:
         pairs = zip(took["zonevm"], took[name], strict=True)
         rows[f"zonevm / {name}"] = [ours / theirs for ours, theirs in pairs]
     print(
-        f"`run -- true` to exit, Linux {kernel.version}, TCG, {options.runs} runs of each in turn, seconds:"
+        f"`run -- true` to exit, Linux {kernel.version}, {accel}, {options.runs} runs of each, seconds:"
     )
     print(f"{'':20}{'min':>8}{'median':>8}{'max':>8}")
     for name, values in rows.items():
