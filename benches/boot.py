@@ -102,9 +102,7 @@ def main() -> None:
     for name in ("vng", "bare boot"):
         pairs = zip(took["zonevm"], took[name], strict=True)
         rows[f"zonevm / {name}"] = [ours / theirs for ours, theirs in pairs]
-    print(
-        f"`run -- true` to exit, Linux {kernel.version}, {accel}, {options.runs} runs of each, seconds:"
-    )
+    print(f"`run -- true` to exit, Linux {kernel.version}, {accel}, {options.runs} runs of each, seconds:")
     print(f"{'':20}{'min':>8}{'median':>8}{'max':>8}")
     for name, values in rows.items():
         print(f"{name:20}{min(values):8.2f}{statistics.median(values):8.2f}{max(values):8.2f}")

@@ -24,7 +24,7 @@ from zonevm.agent.protocol import STDERR, STDOUT
 from zonevm.agent.remote_command import ConnectionLostError, NotStartedError, RemoteCommand
 from zonevm.agent.streams import Captured, Source, Written
 
-HELLO = protocol.MAGIC + protocol.frame(protocol.HELLO, payload=b"1 6.12.0")
+HELLO = protocol.MAGIC + protocol.frame(protocol.HELLO, payload=b"2 6.12.0")
 PATIENCE = 120
 """Seconds after which a run hangs; where the host is busy, threads wait long for a processor."""
 MIB = 2**20

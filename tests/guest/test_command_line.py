@@ -40,7 +40,11 @@ def test_the_commands_exit_code_is_zonevms(run: list[str], tmp_path: Path) -> No
         capture_output=True,
     )
     assert (done.returncode, done.stdout, done.stderr) == (7, b"out\n", b"err\n")
-    assert json.loads(record.read_text())["exit_code"] == 7
+    written = json.loads(record.read_text())
+    assert written["exit_code"] == 7
+    phases = written["boot_phases"]
+    assert min(phases[name] for name in ("prepare", "qemu", "kernel", "stage1", "agent")) > 0
+    assert sum(phases.values()) == pytest.approx(written["seconds"]["boot"], rel=0.1, abs=0.5)
 
 
 def test_a_pipe_through_the_guest_loses_nothing(run: list[str], tmp_path: Path) -> None:

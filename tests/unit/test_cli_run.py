@@ -16,6 +16,7 @@ from zonevm.disks import Disk, SmrDisk
 from zonevm.errors import GuestPanicError, GuestTimeoutError, QemuError
 from zonevm.explain import Failure, failures
 from zonevm.guest import Completed
+from zonevm.guest.phases import Phases
 
 ZONEVM = [sys.executable, "-c", "from zonevm.cli import main; main()"]
 
@@ -27,6 +28,7 @@ class FakeGuest:
     failed: ClassVar[dict[int, list[Failure]]] = {}
     last: FakeGuest
     faults = ()
+    phases = Phases(prepare=0.1, qemu=0.2, kernel=0.3, stage1=0.4, agent=0.5)
 
     def __init__(self, disks: list[Disk], **settings: Any) -> None:
         self.disks, self.settings = disks, settings
@@ -233,9 +235,32 @@ def test_how_a_run_ends(  # noqa: PLR0917
     assert written["command"] == ["true"]
     assert written["log_dir"] == "/logs"
     assert set(written["seconds"]) == {"boot", "command", "total"}
+    assert written["boot_phases"] == vars(guest.phases)
     if reason != "interrupted":
         assert written["exit_code"] == code
     assert guest.last.left
+
+
+def test_timing_says_how_long_what_took(guest: type[FakeGuest], capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["run", "--timing", "--", "true"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[1:6] == [
+        "zonevm:     0.10 s  preparing: the kernel, the initramfs, the disks",
+        "zonevm:     0.20 s  QEMU and its firmware",
+        "zonevm:     0.30 s  the guest's kernel",
+        "zonevm:     0.40 s  stage 1: modules, the host's root",
+        "zonevm:     0.50 s  the agent",
+    ]
+    assert [line.partition(" s  ")[2] for line in lines[:1] + lines[6:]] == [
+        "zonevm itself",
+        "the command",
+        "the end",
+        "in all",
+    ]
+
+
+def test_the_phases_of_a_start() -> None:
+    assert Phases.of(10.0, 10.5, 15.0, (2.0, 3.0, 3.25)) == Phases(0.5, 1.25, 2.0, 1.0, 0.25)
 
 
 def test_a_record_that_cannot_be_written_is_told_before_anything_starts(

@@ -37,9 +37,12 @@ class Port:
 
     def greet(self):
         """Say hello."""
-        release = os.uname().release
+        words = [str(protocol.VERSION), os.uname().release]
+        if clock := os.environ.pop(protocol.CLOCK, ""):
+            with open("/proc/uptime") as uptime:
+                words += [clock, uptime.read().split()[0]]
         self._out += protocol.MAGIC
-        self.send(protocol.HELLO, payload=b"%d %s" % (protocol.VERSION, release.encode()))
+        self.send(protocol.HELLO, payload=" ".join(words).encode())
 
     def interest(self):
         """Return what to poll for."""

@@ -31,7 +31,10 @@ _OF_COMMANDS = (
     protocol.EXIT,
     protocol.FAILED,
 )
-_HELLO = re.compile(rb"(\d{1,9}) [!-~]{1,64}")  # utsname's release has 64 bytes at most
+_UPTIME = rb"(\d{1,9}\.\d\d)"
+_HELLO = re.compile(
+    rb"(\d{1,9}) [!-~]{1,64}(?: %b %b %b)?" % ((_UPTIME,) * 3)  # utsname's release has 64 bytes at most
+)
 
 
 class MisbehavedError(ConnectionLostError):
@@ -54,6 +57,8 @@ class Client:
         self._lock = threading.Lock()
         self._decoder = _decoder()
         self._hello = Latch()
+        self.clock: tuple[float, float, float] | None = None
+        """What the guest says was its uptime when stage 1 began, when that ended, when the agent greeted."""
         self._synced = Latch()
         self._lost = Latch()
         self._why = ConnectionLostError("the connection to the guest's agent was lost")
@@ -192,6 +197,9 @@ class Client:
             raise ProtocolError(f"a greeting of {payload[:64]!r}, not of version {protocol.VERSION}")
         if self._hello.is_set():
             raise ProtocolError("a second greeting")
+        if hello[2] is not None:
+            first, last, greeted = map(float, hello.groups()[1:])
+            self.clock = first, last, greeted
         self._hello.set()
 
     def _fail_all(self, error: ConnectionLostError) -> None:

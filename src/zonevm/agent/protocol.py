@@ -10,8 +10,10 @@ so a slow reader stops its writer and nobody's memory grows.
 
 import struct
 
-VERSION = 1
+VERSION = 2
 PORT_NAME = "zonevm.agent"
+CLOCK = "ZONEVM_CLOCK"
+"""The variable by which stage 1 tells the agent its first and last uptime, as /proc/uptime has it."""
 MAGIC = b"\0zonevm-agent\0"
 """What the agent sends before its first frame; the host skips what a guest before a reset left in the air."""
 
@@ -24,7 +26,7 @@ AGENT_LIMIT = CHUNK
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 
-HELLO = 1  # agent: payload "version release"
+HELLO = 1  # agent: payload "version release", and, as process 1, three uptimes: see CLOCK
 EXEC = 2  # host: start a command; payload by pack_exec
 FAILED = 3  # agent: it did not start; payload errno and what was tried, "cwd" or "exec"
 DATA = 4  # both: bytes of a stream

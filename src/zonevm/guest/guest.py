@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -26,6 +27,7 @@ from zonevm.guest import hotplug
 from zonevm.guest.boot import await_agent, connect
 from zonevm.guest.commands import Command, Input, Output
 from zonevm.guest.domain import domain
+from zonevm.guest.phases import Phases
 from zonevm.guest.plan import Plan
 from zonevm.guest.session import Session
 from zonevm.guest.settings import KernelSettings, Settings
@@ -116,6 +118,8 @@ class Guest:
         self._machine: RunningMachine | None = None
         self._client: Client | None = None
         self._last_words: Sequence[str] = ()
+        self.phases: Phases | None = None
+        """How long the parts of the start took, once it was started."""
 
     # Life
 
@@ -137,6 +141,7 @@ class Guest:
         if self._machine is not None:
             raise UsageError("the guest was started already")
         session = self._session
+        begun = time.monotonic()
         with ExitStack() as undo:
             plan = self._plan()
             undo.enter_context(hotplug.claimed(self._kernel.qmp))
@@ -147,11 +152,14 @@ class Guest:
                 undo.enter_context(plan.serve_root(tree, files.root, place.runtime, place.logs))
             described = plan.machine(files, session.devices, tree)
             self._progress(f"booting Linux {plan.kernel.version} ({plan.hardware.accel.name})")
+            started = time.monotonic()
             machine = undo.enter_context(session.running(described, place, plan.guard, tree.descriptors))
             undo.enter_context(panic.watched(machine, files.console))
             client = Client(connect(files.agent))
             undo.callback(client.close)
             await_agent(machine, client, self._boot_timeout)
+            if client.clock is not None:
+                self.phases = Phases.of(begun, started, time.monotonic(), client.clock)
             self._machine, self._client = machine, client
             undo.enter_context(session.controlled(place, self._last_command, self._cut_for_good))
             self._undo = undo.pop_all()

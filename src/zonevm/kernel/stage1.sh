@@ -83,6 +83,7 @@ refuse_sleep() {
 
 busybox mkdir -p /proc /sys /dev /lower /upper /newroot
 busybox mount -t proc proc /proc
+read -r began _ < /proc/uptime
 busybox --install -s /bin
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
@@ -154,6 +155,8 @@ if [ "$NET" = user ]; then
     echo "nameserver 10.0.2.3" > /newroot/etc/resolv.conf
 fi
 
+read -r ended _ < /proc/uptime
+export ZONEVM_CLOCK="$began $ended"
 umount /proc /sys /dev
 set -- "$PYTHON" -I -S -E -B /run/zonevm/agent.pyc
 [ -z "$UDEVD" ] || set -- /run/zonevm/busybox sh /run/zonevm/udev.sh "$UDEVD" "$@"

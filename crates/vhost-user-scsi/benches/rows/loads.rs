@@ -38,7 +38,7 @@ impl Load {
         let commands = match (blocks, depth) {
             (1, 1) => 8_000,
             (1, _) => 30_000,
-            _ => 1_000,
+            _ => 2_000,
         };
         Load {
             name,

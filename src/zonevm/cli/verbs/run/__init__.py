@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import click
@@ -95,6 +95,7 @@ def run(
         return 0
     outcome = Outcome(command, disks)
     with (
+        _told(outcome, output.timing),
         outcome.recorded(output.record),
         explained(observation.explain, disks, guest.failures) as explanation,
     ):
@@ -142,6 +143,7 @@ def _run(
         with ExitStack() as stack:
             with outcome.timed("boot"):
                 stack.enter_context(guest)
+            outcome.add_phases(guest.phases)
             stack.callback(_tell_faults, guest)
             if execution.verify:
                 _verify(guest)
@@ -157,6 +159,15 @@ def _run(
     finally:
         if guest.qemu_command:
             outcome.add(qemu_command=guest.qemu_command, log_dir=str(guest.log_dir))
+
+
+@contextmanager
+def _told(outcome: Outcome, timing: bool) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for line in outcome.told() if timing else ():
+            say(line)
 
 
 def _tell_faults(guest: Guest) -> None:

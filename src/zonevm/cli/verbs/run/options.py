@@ -131,6 +131,7 @@ class Output:
     title: ClassVar[str] = "Output"
 
     record: Path | None = option("--json", type=PATH, help="Write the outcome of the run to this file.")
+    timing: bool = option("--timing", is_flag=True, help="Say at the end how long what took.")
     verbose: bool = option("-v", "--verbose", is_flag=True, help="Say what is being done.")
     dry_run: bool = option(
         "--dry-run", is_flag=True, help="Print the commands that do the same by hand, and run nothing."
@@ -144,7 +145,7 @@ class Output:
 
 _OWN = ("command", *names(Boot), *names(Execution))
 _IMAGES = tuple(name for name in names(SystemImage) if name != "image")
-_RUNS = ("command", *names(Observation), *names(Execution), "record", "dry_run", "ssh_port")
+_RUNS = ("command", *names(Observation), *names(Execution), "record", "timing", "dry_run", "ssh_port")
 
 
 def refuse_misplaced(context: click.Context) -> None:
