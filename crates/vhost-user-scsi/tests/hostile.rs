@@ -110,9 +110,9 @@ fn a_readable_buffer_after_a_writable_one() {
 #[test]
 fn more_than_4_gib() {
     let (_dir, server, mut guest, unit) = start();
-    // All of guest memory, 4 MiB, 1024 times.
-    let bytes = guest.memory_len() as u32;
-    assert_eq!(u64::from(bytes) * 1024, 1 << 32);
+    // The same 4 MiB, 1024 times.
+    let bytes = 4 << 20;
+    assert!(u64::from(bytes) <= guest.memory_len());
     let table = GUEST_BASE + 0x1e_0000;
     for index in 0..1024 {
         let more = if index < 1023 { NEXT } else { 0 };
