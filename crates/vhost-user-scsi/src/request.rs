@@ -9,7 +9,7 @@ use crate::flights::{Room, Which};
 use crate::wire::{response, task, Control, Request, Response, REQUEST_LEN, RESPONSE_LEN};
 
 /// The most bytes that a quick command moves.
-const LITTLE: u64 = 64 << 10;
+const LITTLE: u64 = 256 << 10;
 
 /// A chain of a request queue, taken apart; used again and again.
 pub(crate) struct Incoming {
