@@ -23,6 +23,8 @@ pub struct Command<D> {
     pub queue: Option<u16>,
     /// Who sent it: the number of an I_T nexus, or of an NVMe host; below [`MAX_INITIATORS`].
     pub initiator: u8,
+    /// Others are behind it in its queue; a transport may say so of large commands only.
+    pub followed: bool,
     /// What the initiator sends.
     pub out: D,
     /// What the initiator receives into.
@@ -37,6 +39,7 @@ impl<D> Command<D> {
             len: 0,
             queue,
             initiator: 0,
+            followed: false,
             out,
             into,
         };

@@ -4,6 +4,7 @@ mod events;
 mod requests;
 mod rounds;
 mod saving;
+mod sharing;
 mod waist;
 
 use std::path::{Path, PathBuf};
@@ -37,6 +38,7 @@ use crate::{random, Error, ErrorKind};
 
 use requests::{Held, Waiter};
 use rounds::Rounds;
+use sharing::Sharing;
 
 /// What becomes of what was written and not made stable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,6 +64,7 @@ struct Inner {
     store: Arc<dyn Store>,
     helpers: Helpers,
     rounds: Rounds,
+    sharing: Sharing,
     /// Requests in flight; a power cut waits for them, and they for it. `None` where there can be none.
     gate: Option<Gate<Held>>,
     undo: Option<Arc<Undo>>,
@@ -186,6 +189,7 @@ impl Disk {
             store,
             helpers: Helpers::default(),
             rounds: Rounds::default(),
+            sharing: Sharing::default(),
             gate: undo.is_some().then(Gate::default),
             undo,
             cut: AtomicBool::new(false),

@@ -54,10 +54,7 @@ fn unreadable<D: Data>(disk: &dyn ZonedDisk<D>, zone: u32, test: &Test) -> Optio
             operation: Operation::Verify {
                 blocks: Blocks { lba, count },
             },
-            origin: Origin {
-                command: "Device Self-test",
-                opcode: 0x14,
-            },
+            origin: Origin::of("Device Self-test", 0x14),
         };
         let done = disk.submit(request, &D::default()).wait();
         if let Some(Err(Refusal::Unreadable { lba })) = done.map(|done| done.result) {

@@ -67,10 +67,7 @@ impl<D: Data> Namespace<D> {
     /// Takes all data away: zones that have not failed are empty, other blocks read as zeroes.
     pub(crate) fn format(&self) -> Submitted<Outcome> {
         let geometry = &self.shared.geometry;
-        let origin = Origin {
-            command: "Format NVM",
-            opcode: 0x80,
-        };
+        let origin = Origin::of("Format NVM", 0x80);
         let step = AT_ONCE / u64::from(geometry.block_size);
         let end = geometry.conventional_end().min(geometry.blocks);
         let fills = (0..end).step_by(step as usize).map(|lba| Operation::Fill {
@@ -180,6 +177,7 @@ impl<D: Data> Unit<D> for Namespace<D> {
         let origin = Origin {
             command: known.name,
             opcode: known.opcode,
+            followed: command.followed,
         };
         match (known.run)(&context) {
             Ok(Reply::Good) => Submitted::Completed(Outcome::default()),

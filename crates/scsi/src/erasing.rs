@@ -65,7 +65,7 @@ impl Erase {
             (_, true) => ("SANITIZE, CRYPTOGRAPHIC ERASE", 0x48),
             (_, false) => ("SANITIZE, OVERWRITE", 0x48),
         };
-        Origin { command, opcode }
+        Origin::of(command, opcode)
     }
 
     fn medium(&self) -> Medium {

@@ -260,6 +260,7 @@ impl<D: Data> Unit<D> for LogicalUnit<D> {
         let origin = Origin {
             command: known.name,
             opcode: known.opcode(),
+            followed: command.followed,
         };
         match reply {
             Reply::Medium(operation, buffer) => self.submit(command, operation, buffer, origin),

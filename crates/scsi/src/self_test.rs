@@ -152,10 +152,7 @@ fn read<D: Data>(disk: &dyn ZonedDisk<D>, zone: u32, little: bool, task: &Task) 
         let blocks = Blocks { lba, count };
         let request = Request {
             operation: Operation::Verify { blocks },
-            origin: Origin {
-                command: "SEND DIAGNOSTIC",
-                opcode: 0x1D,
-            },
+            origin: Origin::of("SEND DIAGNOSTIC", 0x1D),
         };
         let done = disk.submit(request, &D::default()).wait();
         if let Some(Err(Refusal::Unreadable { lba })) = done.map(|done| done.result) {

@@ -181,7 +181,7 @@ impl Shared {
             }
             head = (head + 1) % self.entries;
             self.head.store(head, Ordering::Release);
-            self.begin(memory, &raw);
+            self.begin(memory, &raw, head != tail);
             begun += 1;
             if begun % TOGETHER == 0 {
                 self.completions.tell();
@@ -190,7 +190,7 @@ impl Shared {
         begun > 0
     }
 
-    fn begin(self: &Arc<Self>, memory: &Arc<Guest>, raw: &[u8; 64]) {
+    fn begin(self: &Arc<Self>, memory: &Arc<Guest>, raw: &[u8; 64], followed: bool) {
         let id = u16::from_le_bytes([raw[2], raw[3]]);
         let moves = self.executor.transfer(raw);
         let len = moves.out.max(moves.into);
@@ -206,7 +206,8 @@ impl Shared {
             0 => (nothing, data),
             _ => (data, nothing),
         };
-        let command = Command::new(raw, Some(self.id), out, into);
+        let mut command = Command::new(raw, Some(self.id), out, into);
+        command.followed = followed;
         match self.executor.execute(&command) {
             Submitted::Completed(outcome) => self.answer(id, &outcome),
             Submitted::Pending(pending) => {

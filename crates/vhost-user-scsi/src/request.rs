@@ -11,6 +11,9 @@ use crate::wire::{response, task, Control, Request, Response, REQUEST_LEN, RESPO
 /// The most bytes that a quick command moves.
 const LITTLE: u64 = 256 << 10;
 
+/// From so many bytes on another thread may read what a command asks for.
+const LARGE: u64 = 64 << 10;
+
 /// A chain of a request queue, taken apart; used again and again.
 pub(crate) struct Incoming {
     /// The command: its buffers are what the chain has behind its headers.
@@ -67,6 +70,11 @@ impl Incoming {
     pub(crate) fn is_quick(&self) -> bool {
         scsi::is_plain_transfer(self.request.cdb())
             && self.command.out.len() + self.command.into.len() <= LITTLE
+    }
+
+    /// Whether it is worth a look if others are behind the command.
+    pub(crate) fn is_large(&self) -> bool {
+        self.command.into.len() >= LARGE
     }
 
     pub(crate) fn room(&self) -> Room {

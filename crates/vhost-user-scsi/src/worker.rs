@@ -200,14 +200,9 @@ impl Worker {
 
     /// Looks for a while for more to do; whether there is. The driver need not kick meanwhile.
     fn look(&mut self, memory: &GuestMemoryMmap) -> bool {
-        let (next, stop, flights) = (self.queue.next_avail(), &self.stop, &self.flights);
-        let queue = &self.queue;
-        let is_offered = || {
-            let offered = queue.avail_idx(memory, Ordering::Acquire);
-            offered.is_ok_and(|offered| offered.0 != next)
-        };
+        let (queue, stop, flights) = (&self.queue, &self.stop, &self.flights);
         self.polling
-            .look(|| is_offered() || flights.any_done() || stop.requested())
+            .look(|| is_offered(queue, memory) || flights.any_done() || stop.requested())
     }
 
     /// Waits until nothing is in flight any more.
@@ -295,6 +290,7 @@ impl Worker {
         match self.role {
             Role::Request => {
                 incoming.take_apart();
+                incoming.command.followed = incoming.is_large() && is_offered(&self.queue, memory);
                 if untold.any() && !incoming.is_quick() {
                     self.notify(memory, untold)?;
                 }
@@ -361,6 +357,12 @@ impl Worker {
             .client
             .set_error(Some(format!("ring {}: {what}", self.index)));
     }
+}
+
+/// Whether there is a chain that was not taken yet.
+fn is_offered(queue: &Queue, memory: &GuestMemoryMmap) -> bool {
+    let offered = queue.avail_idx(memory, Ordering::Acquire);
+    offered.is_ok_and(|offered| offered.0 != queue.next_avail())
 }
 
 impl Drop for Worker {

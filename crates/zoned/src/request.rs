@@ -92,6 +92,19 @@ pub struct Origin {
     /// As the standard spells it; empty for no command.
     pub command: &'static str,
     pub opcode: u8,
+    /// Others are behind it in its queue: while one thread carries it out, another one may go on with them.
+    pub followed: bool,
+}
+
+impl Origin {
+    /// One that came by no queue.
+    pub fn of(command: &'static str, opcode: u8) -> Origin {
+        Origin {
+            command,
+            opcode,
+            followed: false,
+        }
+    }
 }
 
 /// An operation, and where it comes from.

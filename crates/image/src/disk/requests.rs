@@ -66,6 +66,11 @@ impl Inner {
                 let table = self.machine.table();
                 let done = match self.waits(plan.op()) {
                     true => None,
+                    false if request.origin.followed && self.shares(plan.op(), data) => {
+                        let waiter = waiter(data, &mut later);
+                        self.share(plan, waiter);
+                        return later.map_or(refused(Refusal::Lost), Submitted::Pending);
+                    }
                     false => self.medium.perform_at_once(table, plan.op(), data),
                 };
                 if let Some(done) = done {
@@ -124,10 +129,7 @@ impl Inner {
             Op::Discard { zones, .. } => What::Reset(zones.clone()),
             _ => {
                 let inner = Arc::clone(self);
-                return self.helpers.run(move || match waiter.completer.begin() {
-                    true => inner.carry_out(plan, waiter),
-                    false => inner.end(plan, Err(Failed::NotStable), 0, waiter.completer),
-                });
+                return self.helpers.run(move || inner.carry_out(plan, waiter));
             }
         };
         if !waiter.completer.begin() {
@@ -147,8 +149,11 @@ impl Inner {
         });
     }
 
-    /// Carries out what may wait, in a helper.
-    fn carry_out(self: &Arc<Self>, plan: Plan, Waiter { data, completer }: Waiter) {
+    /// Carries out what may wait, in a helper, unless it was taken back.
+    pub(super) fn carry_out(self: &Arc<Self>, plan: Plan, Waiter { data, completer }: Waiter) {
+        if !completer.begin() {
+            return self.end(plan, Err(Failed::NotStable), 0, completer);
+        }
         if let Op::Degrade { zones } = plan.op() {
             let table = self.machine.table();
             let degraded = self

@@ -1,6 +1,6 @@
-//! What is in flight together becomes stable together.
+//! What is in flight together: it becomes stable together, and helpers read some of it.
 
-use zoned::{Action, Completion, Operation, Request, Submitted, Target};
+use zoned::{Action, Completion, Operation, Origin, Request, Submitted, Target};
 
 use super::*;
 
@@ -60,6 +60,42 @@ fn resets_share_one_journal_record() {
     };
     assert_eq!(bench.calls(Part::Stable, (1..8).map(reset).collect()), 2);
     assert_eq!(bench.stable_pointers()[1..], [0; 7]);
+}
+
+#[test]
+fn a_large_read_that_is_followed_is_a_helpers() {
+    let bench = Bench::new();
+    let lba = 2 * ZONE;
+    let count = ZONE as u32;
+    let data: Vec<u8> = (0..ZONE as usize * BLOCK)
+        .map(|at| (at / 7) as u8)
+        .collect();
+    assert_eq!(bench.sense(WRITE, lba, count, &data), GOOD);
+    let read = |followed| {
+        let count = count.into();
+        let into = Scatter::zeroed(data.len());
+        let operation = Operation::Read {
+            blocks: Blocks { lba, count },
+            stable: false,
+        };
+        let origin = Origin {
+            followed,
+            ..Origin::default()
+        };
+        let submitted = bench.disk.submit(Request { operation, origin }, &into);
+        let is_pending = matches!(submitted, Submitted::Pending(_));
+        assert_eq!(submitted.wait().unwrap().moved, data.len() as u64);
+        assert_eq!(into.to_vec(data.len() as u64), data);
+        is_pending
+    };
+    let several = std::thread::available_parallelism().is_ok_and(|found| found.get() > 1);
+    for _ in 0..10 {
+        assert!(!read(false));
+        while read(true) != several {
+            // The helper of the read before has not left yet.
+            std::thread::yield_now();
+        }
+    }
 }
 
 #[test]
