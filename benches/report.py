@@ -20,6 +20,8 @@ from typing import Any
 
 from chart import Bar, Group, chart
 
+from zonevm import Guest
+
 ROOT = Path(__file__).parent.parent
 PROTOCOLS = {"SCSI": "zonevm-vhost-user-scsi", "NVMe": "zonevm-vfio-user-nvme"}
 
@@ -85,12 +87,18 @@ def facts() -> dict[str, str]:
         "processors": f"{len(os.sched_getaffinity(0))} of {model}",
         "memory": f"{memory:.1f} GiB",
         "Linux": platform.release(),
-        "KVM": "usable" if os.access("/dev/kvm", os.R_OK | os.W_OK) else "no: guests are emulated (TCG)",
+        "guests": accelerator(),
         "QEMU": output("qemu-system-x86_64", "--version").splitlines()[0],
         "file system of temporary files": output("stat", "-f", "-c", "%T", tempfile.gettempdir()).strip(),
         "compiler": output("rustc", "--version").strip(),
         "load average at the start": load(),
     }
+
+
+def accelerator() -> str:
+    """Return how guests run here."""
+    argv = Guest().command()
+    return {"kvm": "KVM"}.get(argv[argv.index("-accel") + 1], "emulated (TCG)")
 
 
 def load() -> str:
