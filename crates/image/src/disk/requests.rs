@@ -63,20 +63,13 @@ impl Inner {
         let mut later = None;
         match self.machine.begin(request, || waiter(data, &mut later)) {
             Ok(Step::Plan(plan)) => {
-                let table = self.machine.table();
-                let done = match self.waits(plan.op()) {
-                    true => None,
-                    false if request.origin.followed && self.shares(plan.op(), data) => {
-                        let waiter = waiter(data, &mut later);
-                        self.share(plan, waiter);
-                        return later.map_or(refused(Refusal::Lost), Submitted::Pending);
-                    }
-                    false => self.medium.perform_at_once(table, plan.op(), data),
-                };
-                if let Some(done) = done {
+                if request.origin.followed && self.shares(plan.op(), data) {
+                    self.share(plan, waiter(data, &mut later));
+                } else if let Some(done) = self.perform_at_once(plan.op(), data) {
                     return self.carried_out(plan, done);
+                } else {
+                    self.carry_out_later(plan, waiter(data, &mut later));
                 }
-                self.carry_out_later(plan, waiter(data, &mut later));
             }
             Ok(Step::Parked { flush: true }) => self.stabilize(),
             Ok(Step::Parked { flush: false }) => {}
@@ -90,6 +83,14 @@ impl Inner {
             Err(refusal) => return Submitted::Completed(self.unless_lost(refusal.into())),
         }
         later.map_or(refused(Refusal::Lost), Submitted::Pending)
+    }
+
+    /// `None`: it has to wait for the host's disk.
+    fn perform_at_once(&self, op: &Op, data: &Scatter) -> Option<Done> {
+        if self.waits(op) {
+            return None;
+        }
+        self.medium.perform_at_once(self.machine.table(), op, data)
     }
 
     /// Whether carrying it out has to wait for the host's disk first.

@@ -45,7 +45,7 @@ impl Sharing {
 impl Inner {
     /// Whether [`Self::share`] is to carry it out. `true` takes a place of those that there are.
     pub(super) fn shares(&self, op: &Op, data: &Scatter) -> bool {
-        matches!(op, Op::Read { .. }) && data.len() >= WORTH && self.sharing.enter()
+        matches!(op, Op::Read { stable: false, .. }) && data.len() >= WORTH && self.sharing.enter()
     }
 
     /// Has a helper carry it out.
