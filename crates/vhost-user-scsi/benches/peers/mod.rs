@@ -56,9 +56,8 @@ fn side<F: Format + 'static>(
     knows: &'static [Action],
     with: impl FnOnce(&str, &str) -> (Program, fn(&Path) -> virtio::Driver<F>),
 ) -> Option<Side> {
-    let path = dir.join(&name);
-    let socket = dir.join(format!("{name}.sock").replace([',', ' '], ""));
-    let path = path.with_file_name(path.file_name()?.to_str()?.replace([',', ' '], ""));
+    let path = dir.join(name.replace([',', ' '], ""));
+    let socket = path.with_extension("sock");
     let file = new_file(&path);
     let (mut program, driver) = with(path.to_str()?, socket.to_str()?);
     program

@@ -8,10 +8,9 @@ pub mod plain;
 pub mod table;
 
 use std::fs::File;
-use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{fadvise, fallocate, Advice, FallocateFlags};
+use rustix::fs::{fadvise, Advice};
 use zoned::{Geometry, Kind};
 
 use loads::Load;
@@ -221,10 +220,4 @@ fn p99(mut took: Vec<Duration>) -> Duration {
 fn forget(file: &File) {
     file.sync_all().expect("sync");
     fadvise(file, 0, None, Advice::DontNeed).expect("fadvise");
-}
-
-/// Gives the space of `bytes` back.
-pub fn punch(file: &File, bytes: Range<u64>) {
-    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-    fallocate(file, flags, bytes.start, bytes.end - bytes.start).expect("a hole");
 }

@@ -5,7 +5,9 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::{punch, Action, Command, Driver, Side, BLOCK, THERE, ZONE_BLOCKS};
+use rustix::fs::{fallocate, FallocateFlags};
+
+use super::{Action, Command, Driver, Side, BLOCK, THERE, ZONE_BLOCKS};
 
 const MOST_BYTES: usize = 1 << 17;
 
@@ -72,7 +74,9 @@ pub fn fill(file: &File) {
     file.write_all_at(&data, at).expect("a file");
 }
 
+/// Gives the space of a zone back.
 pub fn punch_zone(file: &File, zone: u64) {
-    let zone_bytes = ZONE_BLOCKS * BLOCK;
-    punch(file, zone * zone_bytes..(zone + 1) * zone_bytes);
+    let bytes = ZONE_BLOCKS * BLOCK;
+    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    fallocate(file, flags, zone * bytes, bytes).expect("a hole");
 }

@@ -25,11 +25,7 @@ struct Ratio([f64; 3]);
 impl Row {
     fn ratio(&self, its: &[Found]) -> Ratio {
         let ours = self.sides[0].1.iter();
-        let mut ratios: Vec<f64> = ours
-            .zip(its)
-            .map(|(ours, its)| its.seconds / ours.seconds)
-            .collect();
-        ratios.sort_by(f64::total_cmp);
+        let ratios = sorted(ours.zip(its).map(|(ours, its)| its.seconds / ours.seconds));
         Ratio([
             ratios[ratios.len() / 2],
             ratios[0],
@@ -39,9 +35,13 @@ impl Row {
 }
 
 fn median(rounds: &[Found], of: impl Fn(&Found) -> f64) -> f64 {
-    let mut values: Vec<f64> = rounds.iter().map(of).collect();
+    sorted(rounds.iter().map(of))[rounds.len() / 2]
+}
+
+fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    values
 }
 
 fn p99_us(rounds: &[Found]) -> f64 {
