@@ -106,4 +106,4 @@ soak: $(VENV)/.kernels $(VENV)/.tests ## hours of crashes, power cuts, kills and
 
 clean: ## remove what was built; images and kernels stay
 	rm -rf $(VENV) target fuzz/target .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	rm -f src/zonevm/*.so
+	rm -f src/zonevm/*.so src/zonevm/kernel/zonevm-init

@@ -85,9 +85,9 @@ def test_a_guest_that_breaks_the_agents_protocol_is_told(kernel: str) -> None:
 
 
 def test_a_guest_that_powers_itself_off_is_told(kernel: str) -> None:
-    for way, told in (("poweroff", "powered itself off"), ("reboot", "rebooted")):
+    for key, told in (("o", "powered itself off"), ("b", "rebooted")):
         with Guest(kernel=kernel) as guest, pytest.raises(GuestError, match=told):
-            guest.run(["/run/zonevm/busybox", way, "-f"])
+            guest.run(f"echo {key} > /proc/sysrq-trigger; sleep 100")
 
 
 def test_reboot(kernel: str) -> None:

@@ -9,7 +9,6 @@ import random
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -24,8 +23,8 @@ from zonevm.agent.client import Client
 from zonevm.agent.protocol import STDERR, STDOUT
 from zonevm.agent.remote_command import ConnectionLostError, NotStartedError, RemoteCommand
 from zonevm.agent.streams import Captured, Sink, Source, Written
+from zonevm.kernel.initramfs import PROGRAM
 
-AGENT = Path(protocol.__file__).with_name("agent.py")
 ENV = [os.fsencode(f"{name}={value}") for name, value in os.environ.items()]
 SOON = 20
 
@@ -35,7 +34,7 @@ def client() -> Iterator[Client]:
     ours, theirs = socket.socketpair()
     with theirs:
         fd = theirs.fileno()
-        agent = subprocess.Popen([sys.executable, "-I", "-S", "-E", "-B", AGENT, str(fd)], pass_fds=[fd])
+        agent = subprocess.Popen([PROGRAM, str(fd)], pass_fds=[fd])
     client = Client(ours)
     assert client.wait_hello(SOON)
     yield client
@@ -99,18 +98,6 @@ def test_what_came_before_the_hello_is_skipped() -> None:
     assert [frame for byte in stream for frame in decoder.feed(bytes([byte]))] == [
         (protocol.SYNCED, 0, 0, b"")
     ]
-
-
-@given(
-    st.lists(st.binary(), min_size=1),
-    st.lists(st.binary()),
-    st.binary(),
-    st.none() | st.tuples(st.integers(0, 65535), st.integers(0, 65535)),
-)
-def test_exec_round_trip(
-    argv: list[bytes], env: list[bytes], cwd: bytes, tty: tuple[int, int] | None
-) -> None:
-    assert protocol.unpack_exec(protocol.pack_exec(argv, env, cwd, tty)) == (argv, env, cwd, tty)
 
 
 def test_output_error_output_and_exit_code(client: Client) -> None:

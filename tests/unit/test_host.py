@@ -9,7 +9,7 @@ import pytest
 
 from zonevm import HostError, QemuError
 from zonevm.agent.environment import guest_environment
-from zonevm.host import find_program, find_qemu, find_static_busybox, find_virtiofsd, guest_python, programs
+from zonevm.host import find_program, find_qemu, find_virtiofsd, guest_python, programs
 from zonevm.host.qemu import Qemu
 from zonevm.machine import accel
 from zonevm.service.rundir import RuntimeDir, make_log_dir
@@ -62,15 +62,6 @@ def test_a_qemu_that_cannot_be_used(
 def test_a_qemu_too_old_for_something() -> None:
     with pytest.raises(QemuError, match=r"/q is QEMU 7\.2; a disk needs 8\.1 or later"):
         Qemu(Path("/q"), (7, 2)).require((8, 1), "a disk")
-
-
-def test_busybox_has_to_be_static(bare: Path) -> None:
-    with pytest.raises(HostError, match="busybox is not installed"):
-        find_static_busybox()
-    (bare / "busybox").symlink_to(guest_python())
-    with pytest.raises(HostError, match="is linked dynamically") as caught:
-        find_static_busybox()
-    assert "busybox-static" in caught.value.hint
 
 
 def test_a_virtiofsd_that_cannot_refuse_writes_is_passed_over(bare: Path) -> None:

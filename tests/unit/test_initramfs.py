@@ -12,18 +12,16 @@ from pathlib import Path
 import pytest
 
 from zonevm.attach.methods import driver_modules
-from zonevm.kernel.initramfs import Contents, Entry, Share, build, newc
+from zonevm.errors import HostError
+from zonevm.kernel import initramfs
+from zonevm.kernel.initramfs import PROGRAM, Contents, Entry, Share, build, newc
 
 
 @pytest.fixture
 def contents(tmp_path: Path) -> Contents:
-    busybox = tmp_path / "busybox"
-    busybox.write_bytes(b"\x7fELF a busybox")
     module = tmp_path / "overlay.ko"
     module.write_bytes(b"\x7fELF a module")
     return Contents(
-        busybox=busybox,
-        python=Path("/usr/bin/python3"),
         release="6.12.0",
         modules=[module],
         module_dir=Path("/lib/modules/6.12.0"),
@@ -33,7 +31,7 @@ def contents(tmp_path: Path) -> Contents:
 
 
 def unpacked(archive: Path, into: Path) -> Path:
-    """What cpio, of busybox or GNU, makes of an archive."""
+    """What cpio, of GNU or busybox, makes of an archive."""
     into.mkdir()
     program = ["cpio"] if shutil.which("cpio") else ["busybox", "cpio"]
     with archive.open("rb") as file:
@@ -43,12 +41,10 @@ def unpacked(archive: Path, into: Path) -> Path:
 
 def test_cpio_reads_the_archive(contents: Contents, tmp_path: Path) -> None:
     root = unpacked(build(contents, tmp_path / "cache"), tmp_path / "root")
-    assert (root / "bin/busybox").read_bytes() == b"\x7fELF a busybox"
+    assert (root / "init").read_bytes() == PROGRAM.read_bytes()
     assert os.access(root / "init", os.X_OK)
-    assert (root / "bin/sh").readlink() == Path("busybox")
-    assert (root / "zonevm/modules").read_text() == "overlay.ko\n"
-    assert (root / "zonevm/modules.d/overlay.ko").read_bytes() == b"\x7fELF a module"
-    assert "NET=user\n" in (root / "zonevm/config").read_text()
+    assert (root / "zonevm/modules/overlay.ko").read_bytes() == b"\x7fELF a module"
+    assert {b"NET=user", b"MODULE=overlay"} <= set((root / "zonevm/settings").read_bytes().split(b"\0"))
 
 
 def test_the_format_is_newc() -> None:
@@ -59,15 +55,30 @@ def test_the_format_is_newc() -> None:
     assert b"TRAILER!!!\0" in archive
 
 
-def test_settings_are_quoted_for_the_shell(contents: Contents, tmp_path: Path) -> None:
-    strange = b"/a 'b' $(touch broken)\"`\n\t\\ \xff\x81 "
+def test_settings_may_have_any_bytes_of_a_path(contents: Contents) -> None:
+    strange = b"/a 'b' $(touch broken)\"`\n\t\\ =:\xff\x81 "
     share = Share("share0", Path(os.fsdecode(strange)))
-    config = dataclasses.replace(contents, shares=[share]).config()
-    done = subprocess.run(
-        ["sh", "-c", config + b'printf "%s %s" $SHARES "$share0"'], capture_output=True, cwd=tmp_path
+    settings = dataclasses.replace(contents, shares=[share]).settings()
+    assert settings.endswith(b"\0SHARE=share0:" + strange + b"\0")
+
+
+def test_a_first_program_that_was_not_built_is_told(
+    contents: Contents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(initramfs, "PROGRAM", tmp_path / "zonevm-init")
+    with pytest.raises(HostError, match=r"first program, .*/zonevm-init: No such file") as caught:
+        build(contents, tmp_path / "cache")
+    assert "make setup" in caught.value.hint
+
+
+def test_the_first_program_needs_nothing_else() -> None:
+    headers = subprocess.run(["readelf", "-lW", PROGRAM], capture_output=True, text=True, check=True).stdout
+    assert "INTERP" not in headers
+    done = subprocess.run([PROGRAM], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "zonevm-init: this is the first program of a guest of zonevm's\n",
     )
-    assert done.stdout == b"share0 " + strange
-    assert not (tmp_path / "broken").exists()
 
 
 def test_an_archive_is_made_once_for_the_same_contents(contents: Contents, tmp_path: Path) -> None:

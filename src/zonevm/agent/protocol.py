@@ -1,7 +1,6 @@
-"""The frames that host and agent exchange over one virtio-serial port.
+"""The frames that host and agent exchange over one virtio-serial port: the host's side.
 
-Runs on both sides, in the guest without the rest of zonevm: the standard library only, and little of
-it, since every import costs boot time there.
+The guest's is in the crate ``init``, ``agent/protocol.rs``.
 
 A frame is a header (kind, stream, command number, payload length) and a payload. Data of a stream flows
 against credit: a sender may have WINDOW bytes in the air and gets what the receiver passed on back by CREDIT,
@@ -12,8 +11,6 @@ import struct
 
 VERSION = 2
 PORT_NAME = "zonevm.agent"
-CLOCK = "ZONEVM_CLOCK"
-"""The variable by which stage 1 tells the agent its first and last uptime, as /proc/uptime has it."""
 MAGIC = b"\0zonevm-agent\0"
 """What the agent sends before its first frame; the host skips what a guest before a reset left in the air."""
 
@@ -26,7 +23,7 @@ AGENT_LIMIT = CHUNK
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 
-HELLO = 1  # agent: payload "version release", and, as process 1, three uptimes: see CLOCK
+HELLO = 1  # agent: payload "version release", and, as process 1, three uptimes: begin and end of stage 1, now
 EXEC = 2  # host: start a command; payload by pack_exec
 FAILED = 3  # agent: it did not start; payload errno and what was tried, "cwd" or "exec"
 DATA = 4  # both: bytes of a stream
@@ -99,17 +96,3 @@ def pack_exec(argv: list[bytes], env: list[bytes], cwd: bytes, tty: tuple[int, i
     strings = [cwd, *argv, *env]
     head = _EXEC_HEAD.pack(tty is not None, rows, columns, len(argv), len(env))
     return head + b"".join(U32.pack(len(string)) + string for string in strings)
-
-
-def unpack_exec(payload: bytes) -> tuple[list[bytes], list[bytes], bytes, tuple[int, int] | None]:
-    """Return ``(argv, env, cwd, tty)`` as :func:`pack_exec` took them."""
-    is_tty, rows, columns, arguments, variables = _EXEC_HEAD.unpack_from(payload)
-    strings: list[bytes] = []
-    at = _EXEC_HEAD.size
-    for _ in range(1 + arguments + variables):
-        (length,) = U32.unpack_from(payload, at)
-        at += U32.size
-        strings.append(payload[at : at + length])
-        at += length
-    argv = strings[1 : 1 + arguments]
-    return argv, strings[1 + arguments :], strings[0], (rows, columns) if is_tty else None

@@ -20,7 +20,6 @@ from zonevm.guest.settings import KernelSettings, Settings
 from zonevm.host import (
     cache_dir,
     find_qemu,
-    find_static_busybox,
     find_udevd,
     find_virtiofsd,
     guest_python,
@@ -82,8 +81,6 @@ class Plan:
         root = "virtiofs" if virtiofsd else "9p"
         modules = _modules(_wanted(settings, asked, disks, shares, root), chosen, image)
         contents = Contents(
-            busybox=find_static_busybox(),
-            python=guest_python(),
             release=chosen.version,
             modules=modules,
             module_dir=chosen.modules,

@@ -2,7 +2,7 @@
 
 from zonevm.host.cache import store
 from zonevm.host.dirs import RUNTIME_PREFIX, cache_dir, needed, runs_dir, runtime_base
-from zonevm.host.programs import find_program, find_static_busybox, find_udevd, find_virtiofsd, guest_python
+from zonevm.host.programs import find_program, find_udevd, find_virtiofsd, guest_python
 from zonevm.host.qemu import Qemu, find_qemu
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "cache_dir",
     "find_program",
     "find_qemu",
-    "find_static_busybox",
     "find_udevd",
     "find_virtiofsd",
     "guest_python",

@@ -8,7 +8,7 @@ import re
 
 from zonevm.host import sysfs, tree
 from zonevm.host.checks import Check, Finding, Host, Status, attempt
-from zonevm.host.programs import find_static_busybox, find_virtiofsd
+from zonevm.host.programs import find_virtiofsd
 from zonevm.processes import Keeper
 
 
@@ -89,11 +89,6 @@ def kernel_since(version: tuple[int, int], what: str) -> Check:
     return check
 
 
-def busybox(host: Host) -> Finding:
-    """Check that there is a static busybox, the guest's first program."""
-    return attempt("busybox", lambda: str(find_static_busybox()))
-
-
 def shared_root(host: Host) -> Finding:
     """Check that the guest can be given the host's root: by a virtiofsd, else by QEMU's own 9p server."""
 
@@ -137,5 +132,5 @@ def dotted(version: tuple[int, int]) -> str:
     return f"{version[0]}.{version[1]}"
 
 
-MACHINE: tuple[Check, ...] = (qemu, kvm, busybox, shared_root, covered_root)
+MACHINE: tuple[Check, ...] = (qemu, kvm, shared_root, covered_root)
 """What every guest needs beside a kernel."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,6 @@ from zonevm.errors import HostError
 _SYSTEM_DIRS = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin", "/bin")
 _VIRTIOFSD_DIRS = ("/usr/libexec", "/usr/lib/qemu", "/usr/lib", "/usr/lib/virtiofsd")
 _UDEVDS = ("/usr/lib/systemd/systemd-udevd", "/lib/systemd/systemd-udevd", "/usr/sbin/udevd", "/sbin/udevd")
-_PT_INTERP = 3
 
 
 def find_program(name: str, why: str, package: str = "") -> Path:
@@ -30,20 +28,6 @@ def find_program(name: str, why: str, package: str = "") -> Path:
             f"Install it, on Debian and Ubuntu with: apt-get install {package or name}",
         )
     return path
-
-
-def find_static_busybox() -> Path:
-    """Return the path of a statically linked busybox. Raises :class:`HostError` where there is none."""
-    candidates = [path for name in ("busybox", "busybox-static", "busybox.static") if (path := _which(name))]
-    for path in candidates:
-        if _is_static(path):
-            return path
-    install = "Install a static one, on Debian and Ubuntu with: apt-get install busybox-static"
-    if candidates:
-        raise HostError(
-            f"{candidates[0]} is linked dynamically; the guest's first program has to be static", install
-        )
-    raise HostError("busybox is not installed; it is the guest's first program", install)
 
 
 def find_virtiofsd() -> Path | None:
@@ -82,16 +66,3 @@ def _which(name: str) -> Path | None:
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), *_SYSTEM_DIRS])
     found = shutil.which(name, path=path)
     return Path(found) if found else None
-
-
-def _is_static(path: Path) -> bool:
-    """Whether a 64-bit ELF program asks for no dynamic loader (no PT_INTERP program header; ELF gABI 4.1)."""
-    with path.open("rb") as file:
-        header = file.read(64)
-        if header[:5] != b"\x7fELF\x02":
-            return False
-        (offset,) = struct.unpack_from("<Q", header, 32)
-        size, count = struct.unpack_from("<HH", header, 54)
-        file.seek(offset)
-        table = file.read(size * count)
-    return all(struct.unpack_from("<I", table, size * i)[0] != _PT_INTERP for i in range(count))

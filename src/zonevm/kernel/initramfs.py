@@ -1,4 +1,4 @@
-"""Writes the guest's initramfs: a newc archive with a static busybox, stage 1, modules and the agent.
+"""Writes the guest's initramfs: a newc archive with its first program, what that is to do, and modules.
 
 The format: Documentation/driver-api/early-userspace/buffer-format.rst. Knows no QEMU.
 """
@@ -6,29 +6,23 @@ The format: Documentation/driver-api/early-userspace/buffer-format.rst. Knows no
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
-import py_compile
-import shlex
 import stat
-import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from zonevm import agent
+from zonevm.errors import HostError
 from zonevm.host import store
 from zonevm.kernel.modules import read_module
 
 MSIZE = 128 * 1024
 """Bytes of one 9p message. Linux allows 500 KiB by virtio, but has to find them in one piece of memory."""
 
-_HERE = Path(__file__).parent
-_AGENT = Path(agent.__file__).parent
-_PROGRAM = ("agent", "command", "protocol")
-"""What the agent is made of."""
+PROGRAM = Path(__file__).with_name("zonevm-init")
+"""The first program, which the crate ``init`` is built into: static, since nothing else is there yet."""
+_BUILD = "Build it with `make setup`, or install zonevm anew."
 _KEPT = 12
 
 
@@ -50,8 +44,6 @@ class Contents:
     for; ``udevd``: the host's, to be started.
     """
 
-    busybox: Path
-    python: Path
     release: str
     modules: Sequence[Path]
     module_dir: Path | None
@@ -63,23 +55,26 @@ class Contents:
     udevd: Path | None = None
     hostname: str = "zonevm"
 
-    def config(self) -> bytes:
-        """Return the settings of stage 1, as shell assignments; SHARES are variables with paths."""
-        settings = {
-            "ROOT": self.root,
-            "MSIZE": str(MSIZE),
-            "FRESH_RUN": str(int(self.fresh_run)),
-            "MODULES": str(self.module_dir or ""),
-            "RELEASE": self.release,
-            "HOSTNAME": self.hostname,
-            "NET": self.net or "",
-            "PYTHON": str(self.python),
-            "CONFIG": str(self.kernel_config or ""),
-            "UDEVD": str(self.udevd or ""),
-            "SHARES": " ".join(share.tag for share in self.shares),
-            **{share.tag: str(share.path) for share in self.shares},
-        }
-        return os.fsencode("".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items()))
+    def settings(self) -> bytes:
+        """Return what the first program reads: ``NAME=value`` each, with a 0 behind each."""
+        settings = (
+            ("ROOT", self.root),
+            ("MSIZE", MSIZE),
+            ("FRESH_RUN", int(self.fresh_run)),
+            *(("MODULE", name) for name in self.module_names()),
+            ("MODULES", self.module_dir or ""),
+            ("RELEASE", self.release),
+            ("HOSTNAME", self.hostname),
+            ("NET", self.net or ""),
+            ("CONFIG", self.kernel_config or ""),
+            ("UDEVD", self.udevd or ""),
+            *(("SHARE", f"{share.tag}:{share.path}") for share in self.shares),
+        )
+        return os.fsencode("".join(f"{name}={value}\0" for name, value in settings))
+
+    def module_names(self) -> list[str]:
+        """Return the modules' names, in load order."""
+        return [path.name.partition(".ko")[0] for path in self.modules]
 
 
 @dataclass(frozen=True)
@@ -123,44 +118,30 @@ def newc(entries: Iterable[Entry]) -> bytes:
 
 def _entries(contents: Contents) -> list[Entry]:
     folder, program, plain = stat.S_IFDIR | 0o755, stat.S_IFREG | 0o755, stat.S_IFREG | 0o644
-    names = [f"{path.name.partition('.ko')[0]}.ko" for path in contents.modules]
+    modules = zip(contents.module_names(), contents.modules, strict=True)
     return [
-        *(Entry(name, folder) for name in ("bin", "zonevm", "zonevm/modules.d", "zonevm/agent")),
-        Entry("init", program, (_HERE / "stage1.sh").read_bytes()),
-        Entry("bin/busybox", program, contents.busybox.read_bytes()),
-        Entry("bin/sh", stat.S_IFLNK | 0o777, b"busybox"),
-        Entry("zonevm/config", plain, contents.config()),
-        Entry("zonevm/modules", plain, "".join(f"{name}\n" for name in names).encode()),
-        *(Entry(f"zonevm/agent/{name}.pyc", plain, _compiled(_AGENT / f"{name}.py")) for name in _PROGRAM),
-        Entry("zonevm/agent/udev.sh", plain, (_HERE / "udev.sh").read_bytes()),
-        *(
-            Entry(f"zonevm/modules.d/{name}", plain, read_module(path))
-            for name, path in zip(names, contents.modules, strict=True)
-        ),
+        *(Entry(name, folder) for name in ("zonevm", "zonevm/modules")),
+        Entry("init", program, _program()),
+        Entry("zonevm/settings", plain, contents.settings()),
+        *(Entry(f"zonevm/modules/{name}.ko", plain, read_module(path)) for name, path in modules),
     ]
 
 
-def _compiled(source: Path) -> bytes:
-    """Return the bytecode of a program, for the same interpreter: the guest need not compile it."""
-    with tempfile.NamedTemporaryFile(suffix=".pyc") as file:
-        py_compile.compile(
-            str(source),
-            file.name,
-            source.name,
-            doraise=True,
-            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-        )
-        return Path(file.name).read_bytes()
+def _program() -> bytes:
+    try:
+        return PROGRAM.read_bytes()
+    except OSError as error:
+        raise HostError(
+            f"cannot read the guest's first program, {PROGRAM}: {error.strerror}", _BUILD
+        ) from error
 
 
 def _key(contents: Contents) -> str:
     digest = hashlib.sha256()
-    digest.update(f"{sys.implementation.cache_tag} {importlib.util.MAGIC_NUMBER!r} ".encode())
-    digest.update(contents.config())
-    sources = (_HERE / "stage1.sh", _HERE / "udev.sh", _HERE / "initramfs.py")
-    for source in (*sources, *(_AGENT / f"{name}.py" for name in _PROGRAM)):
-        digest.update(source.read_bytes())
-    for path in (contents.busybox, *contents.modules):
+    digest.update(contents.settings())
+    for data in (_program(), Path(__file__).read_bytes()):
+        digest.update(hashlib.sha256(data).digest())
+    for path in contents.modules:
         status = path.stat()
         digest.update(os.fsencode(f"{path} {status.st_size} {status.st_mtime_ns}\n"))
     return digest.hexdigest()[:24]
