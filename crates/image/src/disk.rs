@@ -318,6 +318,7 @@ impl Drop for Disk {
         if inner.temporary || inner.whole().is_err() {
             return;
         }
+        inner.medium.give_back();
         // If this fails the live table is still right, for as long as the host does not crash.
         if inner.durability.close(&inner.machine).is_ok() {
             let _ = live::stamp(&*inner.store, inner.header.layout.journal.offset, None);

@@ -1,13 +1,13 @@
 //! A host that fails under a disk in use: a full file system, I/O errors. The guest is told, the zones stay
 //! consistent, and all works again when the cause is gone.
 
+mod ahead;
 mod sharing;
+mod trouble;
 
 use std::fs::File;
-use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use memory::Scatter;
 use scsi::Status;
@@ -19,110 +19,29 @@ use crate::layout::Layout;
 use crate::live::Boot;
 use crate::random::identity;
 use crate::state::{allocate, fill};
-use crate::store::{FileStore, Punched, Store};
+use crate::store::FileStore;
 use crate::table::Table;
 use crate::unit::{Outcome, Unit};
 use crate::ErrorKind;
+use trouble::{Failing, Part, Trouble};
 
 const BLOCK: usize = 4096;
 /// Blocks of a zone.
 const ZONE: u64 = 16;
 
-/// What of a store fails.
-#[derive(Clone, Copy)]
-enum Part {
-    Read,
-    ReadAtOnce,
-    Write,
-    Stable,
-    Punch,
-    Sync,
-}
-
-#[derive(Default)]
-struct Trouble {
-    /// The error number with which each part fails; 0: it works.
-    errno: [AtomicI32; 6],
-    /// How often each was called.
-    calls: [AtomicU32; 6],
-    /// While it is held, nothing becomes stable.
-    slow: Mutex<()>,
-}
-
-impl Trouble {
-    fn set(&self, part: Part, errno: i32) {
-        self.errno[part as usize].store(errno, Ordering::Relaxed);
-    }
-
-    fn meet(&self, part: Part) -> io::Result<()> {
-        self.calls[part as usize].fetch_add(1, Ordering::Relaxed);
-        if let Part::Sync | Part::Stable = part {
-            drop(self.slow.lock());
-        }
-        match self.errno[part as usize].load(Ordering::Relaxed) {
-            0 => Ok(()),
-            errno => Err(io::Error::from_raw_os_error(errno)),
-        }
-    }
-
-    fn calls(&self, part: Part) -> u32 {
-        self.calls[part as usize].load(Ordering::Relaxed)
-    }
-}
-
-struct Failing {
-    store: FileStore,
-    trouble: Arc<Trouble>,
-}
-
-impl Store for Failing {
-    fn read_some(&self, offset: u64, into: &Scatter, at: u64, length: u64) -> io::Result<u64> {
-        self.trouble.meet(Part::Read)?;
-        self.store.read_some(offset, into, at, length)
-    }
-
-    fn read_at_once(&self, offset: u64, into: &Scatter, at: u64, length: u64) -> io::Result<u64> {
-        self.trouble.meet(Part::ReadAtOnce)?;
-        self.read_some(offset, into, at, length)
-    }
-
-    fn write_some(&self, offset: u64, from: &Scatter, at: u64, length: u64) -> io::Result<u64> {
-        self.trouble.meet(Part::Write)?;
-        self.store.write_some(offset, from, at, length)
-    }
-
-    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
-        self.trouble.meet(Part::Read)?;
-        self.store.read_at(offset, into)
-    }
-
-    fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.trouble.meet(Part::Write)?;
-        self.store.write_at(offset, data)
-    }
-
-    fn write_stable(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.trouble.meet(Part::Stable)?;
-        self.store.write_stable(offset, data)
-    }
-
-    fn punch(&self, offset: u64, length: u64) -> io::Result<Punched> {
-        self.trouble.meet(Part::Punch)?;
-        self.store.punch(offset, length)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.trouble.meet(Part::Sync)?;
-        self.store.sync()
-    }
-
-    fn length(&self) -> io::Result<u64> {
-        self.store.length()
-    }
-
-    fn grow(&self, length: u64) -> io::Result<()> {
-        self.trouble.meet(Part::Write)?;
-        self.store.grow(length)
+/// 8 zones, of which the first is conventional.
+fn geometry(kind: Kind) -> Geometry {
+    Geometry {
+        block_size: BLOCK as u32,
+        blocks: 8 * ZONE,
+        zone_blocks: ZONE,
+        conventional_zones: 1,
+        max_open: None,
+        zone_capacity: None,
+        kind,
+        max_active: None,
+        unrestricted_reads: true,
+        extension_bytes: 0,
     }
 }
 
@@ -136,26 +55,10 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self::with(false)
+        Self::on(geometry(Kind::HostManaged))
     }
 
-    fn with(host_aware: bool) -> Self {
-        let geometry = Geometry {
-            block_size: BLOCK as u32,
-            blocks: 8 * ZONE,
-            zone_blocks: ZONE,
-            conventional_zones: 1,
-            max_open: None,
-            zone_capacity: None,
-            kind: if host_aware {
-                Kind::HostAware
-            } else {
-                Kind::HostManaged
-            },
-            max_active: None,
-            unrestricted_reads: true,
-            extension_bytes: 0,
-        };
+    fn on(geometry: Geometry) -> Self {
         let header = Header {
             uuid: [0; 16],
             created: 0,
@@ -381,7 +284,7 @@ fn a_read_that_fails_is_told() {
 
 #[test]
 fn what_a_write_skips_is_zeroes_also_where_space_was_not_given_back() {
-    let bench = Bench::with(true);
+    let bench = Bench::on(geometry(Kind::HostAware));
     let start = 2 * ZONE;
     assert_eq!(bench.sense(WRITE, start, 8, &[7; 8 * BLOCK]), GOOD);
     bench.trouble.set(Part::Punch, libc::EIO);

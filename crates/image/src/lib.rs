@@ -11,6 +11,7 @@
 #[cfg(test)]
 extern crate self as image;
 
+mod ahead;
 mod attributes;
 mod bytes;
 mod causes;

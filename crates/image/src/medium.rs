@@ -4,11 +4,13 @@ mod looking;
 mod reading;
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use memory::Scatter;
 use zoned::{Data, Failed, Geometry, Op, PHYSICAL_BLOCK};
 
+use crate::ahead::Ahead;
 use crate::causes::Causes;
 use crate::layout::Area;
 use crate::slots::{zero, zone_bytes, Slots};
@@ -23,6 +25,7 @@ const CHUNK: u64 = 256 << 10;
 pub(crate) struct Medium {
     store: Arc<dyn Store>,
     slots: Slots,
+    ahead: Ahead,
     geometry: Geometry,
     /// Where the zone descriptor extensions are.
     extensions: Area,
@@ -64,6 +67,7 @@ impl Medium {
             geometry.conventional_end().min(geometry.blocks)
         };
         Self {
+            ahead: Ahead::new(Arc::clone(&store)),
             store,
             slots,
             overwritable_end: geometry.to_bytes(overwritable),
@@ -194,9 +198,9 @@ impl Medium {
         })
     }
 
-    /// Gives zones that are written for the first time their slots, keeps what a write takes the place of, and makes what
-    /// it skips read as zeroes: a write that failed may have left anything there. A conventional zone that has no slot reads
-    /// as zeroes, and needs none for them.
+    /// Gives zones that are written for the first time their slots, and sequential ones that have theirs space ahead; keeps
+    /// what a write takes the place of, and makes what it skips read as zeroes: a write that failed may have left anything
+    /// there. A conventional zone that has no slot reads as zeroes, and needs none for them.
     fn prepare(
         &self,
         table: &Table,
@@ -206,8 +210,15 @@ impl Medium {
         has_data: bool,
     ) -> Result<(), Failed> {
         for part in self.parts(table, offset, len) {
+            if let Some(at) = part.at {
+                if part.offset >= self.overwritable_end {
+                    let zone = || self.zone_at(&part, at);
+                    self.ahead.reach(at..at + part.len, zone);
+                }
+                continue;
+            }
             let zone = (part.offset / self.zone_size()) as u32;
-            if part.at.is_none() && (has_data || !self.geometry.is_conventional(zone)) {
+            if has_data || !self.geometry.is_conventional(zone) {
                 let given = self.give(table, zone);
                 given.map_err(|error| self.unwritten(part.offset, error))?;
             }
@@ -224,6 +235,21 @@ impl Medium {
             self.zero(table, offset - skipped, skipped)?;
         }
         Ok(())
+    }
+
+    /// The place of a zone's data in the store, of which `part` is at `at`.
+    fn zone_at(&self, part: &Part, at: u64) -> Range<u64> {
+        let (zone, within) = (
+            part.offset / self.zone_size(),
+            part.offset % self.zone_size(),
+        );
+        let start = at - within;
+        start..start + zone_bytes(&self.geometry, zone as u32)
+    }
+
+    /// Gives back space that was allocated ahead of what is written.
+    pub fn give_back(&self) {
+        self.ahead.give_back(0..u64::MAX);
     }
 
     fn give(&self, table: &Table, zone: u32) -> io::Result<()> {
@@ -263,8 +289,9 @@ impl Medium {
             let start = self.there(&part)?;
             let written = all(part.len, |done| {
                 let left = part.len - done;
-                self.store
-                    .write_some(start + done, from, *moved + done, left)
+                let (at, from_at) = (start + done, *moved + done);
+                self.ahead
+                    .with_room(|| self.store.write_some(at, from, from_at, left))
             });
             match written {
                 Ok(done) => *moved += done,
@@ -294,8 +321,9 @@ impl Medium {
             let start = self.there(&part)?;
             for at in (0..part.len).step_by(pattern.len()) {
                 let count = (part.len - at).min(pattern.len() as u64);
-                self.store
-                    .write_at(start + at, &pattern[..count as usize])
+                let pattern = &pattern[..count as usize];
+                self.ahead
+                    .with_room(|| self.store.write_at(start + at, pattern))
                     .map_err(|error| self.unwritten(part.offset + at, error))?;
             }
         }
@@ -315,6 +343,10 @@ impl Medium {
 
     /// Gives back the space of zones that were reset, and their slots.
     fn discard(&self, table: &Table, zones: &[u32], ranges: &[(u64, u64)]) {
+        for place in zones.iter().filter_map(|&zone| table.slot(zone)) {
+            let start = self.slots.offset(place);
+            self.ahead.give_back(start..start + self.zone_size());
+        }
         for &(offset, len) in ranges {
             for part in self.parts(table, offset, len) {
                 // Nothing above a write pointer is ever read, so space that stays taken does no harm.

@@ -12,9 +12,9 @@ use crate::error::{corrupt, truncated};
 use crate::header::{Header, LINEAR};
 use crate::journal::{Journal, Unreadable};
 use crate::layout::{Layout, COPY};
-use crate::live::{self, Boot};
+use crate::live::{self, Boot, Stamp};
 use crate::store::Store;
-use crate::{slots, table, Error};
+use crate::{ahead, slots, table, Error};
 
 /// Makes a new image's file as long as it has to be, with space for all zone state, and for no data.
 pub(crate) fn allocate(file: &File, layout: &Layout) -> io::Result<()> {
@@ -61,11 +61,15 @@ pub(crate) fn recover(
     let mut journal = load(store, header, path)?;
     if live::is_trusted(store, stamp, boot).map_err(failed)? {
         let words = live_words(store, header, path)?;
+        ahead::reclaim(store, header, &words);
         if header.version == LINEAR {
             table::write(store, header.layout.table, &words).map_err(opened)?;
         }
     } else {
         check_places(store, header, journal.words(), path)?;
+        if live::read(store, stamp).map_err(failed)? != Stamp::None {
+            ahead::reclaim(store, header, journal.words());
+        }
         table::write(store, header.layout.table, journal.words()).map_err(failed)?;
     }
     live::stamp(store, stamp, boot).map_err(failed)?;

@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use memory::Scatter;
-use rustix::fs::{fallocate, FallocateFlags};
+use rustix::fs::{fallocate, fstatfs, FallocateFlags, FsWord};
 use rustix::io::{pwritev2, Errno, ReadWriteFlags};
 
 /// Most buffers for one system call; more take more calls. At most the kernel's UIO_MAXIOV, 1024.
@@ -37,6 +37,8 @@ pub(crate) trait Store: Send + Sync {
     fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()>;
     /// Writes all of `data` and makes it, and nothing else, stable.
     fn write_stable(&self, offset: u64, data: &[u8]) -> io::Result<()>;
+    /// Takes space for a stretch that is not written yet; [`Self::punch`] gives back any part of it.
+    fn allocate(&self, offset: u64, length: u64) -> io::Result<()>;
     /// Makes a stretch read as zeroes, and gives its space back.
     fn punch(&self, offset: u64, length: u64) -> io::Result<Punched>;
     /// Makes stable all that was written before the call.
@@ -122,6 +124,18 @@ impl Store for FileStore {
         Ok(())
     }
 
+    fn allocate(&self, offset: u64, length: u64) -> io::Result<()> {
+        if !gives_parts_back(&self.file) {
+            return Err(Errno::OPNOTSUPP.into());
+        }
+        loop {
+            return match fallocate(&self.file, FallocateFlags::KEEP_SIZE, offset, length) {
+                Err(Errno::INTR) => continue,
+                done => Ok(done?),
+            };
+        }
+    }
+
     fn punch(&self, offset: u64, length: u64) -> io::Result<Punched> {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         loop {
@@ -151,6 +165,12 @@ impl Store for FileStore {
         }
         Ok(())
     }
+}
+
+/// Whether a hole in what was allocated at once is free space. On btrfs it is not: an extent is there as long as any part
+/// of it is used.
+pub(crate) fn gives_parts_back(file: &File) -> bool {
+    fstatfs(file).is_ok_and(|system| system.f_type != libc::BTRFS_SUPER_MAGIC as FsWord)
 }
 
 type Vectored = unsafe extern "C" fn(

@@ -84,6 +84,10 @@ impl Store for Recorder {
         Ok(())
     }
 
+    fn allocate(&self, _offset: u64, _length: u64) -> io::Result<()> {
+        Ok(())
+    }
+
     fn punch(&self, offset: u64, length: u64) -> io::Result<Punched> {
         self.write_at(offset, &vec![0; length as usize])?;
         Ok(Punched::Yes)
