@@ -52,10 +52,15 @@ class Patience:
 
 def _delays(pid: int) -> list[tuple[Path, int]]:
     """Return the nanoseconds that each thread of a process was ready to run and did not."""
+    threads = Path(f"/proc/{pid}/task")
+    try:
+        names = os.listdir(threads)  # noqa: PTH208  # Path.glob raises if the process ends meanwhile
+    except OSError:
+        return []
     found = []
-    for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+    for task in (threads / name for name in names):
         try:
-            found.append((task, int(task.read_text().split()[1])))
+            found.append((task, int((task / "schedstat").read_text().split()[1])))
         except (OSError, ValueError, IndexError):  # it has ended, or this kernel does not count
             continue
     return found
