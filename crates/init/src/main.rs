@@ -5,6 +5,7 @@
 
 mod agent;
 mod stage1;
+mod uptime;
 
 use std::env;
 use std::fs::File;

@@ -17,7 +17,7 @@ use rustix::fs::sync;
 use rustix::system::{reboot, sethostname, RebootCommand};
 use rustix::termios::tcdrain;
 
-use crate::agent::port::uptime;
+use crate::uptime::uptime;
 use settings::Settings;
 
 /// On the kernel's command line: only tell that the guest got here.

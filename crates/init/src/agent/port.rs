@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use rustix::fs::{fcntl_getfl, fcntl_setfl, OFlags};
 
+use crate::uptime::uptime;
+
 use super::protocol::{Decoder, Frame, CHUNK, HELLO, MAGIC, PORT_NAME, VERSION};
 
 /// How often to look for the port: a turn takes longer on a busy host, as does the port.
@@ -87,12 +89,6 @@ impl AsFd for Port {
 /// Have reads and writes of `file` return at once.
 pub fn unblocked(file: impl AsFd) -> io::Result<()> {
     Ok(fcntl_setfl(&file, fcntl_getfl(&file)? | OFlags::NONBLOCK)?)
-}
-
-/// Return the seconds since the kernel's clock began, in hundredths, as `/proc/uptime` has them.
-pub fn uptime() -> io::Result<String> {
-    let text = fs::read_to_string("/proc/uptime")?;
-    Ok(text.split(' ').next().unwrap_or_default().to_owned())
 }
 
 /// Open the virtio-serial port of ours, which appears some time after the driver was loaded.

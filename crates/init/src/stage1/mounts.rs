@@ -1,6 +1,5 @@
 //! Mounts the host's root under an overlay, and makes that the root.
 
-use std::env;
 use std::ffi::CString;
 use std::fs;
 use std::io;
@@ -21,7 +20,7 @@ const NEW_ROOT: &str = "/newroot";
 /// Mount /proc, /sys and /dev.
 pub fn kernel_views() -> Result<(), String> {
     for (target, kind) in VIEWS {
-        mounted(kind, kind, target, MountFlags::empty(), "")?;
+        sourceless(kind, target, "")?;
     }
     Ok(())
 }
@@ -42,6 +41,11 @@ pub fn mounted(
         what(),
         mount(source, target, kind, flags, options.as_c_str()),
     )
+}
+
+/// Mount a file system that comes from nowhere else, and so is called by its type.
+pub fn sourceless(kind: &str, target: &str, options: &str) -> Result<(), String> {
+    mounted(kind, kind, target, MountFlags::empty(), options)
 }
 
 /// Return the options of a 9p mount by virtio.
@@ -65,12 +69,12 @@ pub fn host_root(settings: &Settings) -> Result<(), String> {
             &nine(settings, "loose"),
         )?;
     }
-    mounted("tmpfs", "tmpfs", "/upper", MountFlags::empty(), "mode=755")?;
+    sourceless("tmpfs", "/upper", "mode=755")?;
     for directory in ["/upper/data", "/upper/work"] {
         doing(format!("make {directory}"), fs::create_dir(directory))?;
     }
     let options = "lowerdir=/lower,upperdir=/upper/data,workdir=/upper/work";
-    mounted("overlay", "overlay", NEW_ROOT, MountFlags::empty(), options)
+    sourceless("overlay", NEW_ROOT, options)
 }
 
 /// Make [`NEW_ROOT`] the root, with /proc, /sys and /dev in it; give the memory of the initramfs back.
@@ -86,7 +90,7 @@ pub fn switch_root() -> Result<(), String> {
     doing(format!("enter {NEW_ROOT}"), chdir(NEW_ROOT))?;
     doing("move the new root", mount_move(".", "/"))?;
     doing("change the root", chroot("."))?;
-    doing("enter the new root", env::set_current_dir("/"))?;
+    doing("enter the new root", chdir("/"))?;
     kernel_views()?;
     doing("open /dev/console", take_console())
 }

@@ -10,7 +10,7 @@ use rustix::fs::{makedev, mknodat, FileType, Mode, CWD};
 use rustix::mount::{mount_bind, mount_remount, MountFlags};
 
 use super::doing;
-use super::mounts::{mounted, nine};
+use super::mounts::{mounted, nine, sourceless};
 use super::settings::Settings;
 
 const OURS: &str = "/run/zonevm";
@@ -31,12 +31,10 @@ const LINKS: [(&str, &str); 4] = [
 
 /// Make the root what `settings` say.
 pub fn furnish(settings: &Settings) -> Result<(), String> {
-    let tmpfs =
-        |target: &str, mode: &str| mounted("tmpfs", "tmpfs", target, MountFlags::empty(), mode);
     if settings.has_fresh_run {
-        tmpfs("/run", "mode=755")?;
+        sourceless("tmpfs", "/run", "mode=755")?;
     }
-    tmpfs(OURS, "mode=755")?;
+    sourceless("tmpfs", OURS, "mode=755")?;
     doing(
         "make /run/lock and /tmp",
         ["/run/lock", "/tmp"]
@@ -44,17 +42,11 @@ pub fn furnish(settings: &Settings) -> Result<(), String> {
             .try_for_each(fs::create_dir_all),
     )?;
     for (kind, target) in EXTRAS {
-        let _ = mounted(kind, kind, target, MountFlags::empty(), "");
+        let _ = sourceless(kind, target, "");
     }
     doing("refuse sleep", refuse_sleep())?;
-    mounted(
-        "devpts",
-        "devpts",
-        "/dev/pts",
-        MountFlags::empty(),
-        "mode=620,ptmxmode=666,gid=5",
-    )?;
-    tmpfs("/dev/shm", "mode=1777")?;
+    sourceless("devpts", "/dev/pts", "mode=620,ptmxmode=666,gid=5")?;
+    sourceless("tmpfs", "/dev/shm", "mode=1777")?;
     for (target, link) in LINKS {
         let _ = symlink(target, link);
     }
