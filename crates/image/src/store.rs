@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use memory::Scatter;
 use rustix::fs::{fallocate, fstatfs, FallocateFlags, FsWord};
-use rustix::io::{pwritev2, Errno, ReadWriteFlags};
+use rustix::io::{pwritev2, retry_on_intr, Errno, ReadWriteFlags};
 
 /// Most buffers for one system call; more take more calls. At most the kernel's UIO_MAXIOV, 1024.
 const BATCH: usize = 64;
@@ -128,23 +128,18 @@ impl Store for FileStore {
         if !gives_parts_back(&self.file) {
             return Err(Errno::OPNOTSUPP.into());
         }
-        loop {
-            return match fallocate(&self.file, FallocateFlags::KEEP_SIZE, offset, length) {
-                Err(Errno::INTR) => continue,
-                done => Ok(done?),
-            };
-        }
+        let flags = FallocateFlags::KEEP_SIZE;
+        Ok(retry_on_intr(|| {
+            fallocate(&self.file, flags, offset, length)
+        })?)
     }
 
     fn punch(&self, offset: u64, length: u64) -> io::Result<Punched> {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        loop {
-            return match fallocate(&self.file, flags, offset, length) {
-                Ok(()) => Ok(Punched::Yes),
-                Err(Errno::INTR) => continue,
-                Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(Punched::NotSupported),
-                Err(error) => Err(error.into()),
-            };
+        match retry_on_intr(|| fallocate(&self.file, flags, offset, length)) {
+            Ok(()) => Ok(Punched::Yes),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(Punched::NotSupported),
+            Err(error) => Err(error.into()),
         }
     }
 
