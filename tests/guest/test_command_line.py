@@ -43,7 +43,8 @@ def test_the_commands_exit_code_is_zonevms(run: list[str], tmp_path: Path) -> No
     written = json.loads(record.read_text())
     assert written["exit_code"] == 7
     phases = written["boot_phases"]
-    assert min(phases[name] for name in ("prepare", "qemu", "kernel", "stage1", "agent")) > 0
+    assert min(phases[name] for name in ("prepare", "qemu", "kernel", "stage1")) > 0
+    assert phases["agent"] >= 0  # often less than the millisecond that is kept
     assert sum(phases.values()) == pytest.approx(written["seconds"]["boot"], rel=0.1, abs=0.5)
 
 
