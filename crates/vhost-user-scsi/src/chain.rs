@@ -3,30 +3,27 @@
 
 use std::fmt;
 
-use memory::Scatter;
-use virtio_queue::desc::split::Descriptor;
-use vm_memory::{Address as _, Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
+use memory::{Guest, Scatter};
+use vm_memory::{Address as _, Bytes, GuestAddress, VolatileMemory, VolatileSlice};
 use zoned::Data;
 
 /// The most descriptors in a chain, and so the largest ring and indirect table: what QEMU allows, too.
 pub(crate) const MAX_DESCRIPTORS: u16 = 1024;
 
-const DESCRIPTOR_LEN: u32 = 16;
+pub(crate) const DESCRIPTOR_LEN: usize = 16;
 
-/// A table of descriptors in guest memory: a ring's own, or an indirect one.
-#[derive(Clone, Copy)]
-pub(crate) struct Table {
-    pub(crate) address: GuestAddress,
-    pub(crate) len: u16,
-}
+// VIRTQ_DESC_F_NEXT, _WRITE and _INDIRECT.
+const NEXT: u16 = 1;
+const WRITE: u16 = 2;
+const INDIRECT: u16 = 4;
 
-/// Reads the chain that starts at `head` of `table`: what the device may read goes to `readable`, what it may write to
+/// Reads the chain that starts at `head` of `ring`, the descriptors of a ring: what the device may read goes to `readable`, what it may write to
 /// `writable`, in order.
 ///
 /// Fails where VIRTIO 1.2 (2.7.5, 2.7.13) forbids the chain: the guest's fault in every case.
 pub(crate) fn load(
-    memory: &GuestMemoryMmap,
-    mut table: Table,
+    memory: &Guest,
+    ring: VolatileSlice<'_>,
     head: u16,
     readable: &mut Scatter,
     writable: &mut Scatter,
@@ -34,40 +31,36 @@ pub(crate) fn load(
     let mut buffers = Buffers { readable, writable };
     buffers.readable.clear();
     buffers.writable.clear();
-    {
-        let mut index = head;
-        let mut indirect = false;
-        let mut seen = 0;
-        let mut bytes = 0u64;
-        loop {
-            if index >= table.len {
-                return Err(BadChain::Index(index, table.len));
-            }
-            if seen == table.len {
-                return Err(BadChain::Loop);
-            }
-            let descriptor = table.read(memory, index)?;
-            if descriptor.refers_to_indirect_table() {
-                if indirect || descriptor.has_next() {
-                    return Err(BadChain::Nested);
-                }
-                table = Table::indirect(&descriptor)?;
-                indirect = true;
-                index = 0;
-                seen = 0;
-                continue;
-            }
-            seen += 1;
-            bytes += u64::from(descriptor.len());
-            if bytes > u64::from(u32::MAX) {
-                return Err(BadChain::TooLong);
-            }
-            buffers.push(&descriptor)?;
-            if !descriptor.has_next() {
-                return Ok(());
-            }
-            index = descriptor.next();
+    let mut table = Table::Whole(ring);
+    let mut index = head;
+    let mut indirect = false;
+    let mut seen = 0;
+    let mut bytes = 0u64;
+    loop {
+        let descriptor = table.read(index)?;
+        if seen == table.len() {
+            return Err(BadChain::Loop);
         }
+        if descriptor.is(INDIRECT) {
+            if indirect || descriptor.is(NEXT) {
+                return Err(BadChain::Nested);
+            }
+            table = Table::indirect(memory, &descriptor)?;
+            indirect = true;
+            index = 0;
+            seen = 0;
+            continue;
+        }
+        seen += 1;
+        bytes += u64::from(descriptor.len);
+        if bytes > u64::from(u32::MAX) {
+            return Err(BadChain::TooLong);
+        }
+        buffers.push(&descriptor)?;
+        if !descriptor.is(NEXT) {
+            return Ok(());
+        }
+        index = descriptor.next;
     }
 }
 
@@ -79,49 +72,88 @@ struct Buffers<'a> {
 
 impl Buffers<'_> {
     fn push(&mut self, buffer: &Descriptor) -> Result<(), BadChain> {
-        if buffer.len() == 0 {
+        if buffer.len == 0 {
             return Err(BadChain::Empty);
         }
-        let list = if buffer.is_write_only() {
+        let list = if buffer.is(WRITE) {
             &mut self.writable
         } else if self.writable.is_empty() {
             &mut self.readable
         } else {
             return Err(BadChain::Order);
         };
-        if !list.push(buffer.addr(), buffer.len() as usize) {
-            return Err(BadChain::outside(buffer.addr(), buffer.len()));
+        if !list.push(buffer.address, buffer.len as usize) {
+            return Err(BadChain::outside(buffer.address, buffer.len));
         }
         Ok(())
     }
 }
 
-impl Table {
-    fn indirect(descriptor: &Descriptor) -> Result<Table, BadChain> {
-        let (bytes, most) = (
-            descriptor.len(),
-            u32::from(MAX_DESCRIPTORS) * DESCRIPTOR_LEN,
-        );
-        if bytes == 0 || bytes % DESCRIPTOR_LEN != 0 || bytes > most {
-            return Err(BadChain::IndirectLength(bytes));
+/// A descriptor, as it was when it was read.
+struct Descriptor {
+    address: GuestAddress,
+    len: u32,
+    flags: u16,
+    next: u16,
+}
+
+impl Descriptor {
+    fn new([address, rest]: [u64; 2]) -> Descriptor {
+        let rest = u64::from_le(rest);
+        Descriptor {
+            address: GuestAddress(u64::from_le(address)),
+            len: rest as u32,
+            flags: (rest >> 32) as u16,
+            next: (rest >> 48) as u16,
         }
-        Ok(Table {
-            address: descriptor.addr(),
-            len: (bytes / DESCRIPTOR_LEN) as u16,
-        })
     }
 
-    fn read(&self, memory: &GuestMemoryMmap, index: u16) -> Result<Descriptor, BadChain> {
-        let at = u64::from(index) * u64::from(DESCRIPTOR_LEN);
-        // Nearly always it is all in one region.
-        let read = |address| match memory.get_slice(address, DESCRIPTOR_LEN as usize) {
-            Ok(slice) => slice.read_obj(0).ok(),
-            Err(_) => memory.read_obj(address).ok(),
+    fn is(&self, flag: u16) -> bool {
+        self.flags & flag != 0
+    }
+}
+
+/// A table of descriptors in guest memory: a ring's own, or an indirect one.
+enum Table<'a> {
+    /// Nearly always it is all in one region.
+    Whole(VolatileSlice<'a>),
+    /// Its address, and how many bytes it has.
+    Parted(&'a Guest, GuestAddress, usize),
+}
+
+impl<'a> Table<'a> {
+    fn indirect(memory: &'a Guest, descriptor: &Descriptor) -> Result<Table<'a>, BadChain> {
+        let len = descriptor.len as usize;
+        let most = usize::from(MAX_DESCRIPTORS) * DESCRIPTOR_LEN;
+        if len == 0 || len % DESCRIPTOR_LEN != 0 || len > most {
+            return Err(BadChain::IndirectLength(descriptor.len));
+        }
+        let whole = memory.slice(descriptor.address, len).map(Table::Whole);
+        Ok(whole.unwrap_or(Table::Parted(memory, descriptor.address, len)))
+    }
+
+    /// How many descriptors it has.
+    fn len(&self) -> u16 {
+        let bytes = match self {
+            Table::Whole(slice) => slice.len(),
+            Table::Parted(_, _, len) => *len,
         };
-        self.address
-            .checked_add(at)
-            .and_then(read)
-            .ok_or_else(|| BadChain::outside(self.address, u32::from(self.len) * DESCRIPTOR_LEN))
+        (bytes / DESCRIPTOR_LEN) as u16
+    }
+
+    fn read(&self, index: u16) -> Result<Descriptor, BadChain> {
+        if index >= self.len() {
+            return Err(BadChain::Index(index, self.len()));
+        }
+        let at = usize::from(index) * DESCRIPTOR_LEN;
+        let raw = match self {
+            Table::Whole(slice) => slice.get_ref(at).expect("within the table").load(),
+            Table::Parted(memory, address, len) => address
+                .checked_add(at as u64)
+                .and_then(|address| memory.map().read_obj(address).ok())
+                .ok_or(BadChain::outside(*address, *len as u32))?,
+        };
+        Ok(Descriptor::new(raw))
     }
 }
 
@@ -160,7 +192,7 @@ impl fmt::Display for BadChain {
             BadChain::IndirectLength(bytes) => write!(
                 f,
                 "an indirect table has {bytes} bytes: a multiple of 16 up to {} is allowed",
-                u32::from(MAX_DESCRIPTORS) * DESCRIPTOR_LEN
+                usize::from(MAX_DESCRIPTORS) * DESCRIPTOR_LEN
             ),
             BadChain::Empty => write!(f, "a buffer has no bytes"),
             BadChain::Order => write!(f, "a readable buffer follows a writable one"),
@@ -170,5 +202,40 @@ impl fmt::Display for BadChain {
                 "{len} bytes at guest address {address:#x} are outside guest memory"
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use vm_memory::GuestMemoryMmap;
+
+    use super::*;
+
+    #[test]
+    fn a_table_in_two_regions_is_a_table() {
+        let ranges = [(GuestAddress(0), 0x1000), (GuestAddress(0x1000), 0x1000)];
+        let map = GuestMemoryMmap::from_ranges(&ranges).unwrap();
+        let guest = Arc::new(Guest::new(map, Vec::new()));
+        let put = |at: u64, address: u64, len: u32, flags: u16, next: u16| {
+            let rest = u64::from(len) | u64::from(flags) << 32 | u64::from(next) << 48;
+            let raw = [address.to_le(), rest.to_le()];
+            guest.map().write_obj(raw, GuestAddress(at)).unwrap();
+        };
+        // The second of three descriptors lies on both sides.
+        put(0, 0xfe8, 48, INDIRECT, 0);
+        put(0xfe8, 0x100, 8, NEXT, 1);
+        put(0xff8, 0x200, 16, NEXT | WRITE, 2);
+        put(0x1008, 0x300, 32, WRITE, 0);
+        let ring = guest.slice(GuestAddress(0), DESCRIPTOR_LEN).unwrap();
+        let nothing = Scatter::of(Arc::clone(&guest));
+        let (mut readable, mut writable) = (nothing.clone(), nothing);
+        load(&guest, ring, 0, &mut readable, &mut writable).unwrap();
+        assert_eq!((readable.len(), writable.len()), (8, 48));
+        put(0, 0x1ff0, 48, INDIRECT, 0);
+        put(0x1ff0, 0x100, 8, NEXT, 1);
+        let outside = load(&guest, ring, 0, &mut readable, &mut writable);
+        assert_eq!(outside, Err(BadChain::Outside(0x1ff0, 48)));
     }
 }

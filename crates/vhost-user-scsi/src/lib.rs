@@ -17,6 +17,7 @@ mod flights;
 #[doc(hidden)]
 pub mod fuzzing;
 mod inflight;
+mod queue;
 mod regions;
 mod request;
 mod ring;

@@ -7,19 +7,17 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use vhost::vhost_user::{Error, Result};
-use virtio_queue::{Queue, QueueT};
-use vm_memory::GuestAddress;
 
 use crate::chain::MAX_DESCRIPTORS;
 use crate::device::{Device, Progress};
 use crate::flights::Flights;
 use crate::inflight::{Inflight, Region};
+use crate::queue::{Places, Queue};
 use crate::regions::Memory;
 use crate::worker::{Broken, Role, Worker};
 use serving::Stop;
@@ -124,7 +122,6 @@ impl Ring {
         let mut queue = self
             .queue(addresses, memory)
             .map_err(|reason| io::Error::other(format!("ring {}: {reason}", self.index)))?;
-        let available_index = GuestAddress(queue.avail_ring() + 2);
         let used = queue.next_used();
         let left: VecDeque<u16> = inflight
             .as_mut()
@@ -134,13 +131,13 @@ impl Ring {
         if !left.is_empty() {
             // All that was taken off the available ring is used, or in flight.
             base = used.wrapping_add(left.len() as u16);
-            queue.set_next_avail(base);
+            queue.set_next_available(base);
         }
         let flights = Arc::new(Flights::new()?);
         let progress = Progress::new(
             Arc::clone(memory.guest()),
             Arc::clone(&flights),
-            available_index,
+            queue.offered_at(),
             base,
         );
         Ok(Worker {
@@ -194,51 +191,19 @@ impl Ring {
                 .translate(user)
                 .ok_or_else(|| format!("front-end address {user:#x} is in no memory region"))
         };
-        let guest = memory.guest().map();
-        let invalid = |error: virtio_queue::Error| error.to_string();
-        let mut queue = Queue::new(MAX_DESCRIPTORS).map_err(invalid)?;
-        queue.try_set_size(self.size).map_err(invalid)?;
-        queue
-            .try_set_desc_table_address(translate(addresses.descriptors)?)
-            .map_err(invalid)?;
-        queue
-            .try_set_avail_ring_address(translate(addresses.available)?)
-            .map_err(invalid)?;
-        queue
-            .try_set_used_ring_address(translate(addresses.used)?)
-            .map_err(invalid)?;
-        queue.set_event_idx(self.event_idx);
-        queue.set_ready(true);
-        if !queue.is_valid(guest) {
-            return Err("a part of it is outside guest memory".into());
-        }
-        if overlap(&queue) {
-            return Err("its parts overlap".into());
-        }
-        queue.avail_idx(guest, Ordering::Acquire).map_err(invalid)?;
-        let used = queue.used_idx(guest, Ordering::Acquire).map_err(invalid)?;
-        queue.set_next_used(used.0);
-        queue.set_next_avail(self.base);
-        if memory.guest().lost() {
+        let places = Places {
+            descriptors: translate(addresses.descriptors)?,
+            available: translate(addresses.available)?,
+            used: translate(addresses.used)?,
+        };
+        let guest = memory.guest();
+        let queue = Queue::new(guest, self.size, places, self.event_idx, self.base);
+        let queue = queue.map_err(|fault| fault.to_string())?;
+        if guest.lost() {
             return Err(Broken::Lost.to_string());
         }
         Ok(queue)
     }
-}
-
-/// Whether two of a ring's parts share memory: what the device writes to the used ring would be new chains.
-fn overlap(queue: &Queue) -> bool {
-    let size = u64::from(queue.size());
-    // Lengths as in VIRTIO 1.2, 2.7, with the event index at the end of both rings.
-    let mut parts = [
-        (queue.desc_table(), 16 * size),
-        (queue.avail_ring(), 6 + 2 * size),
-        (queue.used_ring(), 6 + 8 * size),
-    ];
-    parts.sort_unstable();
-    parts
-        .windows(2)
-        .any(|pair| pair[1].0 - pair[0].0 < pair[0].1)
 }
 
 fn run(mut worker: Worker, kick: &File, err: Option<&File>) {

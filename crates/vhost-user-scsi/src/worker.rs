@@ -12,18 +12,16 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use memory::{Guest, Scatter};
-use virtio_queue::{Queue, QueueOwnedT, QueueT};
-use vm_memory::{GuestAddress, GuestMemoryMmap};
 
-use crate::chain::{self, Table};
+use crate::chain;
 use crate::device::{Device, Progress};
 use crate::flights::{Flight, Flights};
 use crate::inflight::Inflight;
+use crate::queue::{Fault, Parts, Queue};
 use crate::request::{Begun, Incoming, Management};
 use serving::Stop;
 use serving::{clear, signal, wait, Polling, Woken};
@@ -59,7 +57,7 @@ pub(crate) struct Worker {
 #[derive(Debug)]
 pub(crate) enum Broken {
     /// What the guest wrote into it makes no sense.
-    Queue(virtio_queue::Error),
+    Queue(Fault),
     /// Guest memory is not there any more.
     Lost,
     Kick(std::io::Error),
@@ -69,7 +67,7 @@ pub(crate) enum Broken {
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Broken::Queue(error) => error.fmt(f),
+            Broken::Queue(fault) => fault.fmt(f),
             Broken::Lost => f.write_str("guest memory was made shorter while it was in use"),
             Broken::Kick(error) => write!(f, "its kick descriptor failed: {error}"),
             Broken::Panicked => f.write_str("its thread panicked"),
@@ -77,9 +75,9 @@ impl fmt::Display for Broken {
     }
 }
 
-impl From<virtio_queue::Error> for Broken {
-    fn from(error: virtio_queue::Error) -> Broken {
-        Broken::Queue(error)
+impl From<Fault> for Broken {
+    fn from(fault: Fault) -> Broken {
+        Broken::Queue(fault)
     }
 }
 
@@ -91,7 +89,8 @@ impl From<virtio_queue::Error> for Broken {
 #[derive(Default)]
 struct Untold {
     count: u32,
-    since: Option<Instant>,
+    /// When they are told at the latest.
+    until: Option<Instant>,
 }
 
 impl Untold {
@@ -105,8 +104,9 @@ impl Untold {
     /// Adds one; `true` if it is time to tell.
     fn add(&mut self) -> bool {
         self.count += 1;
-        let since = *self.since.get_or_insert_with(Instant::now);
-        self.count >= Self::MOST || since.elapsed() > Self::LONGEST
+        let now = Instant::now();
+        let until = *self.until.get_or_insert_with(|| now + Self::LONGEST);
+        self.count >= Self::MOST || now > until
     }
 }
 
@@ -146,27 +146,27 @@ impl Worker {
     /// Handles chains until there is none left, or a stop is requested.
     pub(crate) fn drain(&mut self, incoming: &mut Incoming) -> Result<(), Broken> {
         let shared = Arc::clone(&self.memory);
-        let memory = shared.map();
+        let parts = self.queue.parts(&shared)?;
         let mut untold = Untold::default();
         loop {
-            self.queue.disable_notification(memory)?;
+            self.queue.need_not_be_told(&parts);
             while !self.stop.requested() {
                 if self.flights.any_done() {
-                    self.put_done(memory, &mut untold)?;
+                    self.put_done(&parts, &mut untold)?;
                 }
-                let Some((head, popped)) = self.next(memory)? else {
+                let Some((head, popped)) = self.next(&parts)? else {
                     break;
                 };
-                let handled = self.handle(memory, head, incoming, &mut untold)?;
+                let handled = self.handle(&shared, &parts, head, incoming, &mut untold)?;
                 if shared.lost() {
                     return Err(Broken::Lost);
                 }
                 match handled {
-                    Handled::Used(written) => self.add_used(memory, head, written)?,
+                    Handled::Used(written) => self.add_used(&parts, head, written)?,
                     Handled::Pending => {}
                     Handled::Stopped => {
                         if popped {
-                            self.queue.go_to_previous_position();
+                            self.queue.put_back();
                             self.inflight
                                 .iter()
                                 .for_each(|inflight| inflight.cancel(head));
@@ -176,19 +176,19 @@ impl Worker {
                         break;
                     }
                 }
-                self.progress.set_begun(self.queue.next_avail());
+                self.progress.set_begun(self.queue.next_available());
                 if matches!(handled, Handled::Used(_)) && untold.add() {
-                    self.notify(memory, &mut untold)?;
+                    self.notify(&parts, &mut untold)?;
                 }
             }
             if untold.any() {
-                self.notify(memory, &mut untold)?;
+                self.notify(&parts, &mut untold)?;
             }
-            if !self.stop.requested() && self.look(memory) {
+            if !self.stop.requested() && self.look(&parts) {
                 continue;
             }
             let stopped = self.stop.requested();
-            let more = !stopped && self.queue.enable_notification(memory)?;
+            let more = !stopped && self.queue.wants_to_be_told(&parts);
             if shared.lost() {
                 return Err(Broken::Lost);
             }
@@ -199,27 +199,27 @@ impl Worker {
     }
 
     /// Looks for a while for more to do; whether there is. The driver need not kick meanwhile.
-    fn look(&mut self, memory: &GuestMemoryMmap) -> bool {
+    fn look(&mut self, parts: &Parts<'_>) -> bool {
         let (queue, stop, flights) = (&self.queue, &self.stop, &self.flights);
         self.polling
-            .look(|| is_offered(queue, memory) || flights.any_done() || stop.requested())
+            .look(|| queue.is_offered(parts) || flights.any_done() || stop.requested())
     }
 
     /// Waits until nothing is in flight any more.
     pub(crate) fn land(&mut self) -> Result<(), Broken> {
         let shared = Arc::clone(&self.memory);
-        let memory = shared.map();
+        let parts = self.queue.parts(&shared)?;
         let mut untold = Untold::default();
         let mut pause = Duration::from_micros(20);
         while self.flights.hurry() {
             self.flights.event().wait(pause);
             pause = (pause * 2).min(Duration::from_millis(10));
             self.flights.event().clear();
-            self.put_done(memory, &mut untold)?;
+            self.put_done(&parts, &mut untold)?;
         }
-        self.put_done(memory, &mut untold)?;
+        self.put_done(&parts, &mut untold)?;
         if untold.any() {
-            self.notify(memory, &mut untold)?;
+            self.notify(&parts, &mut untold)?;
         }
         match shared.lost() {
             true => Err(Broken::Lost),
@@ -228,9 +228,9 @@ impl Worker {
     }
 
     /// Puts chains on the used ring that were completed later.
-    fn put_done(&mut self, memory: &GuestMemoryMmap, untold: &mut Untold) -> Result<(), Broken> {
+    fn put_done(&mut self, parts: &Parts<'_>, untold: &mut Untold) -> Result<(), Broken> {
         for (head, written) in self.flights.take_done() {
-            self.add_used(memory, head, written)?;
+            self.add_used(parts, head, written)?;
             untold.add();
         }
         self.flights.landed();
@@ -238,25 +238,18 @@ impl Worker {
     }
 
     /// The next chain, and whether it was taken off the available ring.
-    fn next(&mut self, memory: &GuestMemoryMmap) -> Result<Option<(u16, bool)>, Broken> {
+    fn next(&mut self, parts: &Parts<'_>) -> Result<Option<(u16, bool)>, Broken> {
         if let Some(head) = self.left.pop_front() {
             return Ok(Some((head, false)));
         }
-        let mut available = self.queue.iter(memory)?;
-        let head = available.next().map(|chain| chain.head_index());
-        Ok(head.map(|head| (head, true)))
+        Ok(self.queue.take(parts)?.map(|head| (head, true)))
     }
 
-    fn add_used(
-        &mut self,
-        memory: &GuestMemoryMmap,
-        head: u16,
-        written: u32,
-    ) -> Result<(), Broken> {
+    fn add_used(&mut self, parts: &Parts<'_>, head: u16, written: u32) -> Result<(), Broken> {
         if let Some(inflight) = &self.inflight {
             inflight.end(head);
         }
-        self.queue.add_used(memory, head, written)?;
+        self.queue.put_used(parts, head, written)?;
         if let Some(inflight) = &self.inflight {
             inflight.ended(head, self.queue.next_used());
             if inflight.lost() {
@@ -269,20 +262,23 @@ impl Worker {
     /// Reads the chain that starts at `head`, and carries it out. One that is invalid is reported, and used.
     fn handle(
         &mut self,
-        memory: &GuestMemoryMmap,
+        memory: &Guest,
+        parts: &Parts<'_>,
         head: u16,
         incoming: &mut Incoming,
         untold: &mut Untold,
     ) -> Result<Handled, Broken> {
-        let table = Table {
-            address: GuestAddress(self.queue.desc_table()),
-            len: self.queue.size(),
-        };
         if let Some(inflight) = &mut self.inflight {
             inflight.begin(head);
         }
         let command = &mut incoming.command;
-        let loaded = chain::load(memory, table, head, &mut command.out, &mut command.into);
+        let loaded = chain::load(
+            memory,
+            parts.descriptors,
+            head,
+            &mut command.out,
+            &mut command.into,
+        );
         if let Err(reason) = loaded {
             self.report(&format!("descriptor chain {head} is invalid: {reason}"));
             return Ok(Handled::Used(0));
@@ -290,15 +286,15 @@ impl Worker {
         match self.role {
             Role::Request => {
                 incoming.take_apart();
-                incoming.command.followed = incoming.is_large() && is_offered(&self.queue, memory);
+                incoming.command.followed = incoming.is_large() && self.queue.is_offered(parts);
                 if untold.any() && !incoming.is_quick() {
-                    self.notify(memory, untold)?;
+                    self.notify(parts, untold)?;
                 }
                 Ok(self.begin(head, incoming))
             }
             Role::Control => {
                 if untold.any() {
-                    self.notify(memory, untold)?;
+                    self.notify(parts, untold)?;
                 }
                 Ok(self.manage(&command.out, &command.into))
             }
@@ -342,9 +338,9 @@ impl Worker {
     }
 
     /// Tells the driver of completed chains, if it wants to know.
-    fn notify(&mut self, memory: &GuestMemoryMmap, untold: &mut Untold) -> Result<(), Broken> {
+    fn notify(&mut self, parts: &Parts<'_>, untold: &mut Untold) -> Result<(), Broken> {
         *untold = Untold::default();
-        if self.queue.needs_notification(memory)? {
+        if self.queue.tells(parts) {
             if let Some(call) = &self.call {
                 signal(call);
             }
@@ -357,12 +353,6 @@ impl Worker {
             .client
             .set_error(Some(format!("ring {}: {what}", self.index)));
     }
-}
-
-/// Whether there is a chain that was not taken yet.
-fn is_offered(queue: &Queue, memory: &GuestMemoryMmap) -> bool {
-    let offered = queue.avail_idx(memory, Ordering::Acquire);
-    offered.is_ok_and(|offered| offered.0 != queue.next_avail())
 }
 
 impl Drop for Worker {
