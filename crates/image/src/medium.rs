@@ -187,12 +187,15 @@ impl Medium {
         let (mut next, end) = (offset, offset + len);
         std::iter::from_fn(move || {
             let offset = next;
+            if offset == end {
+                return None;
+            }
             let within = offset % size;
             next = (offset - within + size).min(end);
-            let place = || table.slot((offset / size) as u32);
-            (offset < end).then(|| Part {
+            let place = table.slot((offset / size) as u32);
+            Some(Part {
                 offset,
-                at: place().map(|place| self.slots.offset(place) + within),
+                at: place.map(|place| self.slots.offset(place) + within),
                 len: next - offset,
             })
         })

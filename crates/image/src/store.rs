@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -194,23 +195,21 @@ fn transfer(
     length: u64,
     call: Vectored,
 ) -> io::Result<u64> {
-    const NONE: libc::iovec = libc::iovec {
-        iov_base: std::ptr::null_mut(),
-        iov_len: 0,
-    };
-    let mut pieces = [NONE; BATCH];
+    let mut pieces = [const { MaybeUninit::<libc::iovec>::uninit() }; BATCH];
     let mut count = 0;
     for (piece, place) in data.pieces(at, length).zip(&mut pieces) {
         // The guard is only a pointer without vm-memory's Xen support, which we do not use.
-        place.iov_base = piece.ptr_guard_mut().as_ptr().cast();
-        place.iov_len = piece.len();
+        place.write(libc::iovec {
+            iov_base: piece.ptr_guard_mut().as_ptr().cast(),
+            iov_len: piece.len(),
+        });
         count += 1;
     }
     let offset = libc::off64_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
     loop {
-        // SAFETY: the first `count` pieces are parts of slices that live as long as `data`, and that allow
+        // SAFETY: the first `count` pieces were written, and are parts of slices that live as long as `data`, and that allow
         // access by others (here the kernel) at any time. All of these calls take these arguments.
-        let moved = unsafe { call(file.as_raw_fd(), pieces.as_ptr(), count, offset) };
+        let moved = unsafe { call(file.as_raw_fd(), pieces.as_ptr().cast(), count, offset) };
         match moved {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             1.. => return Ok(moved as u64),

@@ -16,6 +16,8 @@ use crate::Guest;
 pub struct Scatter {
     owner: Owner,
     pieces: Vec<Piece>,
+    /// How many of them were taken off the front.
+    gone: usize,
     len: u64,
 }
 
@@ -45,6 +47,7 @@ impl Scatter {
         Scatter {
             owner: Owner::Guest(guest),
             pieces: Vec::new(),
+            gone: 0,
             len: 0,
         }
     }
@@ -61,6 +64,7 @@ impl Scatter {
         Scatter {
             owner: Owner::Bytes { _kept: bytes },
             pieces: (len > 0).then_some(piece).into_iter().collect(),
+            gone: 0,
             len: len as u64,
         }
     }
@@ -80,6 +84,7 @@ impl Scatter {
     /// Forgets all pieces, but not what they lay in.
     pub fn clear(&mut self) {
         self.pieces.clear();
+        self.gone = 0;
         self.len = 0;
     }
 
@@ -97,7 +102,7 @@ impl Scatter {
             self.len += slice.len() as u64;
         };
         // Nearly always it is all in one region.
-        if let Ok(slice) = guest.map().get_slice(address, len) {
+        if let Some(slice) = guest.slice(address, len) {
             add(slice);
             return true;
         }
@@ -110,32 +115,40 @@ impl Scatter {
         true
     }
 
+    /// Forgets the first `len` bytes; `false`, with nothing forgotten, if there are fewer.
+    pub fn drop_front(&mut self, len: u64) -> bool {
+        self.take_front(len, |_| ())
+    }
+
     /// Moves the first `len` bytes to the end of `front`, which lies in the same memory; `false`, with nothing moved, if
     /// there are fewer.
     pub fn split_front(&mut self, len: u64, front: &mut Scatter) -> bool {
+        let taken = self.take_front(len, |piece| front.pieces.push(piece));
+        if taken {
+            front.len += len;
+        }
+        taken
+    }
+
+    fn take_front(&mut self, len: u64, mut take: impl FnMut(Piece)) -> bool {
         if self.len < len {
             return false;
         }
         let mut missing = len;
-        let mut whole = 0;
-        for piece in &self.pieces {
-            if piece.len as u64 > missing {
-                break;
-            }
-            missing -= piece.len as u64;
-            whole += 1;
-        }
-        front.pieces.extend(self.pieces.drain(..whole));
-        if missing > 0 {
-            let rest = &mut self.pieces[0];
-            front.pieces.push(Piece {
-                len: missing as usize,
-                ..*rest
+        while missing > 0 {
+            let piece = &mut self.pieces[self.gone];
+            let taken = missing.min(piece.len as u64) as usize;
+            take(Piece {
+                len: taken,
+                ..*piece
             });
-            rest.address += missing as usize;
-            rest.len -= missing as usize;
+            piece.address += taken;
+            piece.len -= taken;
+            if piece.len == 0 {
+                self.gone += 1;
+            }
+            missing -= taken as u64;
         }
-        front.len += len;
         self.len -= len;
         true
     }
@@ -144,7 +157,7 @@ impl Scatter {
     pub fn pieces(&self, at: u64, len: u64) -> impl Iterator<Item = VolatileSlice<'_>> {
         let mut skip = at;
         let mut left = len;
-        self.pieces
+        self.pieces[self.gone..]
             .iter()
             .map_while(move |piece| {
                 if left == 0 {
@@ -219,6 +232,7 @@ impl Data for Scatter {
             left -= piece.len as u64;
             piece.len > 0
         });
+        first.gone = 0;
         first.len = first.len.min(len);
         first
     }
@@ -254,6 +268,10 @@ mod tests {
         assert!(data.split_front(0x11, &mut front));
         assert_eq!((front.len(), data.len()), (0x11, 0x13));
         assert_eq!(data.to_vec(1), [0x11]);
+        assert_eq!(data.first(2).to_vec(99), [0x11, 0x12]);
+        let mut gone = Scatter::of(guest());
+        assert!(front.split_front(0x11, &mut gone) && front.is_empty());
+        assert_eq!(front.first(1).to_vec(1), []);
         assert!(!data.split_front(0x14, &mut front));
     }
 

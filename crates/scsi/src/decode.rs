@@ -44,9 +44,8 @@ impl Command {
         if cdb.len() < self.usage.len() {
             return Err(Sense::cdb_field(cdb.len() as u16));
         }
-        let unused = |(&byte, &used): (&u8, &u8)| byte & !used;
-        let all = cdb.iter().zip(self.usage).map(unused);
-        if !self.has_service_action && all.fold(0, |all, one| all | one) == 0 {
+        let first = cdb.first_chunk().map(|first| u128::from_le_bytes(*first));
+        if self.usage.len() <= 16 && first.is_some_and(|first| first & self.unused == 0) {
             return Ok(());
         }
         for (at, (&byte, &used)) in cdb.iter().zip(self.usage).enumerate().skip(1) {

@@ -44,6 +44,8 @@ pub(crate) struct Command {
     pub conflict: Conflict,
     /// As long as the CDB: the operation code, the service action, and ones where the CDB has fields.
     pub usage: &'static [u8],
+    /// The bits that no CDB of it has set, of its first 16 bytes; byte 0 is the lowest.
+    pub unused: u128,
     pub run: Run,
 }
 
@@ -64,8 +66,19 @@ pub(crate) const fn plain(
         group: Group::Other,
         conflict: Conflict::Write,
         usage,
+        unused: unused(usage),
         run,
     }
+}
+
+const fn unused(usage: &[u8]) -> u128 {
+    let mut unused = 0;
+    let mut at = 0;
+    while at < usage.len() && at < 16 {
+        unused |= (!usage[at] as u128) << (8 * at);
+        at += 1;
+    }
+    unused
 }
 
 pub(crate) const fn action(
@@ -76,6 +89,7 @@ pub(crate) const fn action(
 ) -> Command {
     Command {
         has_service_action: true,
+        unused: unused(usage) & !((SERVICE_ACTION as u128) << 8),
         ..plain(name, needs, usage, run)
     }
 }

@@ -18,7 +18,6 @@ const LARGE: u64 = 64 << 10;
 pub(crate) struct Incoming {
     /// The command: its buffers are what the chain has behind its headers.
     pub(crate) command: Command<Scatter>,
-    header: Scatter,
     /// Where the answer goes.
     pub(crate) answer: Scatter,
     request: Request,
@@ -45,7 +44,6 @@ impl Incoming {
     pub(crate) fn new(nothing: &Scatter, queue: u16) -> Incoming {
         Incoming {
             command: Command::new(&[], Some(queue), nothing.clone(), nothing.clone()),
-            header: nothing.clone(),
             answer: nothing.clone(),
             request: Request::new([0; REQUEST_LEN]),
             complete: false,
@@ -56,11 +54,10 @@ impl Incoming {
     /// Takes the headers off the chain that was read into the command's buffers.
     pub(crate) fn take_apart(&mut self) {
         let Command { out, into, .. } = &mut self.command;
-        self.header.clear();
         self.answer.clear();
         let mut bytes = [0; REQUEST_LEN];
-        self.complete = out.split_front(REQUEST_LEN as u64, &mut self.header);
-        self.header.read(0, &mut bytes);
+        out.read(0, &mut bytes);
+        self.complete = out.drop_front(REQUEST_LEN as u64);
         self.request = Request::new(bytes);
         self.answerable = into.split_front(RESPONSE_LEN as u64, &mut self.answer);
         self.command.set_raw(self.request.cdb());

@@ -268,8 +268,12 @@ impl Geometry {
 
     /// The LBAs of the gap zone after `zone`: none if there is no gap zone.
     pub fn gap(&self, zone: u32) -> Range<u64> {
-        let next = (u64::from(zone) + 1) * self.zone_blocks;
-        self.span(zone).end..next.min(self.blocks)
+        self.span(zone).end..self.end_of(zone)
+    }
+
+    /// The first LBA that is neither in `zone` nor in the gap zone after it.
+    pub(crate) fn end_of(&self, zone: u32) -> u64 {
+        ((u64::from(zone) + 1) * self.zone_blocks).min(self.blocks)
     }
 
     /// Whether `zone` is a conventional one.

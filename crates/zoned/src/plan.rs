@@ -115,12 +115,14 @@ impl Extents {
 
     /// Adds a stretch behind the last one, of which it becomes a part where it is alike.
     pub(crate) fn push(&mut self, extent: Extent) {
+        if let Extent::Data { len: 0, .. } | Extent::Zeroes { len: 0, .. } = extent {
+            return;
+        }
         let last = match &mut self.rest[..] {
             [.., last] => Some(last),
             [] => self.first.iter_mut().flatten().last(),
         };
         match (last, extent) {
-            (_, Extent::Data { len: 0, .. } | Extent::Zeroes { len: 0, .. }) => {}
             (Some(Extent::Data { len, .. }), Extent::Data { len: more, .. })
             | (Some(Extent::Zeroes { len, .. }), Extent::Zeroes { len: more, .. }) => *len += more,
             _ => match self.first.iter_mut().find(|place| place.is_none()) {

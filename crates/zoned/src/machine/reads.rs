@@ -1,5 +1,7 @@
 //! What may be read, and where it comes from (ZBC-2, 4.4.3; ZNS 1.1, 2.1.1.1).
 
+use std::ops::Range;
+
 use super::{Machine, Plan, Step, Waits};
 use crate::word::Word;
 use crate::{Answer, Blocks, Condition, Extent, Extents, Geometry, Op, Refusal, ZoneTable};
@@ -26,15 +28,15 @@ impl<Z: ZoneTable, W: Waits> Machine<Z, W> {
         if let Some(zone) = forbidden_crossing(geometry, blocks) {
             return Err(Refusal::ReadBoundary { zone });
         }
+        let mut zone = geometry.zone_of(at);
         while at < end {
-            let zone = geometry.zone_of(at);
-            let gap = geometry.gap(zone);
-            let stop = gap.end.min(end);
-            if geometry.has_gap_zones() && stop > gap.start {
+            let span = geometry.span(zone);
+            let stop = geometry.end_of(zone).min(end);
+            if geometry.has_gap_zones() && stop > span.end {
                 return Err(Refusal::GapZone { zone });
             }
             let word = self.word(zone);
-            let pointer = self.written(zone, word)?;
+            let pointer = self.written(zone, word, span)?;
             let written_end = pointer.clamp(at, stop);
             if geometry.reads_only_written() && word.has_pointer() && written_end < stop {
                 return Err(Refusal::ReadUnwritten {
@@ -52,16 +54,16 @@ impl<Z: ZoneTable, W: Waits> Machine<Z, W> {
                 len: to - split,
             });
             at = stop;
+            zone += 1;
         }
         Ok(extents)
     }
 
-    /// The LBA up to which `zone` holds data.
-    fn written(&self, zone: u32, word: Word) -> Result<u64, Refusal> {
+    /// The LBA up to which `zone`, which has these, holds data.
+    fn written(&self, zone: u32, word: Word, span: Range<u64>) -> Result<u64, Refusal> {
         if word.condition == Condition::Offline {
             return Err(Refusal::Offline { zone });
         }
-        let span = self.geometry.span(zone);
         if self.geometry.is_conventional(zone) {
             return Ok(span.end);
         }
@@ -84,8 +86,11 @@ impl<Z: ZoneTable, W: Waits> Machine<Z, W> {
 /// another sequential one, as the geometry has it.
 fn forbidden_crossing(geometry: &Geometry, blocks: Blocks) -> Option<u32> {
     let first = geometry.zone_of(blocks.lba);
-    let last = geometry.zone_of(blocks.end().max(blocks.lba + 1) - 1);
-    let enters = first < last && !geometry.is_conventional(last);
+    if blocks.end() <= geometry.end_of(first) {
+        return None;
+    }
+    let last = geometry.zone_of(blocks.end() - 1);
+    let enters = !geometry.is_conventional(last);
     let allowed = if geometry.is_conventional(first) {
         geometry.reads_into_sequential()
     } else {
