@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,7 +11,8 @@ import pytest
 
 from zonevm import HostError, QemuError
 from zonevm.agent.environment import guest_environment
-from zonevm.host import find_program, find_qemu, find_virtiofsd, guest_python, programs
+from zonevm.host import cache_dir, find_program, find_qemu, find_virtiofsd, guest_python, programs
+from zonevm.host.answers import answer
 from zonevm.host.qemu import Qemu
 from zonevm.machine import accel
 from zonevm.service.rundir import RuntimeDir, make_log_dir
@@ -85,6 +88,33 @@ def test_the_files_that_a_qemu_comes_with(tmp_path: Path) -> None:
     assert qemu.data_file("qboot.rom") == tmp_path / "b/qboot.rom"
     assert qemu.data_file("other.rom") is None
     assert Qemu(tmp_path / "none", (9, 0)).data_file("qboot.rom") is None
+
+
+def test_a_binary_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    echo = Path(shutil.copy2(shutil.which("echo") or "", tmp_path / "echo"))
+    assert answer(echo, "one") == b"one\n"
+    assert answer(echo, "two") == b"two\n"
+    for kept in (cache_dir() / "answers").iterdir():
+        kept.write_text("kept")
+    assert answer(echo, "one") == b"kept"
+    os.utime(echo, ns=(1, 1))
+    assert answer(echo, "one") == b"one\n"
+
+
+def test_a_script_is_asked_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    asked = script(tmp_path / "script", f"cat {tmp_path}/text")
+    for text in ("before\n", "after\n"):
+        (tmp_path / "text").write_text(text)
+        assert answer(asked) == text.encode()
+
+
+def test_answers_that_cannot_be_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cache").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    echo = Path(shutil.which("echo") or "")
+    assert answer(echo, "one") == answer(echo, "one") == b"one\n"
 
 
 def test_kvm_is_used_only_where_a_guest_ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,7 @@ One start, over QMP, answers every question; the answers are cached for that ver
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import os
 import socket
 import tempfile
 import threading
@@ -67,11 +65,8 @@ class Abilities:
         default one in zonevm's own. A binary is the same while its path, size and time of modification are.
         Raises :class:`QemuError` for one that does not answer.
         """
-        status = qemu.path.stat()
         asked = (*devices, *_OF_ROOT)
-        identity = f"{qemu.path.resolve()} {status.st_size} {status.st_mtime_ns} {asked} {list(_DRIVERS)}"
-        key = hashlib.sha256(os.fsencode(identity)).hexdigest()[:24]
-        store = (cache or cache_dir() / "qemu") / f"{key}.json"
+        store = (cache or cache_dir() / "qemu") / f"{kept.key_of(qemu.path, asked, list(_DRIVERS))}.json"
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             answers = json.loads(store.read_text())
             properties = {name: frozenset(known) for name, known in answers["properties"].items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 import time
@@ -33,6 +34,16 @@ def store(target: Path, data: bytes) -> None:
         except BaseException:
             new.unlink(missing_ok=True)
             raise
+
+
+def key_of(binary: Path, *what: object) -> str:
+    """Return a name for ``what`` is known of ``binary``, which is the same while its path, size and time are.
+
+    Raises :class:`OSError` where there is none.
+    """
+    status = binary.stat()
+    identity = f"{binary.resolve()} {status.st_size} {status.st_mtime_ns} {what}"
+    return hashlib.sha256(os.fsencode(identity)).hexdigest()[:24]
 
 
 def _forget_old(directory: Path) -> None:

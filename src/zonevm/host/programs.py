@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 from zonevm.errors import HostError
+from zonevm.host.answers import answer
 
 _SYSTEM_DIRS = ("/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/bin", "/bin")
 _VIRTIOFSD_DIRS = ("/usr/libexec", "/usr/lib/qemu", "/usr/lib", "/usr/lib/virtiofsd")
@@ -39,8 +39,8 @@ def find_virtiofsd() -> Path | None:
     for path in candidates:
         if path is None or not os.access(path, os.X_OK) or path.is_dir():
             continue
-        answer = subprocess.run([path, "--help"], capture_output=True, text=True)
-        if "--readonly" in answer.stdout and "--no-announce-submounts" in answer.stdout:
+        said = answer(path, "--help")
+        if b"--readonly" in said and b"--no-announce-submounts" in said:
             return path
     return None
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zonevm.errors import QemuError
+from zonevm.host.answers import answer
 from zonevm.host.dirs import cache_dir
 from zonevm.host.programs import find_program
 
@@ -40,10 +41,10 @@ class Qemu:
     def data_file(self, name: str) -> Path | None:
         """Return the file of that name among those that this QEMU comes with; None where it has none."""
         try:
-            answer = subprocess.run([self.path, "-L", "help"], capture_output=True, timeout=20)
+            lines = answer(self.path, "-L", "help").splitlines()
         except (OSError, subprocess.TimeoutExpired):
             return None
-        files = (Path(os.fsdecode(line), name) for line in answer.stdout.splitlines())
+        files = (Path(os.fsdecode(line), name) for line in lines)
         return next((file.resolve() for file in files if file.is_file()), None)
 
 
@@ -57,8 +58,7 @@ def find_qemu(explicit: str | None = None) -> Qemu:
         explicit = str(_newest_pulled())
     path = find_program(explicit or PROGRAM, "run the guest", "qemu-system-x86")
     try:
-        answer = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20)
-        text = answer.stdout + answer.stderr
+        text = answer(path, "--version").decode(errors="replace")
     except (OSError, subprocess.TimeoutExpired) as error:
         text = str(error)
     match = re.search(r"QEMU emulator version (\d+)\.(\d+)", text)
