@@ -15,6 +15,7 @@ import pytest
 
 from zonevm import QemuError
 from zonevm.machine import machine as machine_module
+from zonevm.machine import monitor as monitor_module
 from zonevm.machine.machine import RunningMachine
 from zonevm.service.rundir import RuntimeDir
 
@@ -41,7 +42,7 @@ def test_it_stops_after_ctrl_c_while_it_connects(
 
     def interrupt(*_: object) -> None:
         # On a busy host the connection is not given up yet when it is to be closed.
-        machine._loop.call_soon_threadsafe(time.sleep, 0.3)
+        machine._monitor._loop.call_soon_threadsafe(time.sleep, 0.3)
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGALRM, interrupt)
@@ -118,7 +119,7 @@ def test_events_are_not_kept(monitor: tuple[RunningMachine, list[bytes]]) -> Non
     says += [GREETING, b'{"return": {}}\n', event * 100 + event.replace(b"RTC_CHANGE", b"SHUTDOWN") + answer]
     machine.connect()
     assert machine.qmp("query-status") == {}
-    assert machine._client.events.empty()
+    assert machine._monitor._client.events.empty()
 
 
 def test_a_monitor_that_says_nothing_more_is_given_up(
@@ -127,7 +128,7 @@ def test_a_monitor_that_says_nothing_more_is_given_up(
     machine, says = monitor
     says += [GREETING, b'{"return": {}}\n']
     machine.connect()
-    monkeypatch.setattr(machine_module, "_COMMAND_SECONDS", 0.3)
+    monkeypatch.setattr(monitor_module, "_COMMAND_SECONDS", 0.3)
     with pytest.raises(QemuError, match=r"refused the command stop: no answer in 0.3 s"):
         machine.qmp("stop")
 
