@@ -221,6 +221,13 @@ def test_help_alone_looks_for_no_version() -> None:
     assert {"importlib.metadata", "zipfile"}.isdisjoint(printed.stdout.splitlines()[-1].split())
 
 
+def test_a_run_loads_nothing_that_it_may_do_without_until_qemu_is_started() -> None:
+    script = "import sys; import zonevm.cli.verbs.run; print(*sys.modules)"
+    printed = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    unwanted = {"asyncio", "email", "http", "pyarrow", "qemu.qmp", "ssl", "tomllib", "urllib.request", "xml"}
+    assert unwanted.isdisjoint(printed.stdout.split())
+
+
 def test_a_reader_that_stops_early_is_no_error(image: Path) -> None:
     images.create(big := image.parent / "big.img", size="1T", zone_size="64M")
     running = subprocess.Popen(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from typing import Any
 
 from zonevm.disks.grammar import option_named, split, values
@@ -33,6 +32,8 @@ def load(path: str | os.PathLike[str]) -> list[Fault]:
     Raises :class:`UsageError`, with the file's name, for one that cannot be read, is not TOML or has anything
     else in it.
     """
+    import tomllib  # noqa: PLC0415  # most faults come from options
+
     try:
         content = tomllib.loads(read_regular(path, _LONGEST).decode())
     except OSError as error:

@@ -26,7 +26,6 @@ from zonevm.faults import parse as parse_fault
 from zonevm.guest import hotplug
 from zonevm.guest.boot import await_agent, connect
 from zonevm.guest.commands import Command, Input, Output
-from zonevm.guest.domain import domain
 from zonevm.guest.phases import Phases
 from zonevm.guest.plan import Plan
 from zonevm.guest.session import Session
@@ -296,6 +295,8 @@ class Guest:
 
     def libvirt(self) -> str:
         """Return the XML of a libvirt domain with the same disks, which boots nothing yet."""
+        from zonevm.guest.domain import domain  # noqa: PLC0415  # a guest that starts needs no XML
+
         return domain(self._settings, self._kernel)
 
     @property

@@ -15,9 +15,7 @@ from zonevm.agent import terminal
 from zonevm.disks import Disk
 from zonevm.errors import ImageError, QemuError, UsageError
 from zonevm.explain import Failure
-from zonevm.export import libvirt
 from zonevm.faults import Fault
-from zonevm.guest.domain import domain
 from zonevm.guest.image_boot import Files, ImageBoot
 from zonevm.guest.kvm import hardware
 from zonevm.guest.session import Session
@@ -125,8 +123,11 @@ class ImageGuest:
 
     def libvirt(self) -> str:
         """Return the XML of a libvirt domain that is the same."""
+        from zonevm.export.libvirt import System  # noqa: PLC0415  # a guest that starts needs no XML
+        from zonevm.guest.domain import domain  # noqa: PLC0415
+
         boot = self._boot
-        system = libvirt.System(self.image, boot.format, boot.uefi is not None, not boot.write)
+        system = System(self.image, boot.format, boot.uefi is not None, not boot.write)
         return domain(self._settings, system=system)
 
     @property
