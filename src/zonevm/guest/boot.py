@@ -13,7 +13,7 @@ from zonevm.patience import Patience
 
 _STILL_SECONDS = 120
 _WHOLE_SECONDS = 1200
-_POLL_SECONDS = 0.02
+_POLL_SECONDS = 0.1
 _LAST_LINES = 15
 
 
