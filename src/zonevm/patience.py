@@ -39,7 +39,8 @@ class Patience:
         seen = self._sign()
         if seen != self._seen:
             self._seen, self._since, self._delays = seen, now, self._all_delays()
-        return now - self._since - self._starved() > self._seconds
+        waited = now - self._since
+        return waited > self._seconds and waited - self._starved() > self._seconds
 
     def _starved(self) -> float:
         """Return the seconds that the thread which lacked a processor longest has lacked one since."""
