@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -95,6 +94,8 @@ def print_table(rows: Sequence[Sequence[str]]) -> None:
 
 def print_json_rows(rows: Iterable[Mapping[str, object]]) -> None:
     """Print a list of flat objects as :func:`print_json` does, of which some at a time are in memory."""
+    import json  # noqa: PLC0415  # as below
+
     # No encoder that indents is written in C; within strings there is no line feed.
     encode = json.JSONEncoder(separators=(",\n    ", ": ")).encode
     rows, between = iter(rows), "[\n"
@@ -107,5 +108,7 @@ def print_json_rows(rows: Iterable[Mapping[str, object]]) -> None:
 
 def print_json(value: object) -> None:
     """Print a result for programs."""
+    import json  # noqa: PLC0415  # a twentieth of the time that --help would take
+
     json.dump(value, sys.stdout, indent=2)
     click.echo()
