@@ -1,0 +1,134 @@
+//! Where bytes lie on a disk, and how long the way to them is. Knows no command and no queue.
+//!
+//! The capacity is spread from the outer edge to the inner one. The rate is proportional to the radius, and so is what a
+//! track holds: that gives radius, rate and angle of every byte in closed form (Ruemmler and Wilkes, An introduction to
+//! disk drive modeling, IEEE Computer 27(3), 1994, on what has to be modelled). Switches of heads and tracks are part of
+//! the rate: what is read on takes what passes under the head.
+
+use crate::model::millis;
+use crate::{DiskProfile, Nanos};
+
+#[derive(Clone, Debug)]
+pub(super) struct Surface {
+    /// The capacity in bytes.
+    bytes: f64,
+    /// Bytes a nanosecond at the outer edge.
+    outer: f64,
+    /// The inner radius, in outer ones.
+    inner_radius: f64,
+    revolution: f64,
+    seek_min: f64,
+    seek_full: f64,
+}
+
+impl Surface {
+    pub fn new(profile: &DiskProfile, bytes: u64) -> Surface {
+        Surface {
+            bytes: bytes as f64,
+            outer: profile.outer_mb_s / 1e3,
+            inner_radius: (profile.inner_mb_s / profile.outer_mb_s).min(1.0),
+            revolution: 60e9 / profile.rpm,
+            seek_min: millis(profile.seek_min_ms) as f64,
+            seek_full: millis(profile.seek_full_ms.max(profile.seek_min_ms)) as f64,
+        }
+    }
+
+    /// The radius at which a byte lies, in outer ones.
+    fn radius(&self, at: u64) -> f64 {
+        let place = (at as f64 / self.bytes).min(1.0);
+        let inner = self.inner_radius * self.inner_radius;
+        (1.0 - place * (1.0 - inner)).sqrt()
+    }
+
+    /// Nanoseconds from the first byte to this one, of a read of all of the disk.
+    fn passed(&self, at: u64) -> f64 {
+        let curve = 1.0 - self.inner_radius * self.inner_radius;
+        if curve < 1e-9 {
+            return at as f64 / self.outer;
+        }
+        2.0 * self.bytes / (curve * self.outer) * (1.0 - self.radius(at))
+    }
+
+    /// How long it takes to read or to write these bytes, from where the head is at the first.
+    pub fn transfer(&self, at: u64, bytes: u64) -> Nanos {
+        (self.passed(at + bytes) - self.passed(at)).round() as Nanos
+    }
+
+    /// How long the arm takes from the track of one byte to that of another.
+    pub fn seek(&self, from: u64, to: u64) -> Nanos {
+        let whole = 1.0 - self.inner_radius;
+        let way = (self.radius(from) - self.radius(to)).abs();
+        let part = if whole < 1e-9 {
+            // Every track is as long as the others: they lie side by side.
+            (from.abs_diff(to) as f64 / self.bytes).min(1.0)
+        } else {
+            (way / whole).min(1.0)
+        };
+        (self.seek_min + (self.seek_full - self.seek_min) * part.sqrt()).round() as Nanos
+    }
+
+    /// How long from `now` on until a byte passes under the heads.
+    pub fn wait(&self, at: u64, now: Nanos) -> Nanos {
+        let angle = |time: f64| (time / self.revolution).rem_euclid(1.0);
+        let left = (angle(self.passed(at)) - angle(now as f64)).rem_euclid(1.0);
+        // A byte that passes just now does not come round again: times are rounded, and a turn has millions of them.
+        const JUST_NOW: f64 = 1e-4;
+        if !(JUST_NOW..=1.0 - JUST_NOW).contains(&left) {
+            return 0;
+        }
+        (left * self.revolution).round() as Nanos
+    }
+
+    /// How long from `now` on until a byte can be read or written, with the arm where `from` is.
+    pub fn access(&self, from: u64, to: u64, now: Nanos) -> Nanos {
+        let seek = self.seek(from, to);
+        seek + self.wait(to, now + seek)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::tests::profile;
+
+    const SIZE: u64 = 15_000_000_000_000;
+
+    #[test]
+    fn the_rate_falls_from_the_outer_edge_to_the_inner_one() {
+        let surface = Surface::new(&profile(), SIZE);
+        let rate = |at| 1e9 / surface.transfer(at, 1_000_000_000) as f64 * 1e3;
+        assert!((rate(0) - 250.0).abs() < 0.1, "{}", rate(0));
+        let last = rate(SIZE - 1_000_000_000);
+        assert!((last - 120.0).abs() < 0.1, "{last}");
+    }
+
+    #[test]
+    fn a_turn_is_what_a_byte_just_missed_takes() {
+        let surface = Surface::new(&profile(), SIZE);
+        let turn = 60_000_000_000 / 7200;
+        let here = surface.wait(1 << 30, 0);
+        assert!(here < turn);
+        assert_eq!(surface.wait(1 << 30, here), 0);
+        let missed = surface.wait(1 << 30, here + 10_000);
+        assert!(missed.abs_diff(turn - 10_000) <= 2, "{missed}");
+    }
+
+    #[test]
+    fn what_is_read_on_is_under_the_head() {
+        let surface = Surface::new(&profile(), SIZE);
+        let mut now = surface.wait(0, 0);
+        for step in 0..1000 {
+            let at = step * 262_144;
+            assert_eq!(surface.wait(at, now), 0, "step {step}");
+            now += surface.transfer(at, 262_144);
+        }
+    }
+
+    #[test]
+    fn the_way_across_is_the_longest() {
+        let surface = Surface::new(&profile(), SIZE);
+        assert_eq!(surface.seek(0, SIZE), 15_000_000);
+        assert_eq!(surface.seek(SIZE, SIZE), 1_000_000);
+        assert!(surface.seek(0, SIZE / 2) < 15_000_000);
+    }
+}
