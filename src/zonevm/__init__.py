@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from zonevm import standard_streams
 
 if TYPE_CHECKING:
-    from zonevm import explain, images
+    from zonevm import explain, images, timing
     from zonevm.disks import (
         Disk,
         NvmeDisk,
@@ -59,7 +59,7 @@ _ERRORS = (
     "UsageError",
     "ZonevmError",
 )
-_MODULES = ("explain", "images")
+_MODULES = ("explain", "images", "timing")
 _PLACES = {
     "CommandError": ("zonevm.guest", "CommandError"),
     "Completed": ("zonevm.guest", "Completed"),
@@ -110,6 +110,7 @@ __all__ = [
     "explain",
     "images",
     "parse_disk",
+    "timing",
 ]
 
 

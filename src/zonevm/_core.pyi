@@ -1,7 +1,7 @@
 """The emulated disks: their images, their SCSI and NVMe commands, their servers. Written in Rust."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Literal, Protocol, Self, TypedDict, final, type_check_only
 
@@ -20,6 +20,7 @@ __all__ = [
     "Zone",
     "Zones",
     "check",
+    "check_timing",
     "command_field",
     "command_name",
     "command_names",
@@ -28,8 +29,10 @@ __all__ = [
     "repair",
     "resize",
     "restore",
+    "run_load",
     "set_zones",
     "snapshot",
+    "timing_parameters",
 ]
 
 _Path = str | os.PathLike[str]
@@ -641,4 +644,104 @@ def command_name(command: bytes, protocol: str = "SCSI") -> str | None:
     """Return what the standards call the command of a CDB, or of a submission queue entry (``"NVMe"``).
 
     ``None`` for one that no disk has.
+    """
+
+@type_check_only
+class LoadShape(Protocol):
+    """The medium that a load is put on, in bytes. Only for annotations."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def zone_size(self) -> int: ...
+    @property
+    def zone_capacity(self) -> int: ...
+
+@type_check_only
+class LoadJob(Protocol):
+    """What some clients of a load send. Only for annotations."""
+
+    @property
+    def kind(self) -> str:
+        """``read``, ``randread``, ``write``, ``randwrite``, ``append``, or what is done to zones."""
+
+    @property
+    def block(self) -> int:
+        """Bytes of a command."""
+
+    @property
+    def streams(self) -> int: ...
+    @property
+    def depth(self) -> int:
+        """Commands in flight of each stream."""
+
+    @property
+    def first(self) -> int:
+        """The first zone that it is for."""
+
+    @property
+    def count(self) -> int:
+        """How many zones it is for."""
+
+    @property
+    def shuffled(self) -> bool:
+        """Whether a stream goes to any zone of its own next, not to the one that follows."""
+
+    @property
+    def unwritten(self) -> bool:
+        """Whether what is not written is read, too."""
+
+    @property
+    def stable(self) -> bool:
+        """Whether writes are on the medium before they end."""
+
+    @property
+    def fill(self) -> float:
+        """How full, from 0 to 1, zones are made before they are finished or reset."""
+
+    @property
+    def rate(self) -> float | None:
+        """What a stream sends at most, in MB/s."""
+
+@type_check_only
+class LoadOutcome(TypedDict):
+    """What came of a job of a load, in virtual time. Only for annotations."""
+
+    commands: int
+    bytes: int
+    resets: int
+    """Zones that were reset so that they could be written again; they are not among ``commands``."""
+    time_ns: int
+    """The virtual time that counted."""
+    mean_ns: int
+    """How long a command took on average."""
+    queued_ns: int
+    """What of that was before the device began with it."""
+    p50_ns: int
+    p95_ns: int
+    p99_ns: int
+    max_ns: int
+
+def timing_parameters(kind: str) -> list[str]:
+    """Return the parameters that the timing of a device of a kind, ``disk`` or ``ssd``, has."""
+
+def check_timing(kind: str, parameters: Mapping[str, float]) -> None:
+    """Check the timing of a device: CoreError ``invalid`` where one is missing, unknown or out of range."""
+
+def run_load(
+    kind: str,
+    parameters: Mapping[str, float],
+    shape: LoadShape,
+    written: Sequence[int],
+    jobs: Sequence[LoadJob],
+    time: int,
+    ramp: int,
+    seed: int,
+    commands: Callable[[int, str, int, int, int, int, int], object] | None = None,
+) -> list[LoadOutcome]:
+    """Run jobs on the model of a device, for ``time`` nanoseconds of virtual time.
+
+    ``written``: bytes of each zone that are written at the start. ``commands`` is called, in the end, with
+    every command: its job's place, what it is, its place and length in bytes, when it came, was begun and
+    ended. CoreError ``invalid``: a job cannot be run on the medium.
     """

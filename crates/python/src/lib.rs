@@ -10,6 +10,7 @@ mod medium;
 mod record;
 mod server;
 mod shape;
+mod timing;
 mod tools;
 
 use pyo3::prelude::*;
@@ -37,6 +38,8 @@ mod _core {
         crate::logging::start(module.py())
     }
 
+    #[pymodule_export]
+    use crate::timing::{check_timing, run_load, timing_parameters};
     #[pymodule_export]
     use crate::tools::{check, export, repair, resize, restore, set_zones, snapshot};
 }

@@ -1,6 +1,7 @@
 //! What the clients of a closed loop send.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow::{self, Break, Continue};
 
 use timing::load::{run, Job, Kind, Load, LoadError, Sent};
 use timing::{Medium, Profile, SsdProfile, Work};
@@ -38,8 +39,16 @@ fn load(written: u64, jobs: &[Job]) -> Load {
 
 fn sent(load: &Load) -> Vec<Sent> {
     let mut all = Vec::new();
-    run(&profile(), load, |each| all.push(each)).unwrap();
+    run(&profile(), load, |each| {
+        all.push(each);
+        Continue(())
+    })
+    .unwrap();
     all
+}
+
+fn go_on(_: Sent) -> ControlFlow<()> {
+    Continue(())
 }
 
 fn writes(sent: &[Sent]) -> Vec<u64> {
@@ -77,7 +86,7 @@ fn a_full_zone_is_reset_before_it_is_written_and_that_does_not_count() {
             written: ZONE / 2
         }
     );
-    let outcome = &run(&profile(), &load, drop).unwrap()[0];
+    let outcome = &run(&profile(), &load, go_on).unwrap()[0];
     assert_eq!(
         outcome.resets,
         sent.iter()
@@ -123,7 +132,7 @@ fn a_rate_is_kept() {
         rate: Some(100.0),
         ..Job::new(Kind::Append, 4096, 0, 8)
     };
-    let outcome = &run(&profile(), &load(0, &[job]), drop).unwrap()[0];
+    let outcome = &run(&profile(), &load(0, &[job]), go_on).unwrap()[0];
     // 100 MB/s for 5 ms.
     assert!(
         (480_000..=500_000 + 4096).contains(&outcome.bytes),
@@ -148,7 +157,7 @@ fn zones_are_as_full_as_asked_when_they_are_reset() {
 
 #[test]
 fn what_cannot_be_sent_is_refused() {
-    let refused = |job: Job| run(&profile(), &load(0, &[job]), drop).unwrap_err();
+    let refused = |job: Job| run(&profile(), &load(0, &[job]), go_on).unwrap_err();
     let read = Job::new(Kind::Read, 4096, 0, 8);
     assert_eq!(refused(read.clone()), LoadError::NothingWritten(0));
     assert_eq!(
@@ -174,5 +183,21 @@ fn what_cannot_be_sent_is_refused() {
         ramp: 5_000_000,
         ..load(0, &[Job::new(Kind::Write, 4096, 0, 8)])
     };
-    assert_eq!(run(&profile(), &never, drop), Err(LoadError::NoTime));
+    assert_eq!(run(&profile(), &never, go_on), Err(LoadError::NoTime));
+}
+
+#[test]
+fn it_can_be_broken_off() {
+    let load = load(0, &[Job::new(Kind::Write, 4096, 0, 8)]);
+    let mut count = 0;
+    run(&profile(), &load, |_| {
+        count += 1;
+        if count < 3 {
+            Continue(())
+        } else {
+            Break(())
+        }
+    })
+    .unwrap();
+    assert_eq!(count, 3);
 }

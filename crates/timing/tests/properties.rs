@@ -1,6 +1,7 @@
 //! What holds of every model, whatever is asked of it.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow::Continue;
 
 use proptest::prelude::*;
 use timing::load::{run, Job, Kind, Load};
@@ -165,7 +166,10 @@ proptest! {
         for profile in [disk(), ssd()] {
             let again = || {
                 let mut sent = Vec::new();
-                let outcomes = run(&profile, &load, |each| sent.push(each)).unwrap();
+                let outcomes = run(&profile, &load, |each| {
+                    sent.push(each);
+                    Continue(())
+                }).unwrap();
                 (outcomes, sent)
             };
             prop_assert_eq!(again(), again());

@@ -65,6 +65,8 @@ pub(crate) struct Disk {
     /// Whether it was read, so that reading went on.
     reads_on: bool,
     last_written: Option<u64>,
+    /// Whether what the arm did last was for the cache.
+    destaged: bool,
 }
 
 impl Disk {
@@ -88,6 +90,7 @@ impl Disk {
             head_since: 0,
             reads_on: false,
             last_written: None,
+            destaged: false,
         }
     }
 
@@ -190,30 +193,33 @@ impl Disk {
         }
     }
 
-    /// The access that begins soonest, of those that the disk looks at.
+    /// The access that begins soonest, of those that the disk looks at. While the cache is short of room, or a flush
+    /// waits, it takes turns between what waits and what is to be written.
     fn choose(&mut self, now: Nanos) -> Option<Choice> {
+        let urged = !self.flushes.is_empty() || self.cache.is_crowded();
+        let destages = self.waiting.is_empty() || urged && !self.destaged;
+        if destages && !self.cache.extents().is_empty() {
+            let extents = self.cache.extents().iter().enumerate();
+            let way =
+                |(index, extent): (usize, &Extent)| (self.way_to_write(extent.start, now), index);
+            return extents
+                .map(way)
+                .min()
+                .map(|(_, index)| Choice::Dirty(index));
+        }
         let depth = self.profile.queue_depth as usize;
-        let mut best: Option<(Nanos, Choice)> = None;
-        let mut look = |time: Nanos, choice: Choice| {
-            if best.is_none_or(|(least, _)| time < least) {
-                best = Some((time, choice));
-            }
-        };
+        let mut best: Option<(Nanos, usize)> = None;
         for index in 0..self.waiting.len().min(depth) {
             let time = match self.flights.get(self.waiting[index]).work {
                 Work::Read { at, .. } => self.way_to_read(at, now),
                 Work::Write { at, .. } | Work::Append { at, .. } => self.way_to_write(at, now),
                 _ => 0,
             };
-            look(time, Choice::Waiting(index));
-        }
-        let urged = !self.flushes.is_empty() || self.cache.is_crowded();
-        if self.waiting.is_empty() || urged {
-            for (index, extent) in self.cache.extents().iter().enumerate() {
-                look(self.way_to_write(extent.start, now), Choice::Dirty(index));
+            if best.is_none_or(|(least, _)| time < least) {
+                best = Some((time, index));
             }
         }
-        best.map(|(_, choice)| choice)
+        best.map(|(_, index)| Choice::Waiting(index))
     }
 
     /// How long until a read of this byte begins: at once where reading went on to it.
@@ -232,6 +238,7 @@ impl Disk {
     }
 
     fn start(&mut self, choice: Choice, now: Nanos) {
+        self.destaged = matches!(choice, Choice::Dirty(_));
         let (job, done) = match choice {
             Choice::Dirty(index) => {
                 let Extent { start, end, .. } = self.cache.take(index);

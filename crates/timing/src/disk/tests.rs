@@ -183,3 +183,36 @@ fn another_zone_than_the_last_one_is_gone_to() {
     assert_eq!(quick[0], slow[0]);
     assert!(slow[1] > quick[1] + 10_000_000, "{quick:?} {slow:?}");
 }
+
+#[test]
+fn reads_do_not_keep_a_full_cache_full() {
+    let mut disk = Disk::new(profile(), medium());
+    let (mut done, mut reads) = (Vec::new(), 0);
+    for each in 0..65 {
+        disk.submit(
+            0,
+            each,
+            write((900 + each / 8) * GIB + each % 8 * 4096, 4096, false),
+        );
+    }
+    for each in 0..2 {
+        disk.submit(0, 100 + each, read(each * 4096, 4096));
+    }
+    // Reads side by side, as soon as one has ended: always nearer than the writes.
+    while !done.iter().any(|done: &Done| done.token == 64) {
+        let now = disk.next().unwrap();
+        let before = done.len();
+        disk.advance(now, &mut done);
+        for ended in &done[before..] {
+            if ended.token >= 100 {
+                reads += 1;
+                disk.submit(
+                    ended.ended,
+                    ended.token,
+                    read((reads * 7919) % 100 * 4096, 4096),
+                );
+            }
+        }
+        assert!(reads < 100, "the write that waits for room is not let in");
+    }
+}

@@ -5,6 +5,8 @@ mod job;
 mod report;
 mod stream;
 
+use std::ops::ControlFlow;
+
 use random::Random;
 
 use crate::{model, Done, Medium, Nanos, Profile, Work};
@@ -55,14 +57,15 @@ struct Source {
     next: Nanos,
 }
 
-/// Runs a load on a device of its own; tells what came of each job, and `tell` of every command that ended.
+/// Runs a load on a device of its own; tells what came of each job, and `tell` of every command that ended, which may
+/// break off.
 ///
 /// # Errors
 /// Where a job cannot be run.
 pub fn run(
     profile: &Profile,
     load: &Load,
-    mut tell: impl FnMut(Sent),
+    mut tell: impl FnMut(Sent) -> ControlFlow<()>,
 ) -> Result<Vec<Outcome>, LoadError> {
     if load.time <= load.ramp {
         return Err(LoadError::NoTime);
@@ -100,20 +103,23 @@ pub fn run(
     }
     let mut outcomes = vec![Outcome::default(); load.jobs.len()];
     let mut done: Vec<Done> = Vec::new();
-    while let Some(now) = model.next().filter(|&now| now <= load.time) {
+    'running: while let Some(now) = model.next().filter(|&now| now <= load.time) {
         model.advance(now, &mut done);
         for done in done.drain(..) {
             let client = &mut clients[done.token as usize];
             if done.ended > load.ramp {
                 count(&mut outcomes[client.job], client, &load.jobs, &done);
             }
-            tell(Sent {
+            let sent = Sent {
                 job: client.job,
                 work: client.work,
                 arrived: done.arrived,
                 begun: done.begun.max(done.arrived),
                 ended: done.ended,
-            });
+            };
+            if tell(sent).is_break() {
+                break 'running;
+            }
             let arrival = send(client, &mut sources, &mut zones, done.ended);
             model.submit(arrival, done.token, client.work);
         }

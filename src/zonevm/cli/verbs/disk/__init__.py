@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from zonevm.cli.verbs.disk.bench import bench
 from zonevm.cli.verbs.disk.check import check, repair
 from zonevm.cli.verbs.disk.copy import export, resize, restore, snapshot
 from zonevm.cli.verbs.disk.create import create
@@ -16,10 +17,11 @@ from zonevm.cli.verbs.disk.zones import zones
 
 @click.group()
 def disk() -> None:
-    """Create, import, inspect, repair and copy disks."""
+    """Create, import, inspect, repair, copy and time disks."""
 
 
 for _verb in (
+    bench,
     check,
     create,
     export,
