@@ -101,6 +101,8 @@ parameters! {
         link_mb_s in 0.1, 1e6;
         /// How many commands the disk looks at to choose the one whose access is the shortest.
         queue_depth in 1.0, 65536.0;
+        /// After how long, in ms, what waits is next whatever its access.
+        longest_wait_ms in 0.0, 1e6;
         /// How much is read ahead while nothing else is asked for, in KiB.
         read_ahead_kib in 0.0, 1e9;
         /// Writes that ended and are not on the medium, in KiB; 0: there is no write cache.

@@ -1,4 +1,6 @@
-//! What was written to a disk and is not on the medium: extents, which grow where a write goes on. Knows no time.
+//! What was written to a disk and is not on the medium: extents, which grow where a write goes on. Knows no device.
+
+use crate::Nanos;
 
 /// Bytes that lie one after the other, from one write or from several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,6 +9,7 @@ pub(super) struct Extent {
     pub end: u64,
     /// When the first of its writes came: a number that grows.
     pub oldest: u64,
+    pub since: Nanos,
     /// How many writes it is of.
     writes: u64,
 }
@@ -66,7 +69,7 @@ impl Cache {
     }
 
     /// Puts a write in. It goes on with an extent that ends where it starts, in the same zone.
-    pub fn put(&mut self, start: u64, end: u64, zone_bytes: u64) {
+    pub fn put(&mut self, start: u64, end: u64, zone_bytes: u64, now: Nanos) {
         self.used += end - start;
         self.held += 1;
         self.writes += 1;
@@ -80,6 +83,7 @@ impl Cache {
                 start,
                 end,
                 oldest: self.writes,
+                since: now,
                 writes: 1,
             }),
         }
@@ -132,9 +136,9 @@ mod tests {
     #[test]
     fn writes_that_go_on_are_one_extent_up_to_the_zone_that_follows() {
         let mut cache = Cache::new(100, 10);
-        cache.put(0, 10, 20);
-        cache.put(10, 20, 20);
-        cache.put(20, 30, 20);
+        cache.put(0, 10, 20, 0);
+        cache.put(10, 20, 20, 0);
+        cache.put(20, 30, 20, 0);
         assert_eq!(cache.extents().len(), 2);
         assert!(cache.holds(5, 20) && !cache.holds(15, 25));
     }
@@ -142,7 +146,7 @@ mod tests {
     #[test]
     fn what_leaves_has_its_place_until_it_has_left() {
         let mut cache = Cache::new(100, 10);
-        cache.put(0, 60, 1000);
+        cache.put(0, 60, 1000, 0);
         let stamp = cache.stamp();
         assert!(cache.is_crowded() && !cache.has_room(50));
         cache.take(0);
@@ -154,9 +158,9 @@ mod tests {
     #[test]
     fn there_is_no_room_for_more_writes_than_it_has_places() {
         let mut cache = Cache::new(1000, 2);
-        cache.put(0, 10, 1000);
+        cache.put(0, 10, 1000, 0);
         assert!(cache.has_room(10) && !cache.is_crowded());
-        cache.put(10, 20, 1000);
+        cache.put(10, 20, 1000, 0);
         assert!(!cache.has_room(10) && cache.is_crowded());
         cache.take(0);
         cache.left();
@@ -166,8 +170,8 @@ mod tests {
     #[test]
     fn a_zone_that_is_reset_is_forgotten() {
         let mut cache = Cache::new(100, 10);
-        cache.put(0, 20, 20);
-        cache.put(20, 40, 20);
+        cache.put(0, 20, 20, 0);
+        cache.put(20, 40, 20, 0);
         cache.forget(0, 20);
         assert_eq!(cache.extents().len(), 1);
         assert!(cache.has_room(80));

@@ -162,7 +162,7 @@ impl Disk {
         else {
             return;
         };
-        self.cache.put(at, at + bytes, self.medium.zone_bytes);
+        self.cache.put(at, at + bytes, self.medium.zone_bytes, now);
         self.events.plan(now, Event::Ends(place));
     }
 
@@ -193,19 +193,25 @@ impl Disk {
         }
     }
 
-    /// The access that begins soonest, of those that the disk looks at. While the cache is short of room, or a flush
-    /// waits, it takes turns between what waits and what is to be written.
+    /// The access that begins soonest, of those that the disk looks at, unless one has waited for too long. While the
+    /// cache is short of room, or a flush waits, it takes turns between what waits and what is to be written.
     fn choose(&mut self, now: Nanos) -> Option<Choice> {
         let urged = !self.flushes.is_empty() || self.cache.is_crowded();
         let destages = self.waiting.is_empty() || urged && !self.destaged;
+        let long_ago = now.checked_sub(millis(self.profile.longest_wait_ms));
         if destages && !self.cache.extents().is_empty() {
-            let extents = self.cache.extents().iter().enumerate();
-            let way =
-                |(index, extent): (usize, &Extent)| (self.way_to_write(extent.start, now), index);
-            return extents
-                .map(way)
-                .min()
-                .map(|(_, index)| Choice::Dirty(index));
+            let rank = |(index, extent): (usize, &Extent)| {
+                if Some(extent.since) < long_ago {
+                    return (0, extent.since, index);
+                }
+                (1, self.way_to_write(extent.start, now), index)
+            };
+            let first = self.cache.extents().iter().enumerate().map(rank).min();
+            return first.map(|(.., index)| Choice::Dirty(index));
+        }
+        let oldest = *self.waiting.first()?;
+        if Some(self.flights.get(oldest).arrived) < long_ago {
+            return Some(Choice::Waiting(0));
         }
         let depth = self.profile.queue_depth as usize;
         let mut best: Option<(Nanos, usize)> = None;

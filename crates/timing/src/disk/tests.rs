@@ -13,6 +13,7 @@ pub(crate) fn profile() -> DiskProfile {
         command_us: 200.0,
         link_mb_s: 500.0,
         queue_depth: 32.0,
+        longest_wait_ms: 500.0,
         read_ahead_kib: 2048.0,
         cache_kib: 16384.0,
         cache_writes: 64.0,
@@ -215,4 +216,25 @@ fn reads_do_not_keep_a_full_cache_full() {
         }
         assert!(reads < 100, "the write that waits for room is not let in");
     }
+}
+
+#[test]
+fn nothing_waits_for_much_longer_than_it_may() {
+    let mut disk = Disk::new(profile(), medium());
+    let mut done = Vec::new();
+    disk.submit(0, 0, read(0, 1 << 20));
+    disk.submit(1, 99, read(900 * GIB, 4096));
+    // A stream of reads that go on where the head is.
+    for each in 1..2000 {
+        disk.submit(each * 1_000_000, each, read(each << 20, 1 << 20));
+    }
+    disk.advance(Nanos::MAX, &mut done);
+    let far = done
+        .iter()
+        .find(|done| done.token == 99 && done.arrived == 1);
+    let ended = far.map(|done| done.ended);
+    assert!(
+        (400_000_000..540_000_000).contains(&ended.unwrap()),
+        "{ended:?}"
+    );
 }
