@@ -146,6 +146,24 @@ def test_an_ssd_and_its_zone_capacity(tmp_path: Path) -> None:
     assert 38_000 < outcome.mean_us < 46_000
 
 
+@pytest.mark.parametrize("block", ["5K", "512", "1G"])
+def test_a_command_has_whole_blocks_of_one_zone(tmp_path: Path, block: str) -> None:
+    image = tmp_path / "4kn.img"
+    images.create(image, size="4G", zone_size="64M", block_size=4096)
+    job = timing.parse(f"randread,unwritten=on,block={block}")
+    with pytest.raises(UsageError, match="block is"):
+        timing.run(timing.load("hc620"), medium(image), [job], seconds=1)
+
+
+def test_commands_are_told_as_they_end_and_one_who_listens_can_end_it(image: Path) -> None:
+    def told(command: timing.Command) -> None:
+        raise BrokenPipeError(command.job)
+
+    job = timing.parse("randread,unwritten=on")
+    with pytest.raises(BrokenPipeError):  # long before all the commands there would be in such a time
+        timing.run(timing.load("hc620"), medium(image), [job], seconds=10**8, told=told)
+
+
 def test_the_same_seed_is_the_same_trace_byte_for_byte(image: Path, tmp_path: Path) -> None:
     def trace(seed: int, name: str) -> bytes:
         file = tmp_path / name

@@ -138,35 +138,38 @@ pub fn run_load<'py>(
         seed,
     };
     let mut rows = Vec::new();
-    let keeps = commands.is_some();
+    let tell = |py: Python<'_>, rows: &mut Vec<Sent>| -> PyResult<()> {
+        let Some(commands) = &commands else {
+            return Ok(());
+        };
+        rows.drain(..)
+            .try_for_each(|sent| commands.call1(py, row(&sent)).map(drop))
+    };
     let (mut ended, mut raised) = (0u64, None);
     let outcomes = py.detach(|| {
         load::run(&profile, &load, |sent| {
-            if keeps {
+            if commands.is_some() {
                 rows.push(sent);
             }
             ended += 1;
             if ended % BETWEEN_SIGNALS != 0 {
                 return Continue(());
             }
-            match Python::attach(|py| py.check_signals()) {
+            let told = Python::attach(|py| tell(py, &mut rows).and_then(|()| py.check_signals()));
+            match told {
                 Ok(()) => Continue(()),
-                Err(signal) => {
-                    raised = Some(signal);
+                Err(error) => {
+                    raised = Some(error);
                     Break(())
                 }
             }
         })
     });
-    if let Some(signal) = raised {
-        return Err(signal);
+    if let Some(error) = raised {
+        return Err(error);
     }
     let outcomes = outcomes.map_err(|error| invalid(py, &error.to_string()))?;
-    if let Some(commands) = commands {
-        for sent in rows {
-            commands.call1(py, row(&sent))?;
-        }
-    }
+    tell(py, &mut rows)?;
     outcomes.iter().map(|outcome| told(py, outcome)).collect()
 }
 

@@ -10,12 +10,15 @@ from zonevm._core import CoreError, run_load
 from zonevm.errors import UsageError
 from zonevm.timing.job import Job
 from zonevm.timing.profile import Profile
+from zonevm.units import format_size
 from zonevm.zone_numbers import parse_zones
 
 if TYPE_CHECKING:
     from zonevm._core import Inspection, Zone
 
 _NANOSECONDS = 10**9
+_MOVES = ("read", "randread", "write", "randwrite", "append")
+"""The kinds whose commands have blocks."""
 
 
 class Command(NamedTuple):
@@ -75,6 +78,8 @@ class Medium:
     """Conventional zones, which come first."""
     written: Sequence[int]
     """Of each zone; of a conventional one all."""
+    block_size: int = 512
+    """A command has a multiple of it."""
 
     @classmethod
     def of(cls, image: Inspection) -> Self:
@@ -86,6 +91,7 @@ class Medium:
             image["zone_capacity"],
             image["conventional"],
             [_written(zone) * block for zone in image["zones"]],
+            block,
         )
 
 
@@ -123,7 +129,7 @@ def run(
     """Run all jobs at a time on a device of this profile and medium; return what came of each.
 
     What ends in the first ``ramp`` of the virtual ``seconds`` does not count. The same seed gives the same
-    commands at the same times. ``told`` is called with every command, when all have ended. Raises
+    commands at the same times. ``told`` is called with every command, in the order in which they end. Raises
     :class:`UsageError` for jobs that cannot be run on the medium.
     """
     if not jobs:
@@ -173,6 +179,16 @@ def _sent(job: Job, medium: Medium) -> _Sent:
         raise UsageError(
             f"{job}: zone {zones.start} is conventional, and has no write pointer",
             f"Conventional zones can only be read; the others begin at {conventional}.",
+        )
+    if job.kind in _MOVES and job.block % medium.block_size:
+        raise UsageError(
+            f"{job}: block is {format_size(job.block)}, and the disk has blocks of {medium.block_size} bytes",
+            "Choose a multiple of these.",
+        )
+    if job.kind in _MOVES and job.block > medium.zone_capacity:
+        raise UsageError(
+            f"{job}: block is {format_size(job.block)}, and a zone holds {format_size(medium.zone_capacity)}",
+            "Choose smaller blocks: no command goes from one zone into the next.",
         )
     return _Sent(
         kind=job.kind,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -56,17 +58,12 @@ def bench(
     parsed = [timing.parse(job) for job in jobs]
     image = images.info(file)
     require_zones(file, image)
-    rows: list[timing.Command] = []
-    told = rows.append if trace is not None else None
     if trace is not None:
         check_outputs([Named("--trace", trace)], [Named("the image", file)])
-    medium = timing.Medium.of(image)
-    outcomes = timing.run(device, medium, parsed, seconds=seconds, ramp=ramp, seed=seed, told=told)
-    if trace is not None:
-        with Draft(trace) as draft:
-            draft.file.write(_csv(rows))
-            draft.publish()
-        say(f"wrote {len(rows)} commands to {trace}")
+    with _told(trace) as told:
+        outcomes = timing.run(
+            device, timing.Medium.of(image), parsed, seconds=seconds, ramp=ramp, seed=seed, told=told
+        )
     if as_json:
         print_json([_as_dict(outcome) for outcome in outcomes])
         return
@@ -74,12 +71,20 @@ def bench(
     print_table([names, *map(_row, outcomes)])
 
 
-def _csv(rows: list[timing.Command]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(timing.Command._fields)
-    writer.writerows(rows)
-    return text.getvalue().encode()
+@contextmanager
+def _told(trace: Path | None) -> Iterator[Callable[[timing.Command], object] | None]:
+    """Yield what writes commands to the file of that name, which is there at the end only."""
+    if trace is None:
+        yield None
+        return
+    with Draft(trace) as draft:
+        text = io.TextIOWrapper(draft.file, encoding="ascii", newline="\n", write_through=True)
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(timing.Command._fields)
+        yield writer.writerow
+        text.detach()
+        draft.publish()
+    say(f"wrote the commands to {trace}")
 
 
 def _as_dict(outcome: timing.Outcome) -> dict[str, Any]:
