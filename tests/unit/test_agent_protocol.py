@@ -251,6 +251,25 @@ def test_ctrl_c_is_safe_at_any_moment(client: Client) -> None:
     assert client.sync(lambda: False)
 
 
+def test_an_abandoned_command_is_lost_however_soon_it_ends() -> None:
+    commands: dict[int, RemoteCommand] = {}
+
+    def agent(frame: object) -> None:
+        """Answer at once, as an agent on another processor may."""
+        killed = frame == protocol.frame(protocol.SIGNAL, 1, 0, protocol.U32.pack(9))
+        if killed and (command := commands.get(1)):
+            command.handle(protocol.EOF, STDOUT, b"")
+            command.handle(protocol.EXIT, 0, protocol.I32.pack(-9))
+
+    sinks: dict[int, Sink] = {STDOUT: Captured()}
+    command = RemoteCommand(1, Source(None), sinks, send=agent, forget=commands.__delitem__)
+    commands[1] = command
+    command.begin(b"")
+    command.abandon()
+    with pytest.raises(ConnectionLostError):
+        command.wait()
+
+
 def test_sync(client: Client) -> None:
     assert client.sync(lambda: False)
 

@@ -138,10 +138,10 @@ class RemoteCommand:
 
     def abandon(self) -> None:
         """Kill the command and take no more from it."""
+        self._forget(self._number)  # first, so that it cannot end as one that was killed
         self.signal(9)
         for stream in self._inflows:
             self._send(protocol.CLOSE, stream)
-        self._forget(self._number)
         self.end(error=ConnectionLostError("the command was abandoned"))
         self._source.stop()
 

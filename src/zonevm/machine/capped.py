@@ -1,6 +1,7 @@
 """Keeps the logs of a run small, whatever a guest writes to its console or has QEMU say.
 
-Whatever writes a log has to append to it (O_APPEND), since it is cut in its middle meanwhile.
+Whatever writes a log has to append to it (O_APPEND), since it is cut in its middle meanwhile. What is
+written just then may be left out.
 """
 
 from __future__ import annotations
