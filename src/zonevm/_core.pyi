@@ -194,6 +194,30 @@ class Finding(TypedDict):
     repair: str | None
     """What :func:`repair` does about it; ``None``: nothing can be done."""
 
+@type_check_only
+class Timing(Protocol):
+    """The device whose time a disk takes. Only for annotations."""
+
+    @property
+    def kind(self) -> str:
+        """``disk`` or ``ssd``."""
+
+    @property
+    def parameters(self) -> Mapping[str, float]:
+        """What :func:`timing_parameters` names."""
+
+@type_check_only
+class Lateness(TypedDict):
+    """How late commands ended. Only for annotations."""
+
+    commands: int
+    late: int
+    """Those that ended more than 0.1 ms after their time."""
+    mean_ns: int
+    max_ns: int
+    time_ns: int
+    """The virtual time of the last one."""
+
 @final
 class Zone:
     """One zone, as REPORT ZONES tells it. Lengths and addresses in logical blocks."""
@@ -444,16 +468,18 @@ class Disk:
         """
 
     @staticmethod
-    def temporary(directory: _Path, shape: Shape, cache: _Cache = "host") -> Disk:
+    def temporary(
+        directory: _Path, shape: Shape, cache: _Cache = "host", timing: Timing | None = None
+    ) -> Disk:
         """Return a new disk in a file without a name in ``directory``, gone when the disk is closed."""
 
     @staticmethod
-    def open(path: _Path, cache: _Cache = "host") -> Disk:
+    def open(path: _Path, cache: _Cache = "host", timing: Timing | None = None) -> Disk:
         """Open an image, which for the disk is power on. CoreError ``in-use`` names the other user.
 
         ``cache``: what becomes of what was written and not made stable. ``host``: it survives all but a crash
         of the host. ``volatile``: :meth:`power_cut` can take it. ``lying``: likewise, and SYNCHRONIZE CACHE
-        and FUA are answered and do nothing.
+        and FUA are answered and do nothing. ``timing``: the device whose time the disk takes.
         """
 
     def info(self) -> Info:
@@ -505,6 +531,18 @@ class Disk:
         block; in conventional zones, and on a host-aware disk, it is any physical block. CoreError
         ``invalid``: there is no such cache.
         """
+
+    def power_off(self) -> None:
+        """Have no command end any more that takes a device's time, nor any that comes, until power is on.
+
+        What had not ended by the device's time is not stable. Does nothing to a disk without ``timing``.
+        """
+
+    def power_on(self) -> None:
+        """Have commands end again."""
+
+    def lateness(self) -> Lateness | None:
+        """Return how late commands ended, as the device's time has it; None for a disk without ``timing``."""
 
     def close(self) -> None:
         """Give the image back, once the servers of the disk have stopped too. Closing twice is fine."""

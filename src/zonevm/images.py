@@ -18,6 +18,8 @@ from zonevm.disks import Shape, SmrShape
 from zonevm.disks.emulated import Emulated
 from zonevm.errors import DiskError, ImageError, UsageError
 from zonevm.inputs import open_regular
+from zonevm.timing.profile import Profile
+from zonevm.timing.profile import load as load_timing
 from zonevm.units import parse_size
 from zonevm.zone_numbers import parse_zones
 
@@ -85,14 +87,19 @@ create = _by_options(SmrShape)
 
 def temporary(directory: Path, disk: Emulated) -> Disk:
     """Return a new disk in a file without a name in ``directory``: gone when the disk is closed."""
+    timing = _timing(disk.timing)
     with _errors():
-        return Disk.temporary(directory, disk, _cache(disk.cache))
+        return Disk.temporary(directory, disk, _cache(disk.cache), timing)
 
 
-def open(path: str | os.PathLike[str], cache: str = "host") -> Disk:
-    """Open an image, for this process alone until the disk is closed. ``cache``: see :class:`Emulated`."""
+def open(path: str | os.PathLike[str], cache: str = "host", timing: _Path | None = None) -> Disk:
+    """Open an image, for this process alone until the disk is closed.
+
+    ``cache`` and ``timing``: see :class:`Emulated`. Raises :class:`UsageError` for what is no timing profile.
+    """
+    profile = _timing(timing)
     with _errors():
-        return Disk.open(path, _cache(cache))
+        return Disk.open(path, _cache(cache), profile)
 
 
 def loss(name: str) -> Loss:
@@ -222,6 +229,10 @@ def serve(socket: Path, disks: Sequence[Disk], queues: int) -> Server:
     """Serve ``disks`` on a socket, in threads, until the server is stopped: see :class:`Server`."""
     with _errors():
         return Server(socket, disks, queues)
+
+
+def _timing(name: _Path | None) -> Profile | None:
+    return None if name is None else load_timing(name)
 
 
 def _silent(done: int, total: int) -> None:

@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -18,6 +18,9 @@ from zonevm.explain import Failure, failures
 from zonevm.guest import Completed
 from zonevm.guest.phases import Phases
 
+if TYPE_CHECKING:
+    from zonevm._core import Lateness
+
 ZONEVM = [sys.executable, "-c", "from zonevm.cli import main; main()"]
 
 
@@ -26,6 +29,7 @@ class FakeGuest:
 
     ends: int | BaseException = 0
     failed: ClassVar[dict[int, list[Failure]]] = {}
+    late: ClassVar[dict[int, Lateness]] = {}
     last: FakeGuest
     faults = ()
     phases = Phases(prepare=0.1, qemu=0.2, kernel=0.3, stage1=0.4, agent=0.5)
@@ -46,6 +50,9 @@ class FakeGuest:
 
     def failures(self) -> dict[int, list[Failure]]:
         return self.failed
+
+    def lateness(self) -> dict[int, Lateness]:
+        return self.late
 
     def disk(self, number: int) -> images.Disk:
         disk = self.disks[number]
@@ -77,6 +84,18 @@ def test_the_commands_exit_code_is_ours(guest: type[FakeGuest], monkeypatch: pyt
     assert execute(["run", "--disk", "smr,size=1G", "--", "sh", "-c", "exit 7"]) == 7
     assert guest.last.words == ("sh", "-c", "exit 7")
     assert guest.last.left
+
+
+def test_how_late_a_device_was_is_said(
+    guest: type[FakeGuest], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    late = {"commands": 200, "late": 3, "mean_ns": 40_000, "max_ns": 1_250_000, "time_ns": 2_500_000_000}
+    monkeypatch.setattr(guest, "late", {0: late})
+    assert execute(["run", "--disk", "smr,size=1G,timing=hc620", "--", "true"]) == 0
+    assert capsys.readouterr().err == (
+        "zonevm: timing of disk 0: 200 commands in 2.50 s of virtual time; "
+        "3 (2%) more than 0.1 ms late, 0.04 ms on average and 1.2 ms at most\n"
+    )
 
 
 def test_the_commands_streams_are_ours(guest: type[FakeGuest], capfd: pytest.CaptureFixture[str]) -> None:

@@ -12,13 +12,16 @@ use nvme::Attached;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use record::{Log, Logged, Traced};
-use zoned::{Geometry, Identity};
+use timed::{Pace, TimedDisk};
+use timing::Profile;
+use zoned::{Geometry, Identity, ZonedDisk};
 
 use crate::error::{from_image, raise};
 use crate::facts::{info, Zone};
 use crate::interface::{self, Interface};
 use crate::record::{FailedCommand, Trace};
 use crate::shape::Shape;
+use crate::timing::Parameters;
 
 /// How many failed commands of a disk are kept.
 const FAILURES: usize = 64;
@@ -55,32 +58,42 @@ struct Opened {
     interface: Interface,
     /// Its logical unit or namespace with all layers around it.
     unit: Arc<dyn Unit<Scatter>>,
+    /// The clock of the device whose time it takes, if it does.
+    pace: Option<Arc<Pace>>,
 }
 
 impl Disk {
-    fn new(disk: image::Disk) -> Self {
+    fn new(py: Python<'_>, disk: image::Disk, profile: Option<&Profile>) -> PyResult<Self> {
         let geometry = disk.geometry().clone();
         let identity = disk.identity().clone();
         let image = Arc::new(disk);
         let commands = interface::commands(&geometry);
         let faults = Arc::new(Faults::new(image.clone(), commands));
-        let medium = Arc::new(FaultyDisk::new(faults.clone()));
+        let mut medium: Arc<dyn ZonedDisk<Scatter>> = Arc::new(FaultyDisk::new(faults.clone()));
+        let mut pace = None;
+        if let Some(profile) = profile {
+            let timed = TimedDisk::new(medium, profile);
+            let timed = timed.map_err(|e| raise(py, "io", &format!("no thread: {e}"), ""))?;
+            pace = Some(timed.pace());
+            medium = Arc::new(timed);
+        }
         let interface = Interface::new(medium, identity.clone());
         let unit = Arc::new(FaultyUnit::new(faults.clone(), interface.unit()));
         let log = Arc::new(Log::new(FAILURES));
         let unit = Arc::new(Logged::new(unit, image.clone(), log.clone()));
-        Self {
+        Ok(Self {
             opened: Mutex::new(Some(Opened {
                 image,
                 identity,
                 faults,
                 interface,
                 unit,
+                pace,
             })),
             was_lost: AtomicBool::new(false),
             geometry,
             log,
-        }
+        })
     }
 
     /// It as a namespace of a controller; `None`: it is a SCSI disk.
@@ -102,6 +115,12 @@ impl Disk {
 
     pub fn faults(&self, py: Python<'_>) -> PyResult<Arc<Faults<Scatter>>> {
         self.with(py, |opened| opened.faults.clone())
+    }
+
+    /// The clock of its device, if it has one and is open.
+    fn pace(&self) -> Option<Arc<Pace>> {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.as_ref().and_then(|opened| opened.pace.clone())
     }
 
     pub fn image(&self, py: Python<'_>) -> PyResult<Arc<image::Disk>> {
@@ -127,22 +146,37 @@ impl Disk {
     }
 
     #[staticmethod]
-    #[pyo3(signature = (directory, shape, cache="host"))]
-    fn temporary(py: Python<'_>, directory: PathBuf, shape: Shape, cache: &str) -> PyResult<Self> {
+    #[pyo3(signature = (directory, shape, cache="host", timing=None))]
+    fn temporary(
+        py: Python<'_>,
+        directory: PathBuf,
+        shape: Shape,
+        cache: &str,
+        timing: Option<Parameters>,
+    ) -> PyResult<Self> {
         let (geometry, identity) = shape.into_parts(py)?;
         let cache = named_cache(py, cache)?;
-        py.detach(|| image::Disk::temporary(&directory, &geometry, &identity, cache))
-            .map(Self::new)
-            .map_err(|e| from_image(py, &e))
+        let profile = timing.map(|timing| timing.profile(py)).transpose()?;
+        let disk = py
+            .detach(|| image::Disk::temporary(&directory, &geometry, &identity, cache))
+            .map_err(|e| from_image(py, &e))?;
+        Self::new(py, disk, profile.as_ref())
     }
 
     #[staticmethod]
-    #[pyo3(signature = (path, cache="host"))]
-    fn open(py: Python<'_>, path: PathBuf, cache: &str) -> PyResult<Self> {
+    #[pyo3(signature = (path, cache="host", timing=None))]
+    fn open(
+        py: Python<'_>,
+        path: PathBuf,
+        cache: &str,
+        timing: Option<Parameters>,
+    ) -> PyResult<Self> {
         let cache = named_cache(py, cache)?;
-        py.detach(|| image::Disk::open(&path, cache))
-            .map(Self::new)
-            .map_err(|e| from_image(py, &e))
+        let profile = timing.map(|timing| timing.profile(py)).transpose()?;
+        let disk = py
+            .detach(|| image::Disk::open(&path, cache))
+            .map_err(|e| from_image(py, &e))?;
+        Self::new(py, disk, profile.as_ref())
     }
 
     fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -262,6 +296,31 @@ impl Disk {
         facts.set_item("zones", zones)?;
         facts.set_item("blocks", cut.blocks)?;
         Ok(facts)
+    }
+
+    fn power_off(&self, py: Python<'_>) {
+        let pace = self.pace();
+        py.detach(|| pace.iter().for_each(|pace| pace.power_off()));
+    }
+
+    fn power_on(&self) {
+        self.pace().iter().for_each(|pace| pace.power_on());
+    }
+
+    fn lateness<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        self.pace()
+            .map(|pace| {
+                let told = pace.told();
+                let facts = PyDict::new(py);
+                facts.set_item("commands", told.commands)?;
+                facts.set_item("late", told.late)?;
+                let mean = told.lateness.checked_div(told.commands);
+                facts.set_item("mean_ns", mean.unwrap_or(0))?;
+                facts.set_item("max_ns", told.latest)?;
+                facts.set_item("time_ns", told.time)?;
+                Ok(facts)
+            })
+            .transpose()
     }
 
     #[getter]

@@ -88,12 +88,22 @@ pub fn check_timing(py: Python<'_>, kind: &str, parameters: BTreeMap<String, f64
     profile(py, kind, &parameters).map(drop)
 }
 
+/// The kind of a device, and its parameters.
+#[derive(FromPyObject)]
+pub struct Parameters {
+    kind: String,
+    parameters: BTreeMap<String, f64>,
+}
+
+impl Parameters {
+    /// The profile that they are.
+    pub fn profile(&self, py: Python<'_>) -> PyResult<Profile> {
+        profile(py, &self.kind, &self.parameters)
+    }
+}
+
 /// The profile of a kind of device and its parameters.
-pub fn profile(
-    py: Python<'_>,
-    kind: &str,
-    parameters: &BTreeMap<String, f64>,
-) -> PyResult<Profile> {
+fn profile(py: Python<'_>, kind: &str, parameters: &BTreeMap<String, f64>) -> PyResult<Profile> {
     let made = match kind {
         "disk" => DiskProfile::of(parameters).map(Profile::Disk),
         "ssd" => SsdProfile::of(parameters).map(Profile::Ssd),

@@ -52,7 +52,7 @@ fn medium() -> Medium {
 }
 
 fn work() -> impl Strategy<Value = Work> {
-    let place = || (0..32u64, 0..2900u64, 1..64u64);
+    let place = || (0..32u64, 0..2900u64, 0..64u64);
     let at = |zone: u64, block: u64| zone * ZONE + block * 4096;
     prop_oneof![
         4 => (place(), any::<bool>()).prop_map(move |((zone, block, count), written)| Work::Read {

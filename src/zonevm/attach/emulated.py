@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar
 
-from zonevm import images
+from zonevm import images, timing
 from zonevm.attach.base import QemuDevice, Served
 from zonevm.attach.method import Member
 from zonevm.attach.scratch import scratch_dir
@@ -131,6 +131,8 @@ class ServedDisks(Served):
 def check(member: Member[Emulated]) -> None:
     """Raise what attaching a disk would for an image that is missing, or is not what was asked for."""
     disk = member.disk
+    if disk.timing is not None:
+        timing.load(disk.timing)
     if disk.file is not None and _exists(disk, disk.file):
         _agree(disk, disk.file, images.info(disk.file))
 
@@ -140,7 +142,7 @@ def _open(disk: Emulated) -> images.Disk:
         return images.temporary(scratch_dir(), disk)
     if not _exists(disk, disk.file):
         images.create_as(disk.file, disk)
-    image = images.open(disk.file, disk.cache)
+    image = images.open(disk.file, disk.cache, disk.timing)
     try:
         _agree(disk, disk.file, image.info())
     except ImageError:

@@ -36,6 +36,13 @@ class Emulated(Disk, Shape):
         "lying: likewise, and flushes do nothing",
     )
 
+    timing: Option[str | os.PathLike[str] | None, Path | None] = Option(
+        Maybe(FilePath()),
+        None,
+        "take the time that a real device would: hc620, zn540, or a TOML file with a timing profile; "
+        "default: as fast as the host",
+    )
+
     @property
     def shares(self) -> str | None:
         """The name of the controller that this disk shares with others."""

@@ -17,7 +17,7 @@ from zonevm.units import format_size
 
 _ZRWA_BLOCKS = 2**16 - 1
 _OF_QEMU = ("zasl", "auto-transition", "numzrwa", "zrwas", "zrwafg", "uuid")
-_OURS = ("queues", "controller", "cache", "wwn")
+_OURS = ("queues", "controller", "cache", "timing", "wwn")
 
 
 @described

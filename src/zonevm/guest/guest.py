@@ -38,7 +38,7 @@ from zonevm.patience import Patience, written
 from zonevm.units import parse_size
 
 if TYPE_CHECKING:
-    from zonevm._core import PowerCut
+    from zonevm._core import Lateness, PowerCut
 
 _SYNC_SECONDS = 30
 _PROBE_BYTES = 2**20
@@ -268,6 +268,10 @@ class Guest:
         """
         self._running()
         return self._session.observed.disk(number)
+
+    def lateness(self) -> dict[int, Lateness]:
+        """Return how late commands ended of disks that take a device's time (``timing``), by disk number."""
+        return self._session.observed.lateness()
 
     def failures(self) -> dict[int, list[Failure]]:
         """Return the last 64 failed commands of each emulated disk, by its number, the oldest first.

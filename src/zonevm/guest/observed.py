@@ -16,7 +16,7 @@ from zonevm.outputs import Named
 from zonevm.trace import raw_file, recording
 
 if TYPE_CHECKING:
-    from zonevm._core import PowerCut
+    from zonevm._core import Lateness, PowerCut
 
 
 class Observed:
@@ -77,12 +77,25 @@ class Observed:
                 "none of the disks has a cache that a power cut could take",
                 "Give a disk one: smr,size=4G,cache=volatile.",
             )
-        off()
-        return {number: images.power_cut(image, wanted, seed + number) for number, image in volatile.items()}
+        for image in self.live.values():
+            image.power_off()
+        try:
+            off()
+            return {
+                number: images.power_cut(image, wanted, seed + number) for number, image in volatile.items()
+            }
+        finally:
+            for image in self.live.values():
+                image.power_on()
 
     def describe(self, command: str) -> dict[str, object]:
         """Return what ``zonevm list`` tells of a run with these disks."""
         return {"disks": [str(disk) for disk in self._disks], "command": command}
+
+    def lateness(self) -> dict[int, Lateness]:
+        """Return how late commands of each disk with a device's time ended, by its number."""
+        told = {number: disk.lateness() for number, disk in self.live.items()}
+        return {number: each for number, each in told.items() if each is not None}
 
     def failures(self) -> dict[int, list[Failure]]:
         """Return the last failed commands of each emulated disk, by its number."""

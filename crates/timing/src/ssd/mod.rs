@@ -114,7 +114,9 @@ impl Ssd {
 
     fn understood(&mut self, place: usize, now: Nanos) {
         match self.flights.get(place).work {
-            Work::Read { at, bytes, written } if written => self.read(place, at, bytes, now),
+            Work::Read { at, bytes, written } if written && bytes > 0 => {
+                self.read(place, at, bytes, now)
+            }
             Work::Read { bytes, .. } => {
                 self.flights.get(place).parts = 1;
                 self.events.plan(now, Event::Fetched(place, bytes));

@@ -11,6 +11,7 @@ import click
 
 from zonevm.attach import resolve
 from zonevm.cli.explaining import explained
+from zonevm.cli.lateness import tell_lateness
 from zonevm.cli.observation import Observation
 from zonevm.cli.options import PATH, takes
 from zonevm.cli.output import say
@@ -81,4 +82,7 @@ def serve(
         say("serving; press Ctrl-C to end")
         if any(device.shared_memory for device in ready.devices) and export is None:
             say(f"the guest gets {format_size(size)} of shared memory by these arguments; see --memory")
-        ready.wait(once, say)
+        try:
+            ready.wait(once, say)
+        finally:
+            tell_lateness(ready.observed.lateness())

@@ -12,6 +12,7 @@ import click
 
 from zonevm.attach import DiskSet, resolve
 from zonevm.cli.explaining import Explanation, explained
+from zonevm.cli.lateness import tell_lateness
 from zonevm.cli.observation import Observation
 from zonevm.cli.options import Sectioned, takes
 from zonevm.cli.output import say
@@ -145,6 +146,7 @@ def _run(
                 stack.enter_context(guest)
             outcome.add_phases(guest.phases)
             stack.callback(_tell_faults, guest)
+            stack.callback(lambda: tell_lateness(guest.lateness()))
             if execution.verify:
                 _verify(guest)
             with outcome.timed("command"):
