@@ -76,7 +76,7 @@ def test_a_sparse_file_that_speaks_of_many_zones_is_refused(tmp_path: Path, zone
 
 def test_a_raw_trace_that_speaks_of_many_commands_has_none(tmp_path: Path) -> None:
     raw = tmp_path / "odd.raw"
-    raw.write_bytes(struct.pack("<8sII", b"zvtrace2", 0xFFFFFFFF, 0))
+    raw.write_bytes(struct.pack("<8sII", b"zvtrace3", 0xFFFFFFFF, 0))
     with raw.open("r+b") as data:
         data.truncate(1 << 42)
     done = run("trace", "recover", tmp_path / "odd", memory=4 << 30)  # pyarrow reserves much of it

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from threading import Thread
 
+import pyarrow.parquet as pq
 import pytest
 
 from zonevm import images, timing
@@ -16,6 +19,7 @@ from zonevm.disks import ZnsShape, parse
 from zonevm.errors import DiskError, UsageError
 from zonevm.faults import Faults
 from zonevm.images import Disk
+from zonevm.trace import recording, summarize
 
 from .cdbs import TEST_UNIT_READY, rw16, sense_code, zone_out
 from .sqes import blocks
@@ -72,6 +76,34 @@ def test_what_is_refused_or_fails_on_purpose_is_not_timed(disk: Disk) -> None:
     told = disk.lateness()
     assert told is not None
     assert told["commands"] == 0
+
+
+def test_a_trace_has_the_devices_time(disk: Disk, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "trace.parquet"
+    with recording(file) as trace:
+        disk.trace_to(trace, 0)
+        disk.execute(TEST_UNIT_READY)
+        for number in range(3):
+            assert write(disk, ZONE + 8 * number) == 0
+        assert sense_code(disk.execute(rw16(0x8A, ZONE, 8), b"x" * 4096).sense) == (5, 0x21, 4)
+    ready, *writes, refused = pq.read_table(file).drop_columns("time").to_pylist()
+    for row in (ready, refused):
+        assert [row[name] for name in ("queued", "service", "virtual_time")] == [None, None, None]
+    for row in writes:
+        assert row["queued"] == 0
+        assert SECONDS * 1e9 <= row["service"] < SECONDS * 1e9 + 1e6
+    # A late one is caught up with.
+    assert sum(row["latency"] for row in writes) > 2 * SECONDS * 1e9
+    ends = [row["virtual_time"] for row in writes]
+    assert [after - before for before, after in pairwise(ends)] == [writes[1]["service"]] * 2
+    [summed] = summarize(file).disks
+    found = {each.command: each for each in summed.commands}
+    assert found["TEST UNIT READY"].service is None
+    assert summed.virtual_seconds == pytest.approx(2 * SECONDS, rel=0.1)
+    assert execute(["trace", "summary", str(file)]) == 0
+    shown = capsys.readouterr().out
+    assert f"the device's time: {summed.virtual_seconds:.3f} s\n" in shown
+    assert re.search(r"WRITE\(16\) +30 ms +30 ms +30 ms +0 ns +0 ns +0 ns\n", shown)
 
 
 def test_a_disk_without_timing_has_no_clock(tmp_path: Path) -> None:

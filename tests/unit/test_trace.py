@@ -190,7 +190,7 @@ def test_what_a_killed_process_recorded_is_recovered(tmp_path: Path, torn: bool)
         pass
     if torn:
         with raw_file(file).open("ab") as raw:
-            raw.write(b"zvtrace2" + (500).to_bytes(4, "little") + bytes(1000))
+            raw.write(b"zvtrace3" + (500).to_bytes(4, "little") + bytes(1000))
     assert recover(file) == 1000
     assert summarize(file).disks[0].disk == 3
     assert not raw_file(file).exists()

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use zoned::{Blocks, Data, Submitted};
+use zoned::{Blocks, Data, Spent, Submitted};
 
 /// The most bytes of a raw command: those of an NVMe submission queue entry.
 pub const MAX_RAW: usize = 64;
@@ -74,6 +74,8 @@ pub struct Outcome {
     pub consumed: u64,
     /// The buffers are smaller than the command's transfer: nothing was done.
     pub overrun: bool,
+    /// What it took of a device's time: its last request, of several.
+    pub spent: Option<Spent>,
 }
 
 impl Outcome {

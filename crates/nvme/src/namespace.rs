@@ -250,6 +250,7 @@ fn outcome(completion: Completion, buffer: Buffer) -> Outcome {
         result,
         written: moved(Buffer::In),
         consumed: moved(Buffer::Out),
+        spent: completion.spent,
         ..status
     }
 }

@@ -4,12 +4,12 @@
 //! the other and without gaps. Numbers are little-endian. So a reader takes columns as they are, and a file
 //! that ends in the middle of a chunk has all chunks before it.
 
-const MAGIC: &[u8; 8] = b"zvtrace2";
+const MAGIC: &[u8; 8] = b"zvtrace3";
 
 /// Bytes that a row has of the command itself: all of a submission queue entry, and of a CDB of a fixed length.
 pub(crate) const HEAD: usize = 64;
 
-/// One command. All ones stand for "none" in `lba`, `blocks`, `zone` and `queue`.
+/// One command. All ones stand for "none" in `lba`, `blocks`, `zone`, `queue`, and what is of a device's time.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     /// When the command came, in nanoseconds since 1970.
@@ -20,6 +20,11 @@ pub(crate) struct Row {
     pub blocks: u64,
     /// Bytes moved.
     pub length: u64,
+    /// Nanoseconds of a device's time before it began with the command, and with it.
+    pub queued: u64,
+    pub service: u64,
+    /// The device's own time when it ended.
+    pub virtual_time: u64,
     pub zone: u32,
     /// Sense key, ASC and ASCQ in the low three bytes.
     pub sense: u32,
@@ -45,6 +50,9 @@ pub(crate) fn encode(rows: &[Row], into: &mut Vec<u8>) {
         |row: &Row| row.lba,
         |row: &Row| row.blocks,
         |row: &Row| row.length,
+        |row: &Row| row.queued,
+        |row: &Row| row.service,
+        |row: &Row| row.virtual_time,
     ] {
         into.extend(rows.iter().flat_map(|row| column(row).to_le_bytes()));
     }

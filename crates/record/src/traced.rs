@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use command::{Command, Description, Outcome, Protocol, Unit};
-use zoned::{Data, Geometry, Submitted};
+use zoned::{Data, Geometry, Spent, Submitted};
 
 use crate::chunk::{Row, HEAD};
 use crate::{sense, Trace};
@@ -61,12 +61,16 @@ impl Tracing {
         let on_medium = lba.filter(|&lba| lba < self.geometry.blocks);
         let (key, asc, ascq) = sense::code(&outcome.sense);
         let moved = outcome.written + outcome.consumed;
+        let spent = |of: fn(Spent) -> u64| outcome.spent.map_or(u64::MAX, of);
         self.trace.add(Row {
             time: self.trace.time(begun.start),
             latency,
             lba: lba.unwrap_or(u64::MAX),
             blocks: count.unwrap_or(u64::MAX),
             length: if outcome.is_good() { moved } else { 0 },
+            queued: spent(|spent| spent.queued),
+            service: spent(|spent| spent.service),
+            virtual_time: spent(|spent| spent.ended),
             zone: on_medium.map_or(u32::MAX, |lba| self.geometry.zone_of(lba)),
             sense: u32::from_be_bytes([0, key, asc, ascq]),
             disk: self.disk,

@@ -11,7 +11,7 @@ use zoned::testing::{Bytes, RamDisk};
 use zoned::{Condition, Geometry, Identity, Kind, ZonedDisk};
 
 const ZONE: u64 = 256;
-const ROW: usize = 123;
+const ROW: usize = 147;
 const GOOD: u16 = 0x00;
 const CHECK_CONDITION: u16 = 0x02;
 
@@ -162,7 +162,7 @@ fn a_trace_that_cannot_be_written_ends_and_the_disk_goes_on() {
 fn rows(mut bytes: &[u8]) -> usize {
     let mut rows = 0;
     while !bytes.is_empty() {
-        assert_eq!(&bytes[..8], b"zvtrace2");
+        assert_eq!(&bytes[..8], b"zvtrace3");
         let count = u32::from_le_bytes(bytes[8..12].try_into().unwrap()) as usize;
         rows += count;
         bytes = &bytes[16 + count * ROW..];

@@ -221,6 +221,7 @@ impl Shared {
         Outcome {
             written: moved(Buffer::In),
             consumed: moved(Buffer::Out),
+            spent: completion.spent,
             ..ended
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use timing::{Done, Profile};
 use zoned::{
-    pending, Completer, Completion, Data, Geometry, Listener, Operation, Pending, Request,
+    pending, Completer, Completion, Data, Geometry, Listener, Operation, Pending, Request, Spent,
     Statistics, Submitted, Zone, ZonedDisk,
 };
 
@@ -103,7 +103,7 @@ impl<D: Data> ZonedDisk<D> for TimedDisk<D> {
                 },
             )
         });
-        let then = move |_: Done| finish(carried_out, flush, completer);
+        let then = move |done: Done| finish(carried_out, flush, completer, spent(&done));
         self.pace.submit(work, then);
         Submitted::Pending(pending)
     }
@@ -129,12 +129,26 @@ impl<D: Data> ZonedDisk<D> for TimedDisk<D> {
     }
 }
 
+/// What a command that ended took.
+fn spent(done: &Done) -> Spent {
+    Spent {
+        queued: done.begun.saturating_sub(done.arrived),
+        service: done.ended - done.begun,
+        ended: done.ended,
+    }
+}
+
 /// Completes a request whose time has come, when it was carried out and, where it has to be, is stable.
 fn finish<D: Data>(
     carried_out: Submitted<Completion>,
     flush: Option<(Arc<dyn ZonedDisk<D>>, Request)>,
     completer: Completer<Completion>,
+    spent: Spent,
 ) {
+    let carried_out = carried_out.map(move |completion| Completion {
+        spent: Some(spent),
+        ..completion
+    });
     let Some((disk, request)) = flush else {
         return carried_out.then(move |completion| completer.complete(completion));
     };

@@ -31,7 +31,8 @@ pub use machine::{Decided, Machine, MachineError, Resumed, Step, Waits};
 pub use pending::{pending, Completer, Pending, Submitted, Ticket};
 pub use plan::{Extent, Extents, Failed, Op, Plan};
 pub use request::{
-    Action, Answer, Blocks, Completion, Degraded, Operation, Origin, Refusal, Request, Target,
+    Action, Answer, Blocks, Completion, Degraded, Operation, Origin, Refusal, Request, Spent,
+    Target,
 };
 pub use statistics::Statistics;
 pub use table::ZoneTable;

@@ -215,12 +215,25 @@ pub enum Refusal {
     Lost,
 }
 
+/// What of a device's time a request took, in nanoseconds of the device's own clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// From when it came to when the device began with it.
+    pub queued: u64,
+    /// From then to its end.
+    pub service: u64,
+    /// When it ended.
+    pub ended: u64,
+}
+
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Completion {
     pub result: Result<Answer, Refusal>,
     /// Bytes of the data that were used: read from, compared, or filled, from their start.
     pub moved: u64,
+    /// What it took of a device's time; `None` on a disk that takes no such.
+    pub spent: Option<Spent>,
 }
 
 impl Completion {
@@ -229,6 +242,7 @@ impl Completion {
         Completion {
             result: Ok(Answer::default()),
             moved,
+            spent: None,
         }
     }
 }
@@ -239,6 +253,7 @@ impl From<Refusal> for Completion {
         Completion {
             result: Err(refusal),
             moved: 0,
+            spent: None,
         }
     }
 }

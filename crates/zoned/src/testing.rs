@@ -200,7 +200,11 @@ impl<D: Data> RamDisk<D> {
 
     fn end(&self, plan: Plan, waiter: Waiter<D>, moved: u64, result: Result<(), Failed>) {
         let (result, resumed) = self.machine.finish(plan, result);
-        waiter.completer.complete(Completion { result, moved });
+        waiter.completer.complete(Completion {
+            result,
+            moved,
+            spent: None,
+        });
         self.go_on(resumed);
     }
 
@@ -343,6 +347,7 @@ fn answered(answer: Answer) -> Completion {
     Completion {
         result: Ok(answer),
         moved: 0,
+        spent: None,
     }
 }
 

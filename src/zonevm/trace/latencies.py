@@ -35,11 +35,17 @@ class Latencies:
         import pyarrow as pa  # noqa: PLC0415
         import pyarrow.compute as pc  # noqa: PLC0415
 
+        if not self.has(of):
+            return
         if of not in self._wanted:
             wanted = {interval for interval, _ in self._places(of)}
             self._wanted[of] = pa.array(wanted, pa.uint32())
         within = pc.is_in(_interval(latencies), self._wanted[of])
         self._closer[of].update(_counts(latencies.filter(within)))
+
+    def has(self, of: Hashable) -> bool:
+        """Return whether there are any."""
+        return bool(self._intervals[of])
 
     def quantiles(self, of: Hashable) -> list[int]:
         """Return the quantiles, each the latency nearest to it, as pyarrow's "nearest"."""

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     import pyarrow
     import pyarrow.parquet
 
-_NONE = {"lba": 2**64 - 1, "blocks": 2**64 - 1, "zone": 2**32 - 1, "queue": 2**16 - 1}
+TIMES = ("queued", "service", "virtual_time")
+"""The columns of a device's time, which traces of earlier versions lack."""
+_NONE = {
+    "lba": 2**64 - 1,
+    "blocks": 2**64 - 1,
+    "zone": 2**32 - 1,
+    "queue": 2**16 - 1,
+    **dict.fromkeys(TIMES, 2**64 - 1),
+}
 """What stands for "none" in a raw column."""
 _MOST_ROWS_A_BYTE = 64
 """No trace packs its commands, whose times all differ, as densely."""
@@ -44,6 +52,7 @@ COLUMNS = (
     "nvme_command",
     "nvme_status",
     "latency",
+    *TIMES,
 )
 """The columns of a trace, in order; docs/trace.md says what they mean."""
 _ALWAYS = frozenset({"time", "disk", "command", "length", "latency"})
@@ -103,7 +112,7 @@ def reading(file: Path) -> Iterator[pyarrow.parquet.ParquetFile]:
                     "Give what zonevm run --trace wrote.",
                 )
             found = trace.schema_arrow.names
-            if missing := [name for name in COLUMNS if name not in found]:
+            if missing := [name for name in COLUMNS if name not in (*found, *TIMES)]:
                 raise UsageError(
                     f"{file} is a Parquet file without the columns of a trace ({', '.join(missing)})",
                     "Give what zonevm run --trace wrote.",
@@ -177,6 +186,7 @@ def _table(chunk: Chunk) -> pyarrow.Table:
         "nvme_command": pc.if_else(of_nvme, command, None),
         "nvme_status": pc.if_else(of_nvme, status, None),
         "latency": column("latency", pa.uint64()),
+        **{name: column(name, pa.uint64()) for name in TIMES},
     }
     return pa.table(values)
 

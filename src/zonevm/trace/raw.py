@@ -9,13 +9,16 @@ from typing import BinaryIO, NamedTuple
 _HEAD = struct.Struct("<8sII")
 _MOST_ROWS = 1 << 16
 """More than the writer puts into a chunk (ROWS in ``crates/record/src/trace.rs``)."""
-_MAGIC = b"zvtrace2"
+_MAGIC = b"zvtrace3"
 COLUMNS = {
     "time": 8,
     "latency": 8,
     "lba": 8,
     "blocks": 8,
     "length": 8,
+    "queued": 8,
+    "service": 8,
+    "virtual_time": 8,
     "zone": 4,
     "sense": 4,
     "disk": 2,

@@ -30,13 +30,19 @@ class Latency:
 
 @dataclass(frozen=True)
 class Commands:
-    """The commands of one name: how many, how many failed, bytes moved."""
+    """The commands of one name: how many, how many failed, bytes moved.
+
+    ``service`` and ``queued``: of a device's time (``timing``), with it and before it; None where none took
+    any.
+    """
 
     command: str
     count: int
     failed: int
     bytes: int
     latency: Latency
+    service: Latency | None
+    queued: Latency | None
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,8 @@ class DiskSummary:
     """By count, the most first."""
     busiest_zones: tuple[BusyZone, ...]
     """By count, the most first."""
+    virtual_seconds: float | None
+    """Virtual time, from the first command's end to the last one's; None on a disk without ``timing``."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +90,18 @@ def summarize(file: Path, zones: int = 10) -> Summary:
     counts, latencies = _Counts(), Latencies((0, 0.5, 0.99, 1))
     times: list[int] = []
     with parquet.reading(file) as trace:
-        for table in parquet.tables(trace, _COLUMNS):
+        spent = [name for name in parquet.TIMES if name in trace.schema_arrow.names]
+        of_latency = ["latency", *(name for name in spent if name != "virtual_time")]
+        for table in parquet.tables(trace, (*_COLUMNS, *spent)):
             times += pc.min_max(pc.cast(table["time"], "int64")).as_py().values()
             counts.add(table)
-            for key, rows in _by_command(table):
-                latencies.count(key, rows["latency"])
-        for table in parquet.tables(trace, ("disk", "command", "latency")):
-            for key, rows in _by_command(table):
-                latencies.look_closer(key, rows["latency"])
+            for (disk, command), rows in _by_command(table):
+                for name in of_latency:
+                    latencies.count((disk, command, name), rows[name].drop_null())
+        for table in parquet.tables(trace, ("disk", "command", *of_latency)):
+            for (disk, command), rows in _by_command(table):
+                for name in of_latency:
+                    latencies.look_closer((disk, command, name), rows[name].drop_null())
     return Summary(
         count=sum(each.count for each in counts.commands.values()),
         seconds=(max(times) - min(times)) / _NANOSECONDS if times else 0.0,
@@ -110,6 +122,8 @@ class _Counts:
     def __init__(self) -> None:
         self.commands: defaultdict[tuple[int, str], _Count] = defaultdict(_Count)
         self.zones: defaultdict[tuple[int, int], _Count] = defaultdict(_Count)
+        self.virtual: dict[int, tuple[int, int]] = {}
+        """The first and the last virtual time of each disk that has such."""
 
     def add(self, table: pyarrow.Table) -> None:
         """Count some commands more."""
@@ -119,6 +133,15 @@ class _Counts:
         table = table.append_column("failed", pc.cast(failed, "uint64"))
         _add(self.commands, table, "command")
         _add(self.zones, table.filter(pc.is_valid(table["zone"])), "zone")
+        if "virtual_time" in table.column_names:
+            ends = [("virtual_time", "min"), ("virtual_time", "max")]
+            for row in table.group_by("disk").aggregate(ends).to_pylist():
+                if (first := row["virtual_time_min"]) is not None:
+                    before = self.virtual.get(row["disk"], (first, first))
+                    self.virtual[row["disk"]] = (
+                        min(first, before[0]),
+                        max(row["virtual_time_max"], before[1]),
+                    )
 
     def disks(self) -> list[int]:
         """Return the numbers of the disks."""
@@ -145,7 +168,15 @@ def _by_command(table: pyarrow.Table) -> Iterator[tuple[tuple[int, str], pyarrow
 
 def _disk(disk: int, counts: _Counts, latencies: Latencies, zones: int) -> DiskSummary:
     commands = [
-        Commands(name, each.count, each.failed, each.bytes, Latency(*latencies.quantiles((of, name))))
+        Commands(
+            name,
+            each.count,
+            each.failed,
+            each.bytes,
+            Latency(*latencies.quantiles((of, name, "latency"))),
+            _latency(latencies, (of, name, "service")),
+            _latency(latencies, (of, name, "queued")),
+        )
         for (of, name), each in counts.commands.items()
         if of == disk
     ]
@@ -157,4 +188,13 @@ def _disk(disk: int, counts: _Counts, latencies: Latencies, zones: int) -> DiskS
         bytes=sum(each.bytes for each in commands),
         commands=tuple(sorted(commands, key=lambda each: (-each.count, each.command))),
         busiest_zones=tuple(sorted(busy, key=lambda each: (-each.count, each.zone))[:zones]),
+        virtual_seconds=None if disk not in counts.virtual else _span(counts.virtual[disk]),
     )
+
+
+def _latency(latencies: Latencies, of: tuple[int, str, str]) -> Latency | None:
+    return Latency(*latencies.quantiles(of)) if latencies.has(of) else None
+
+
+def _span(ends: tuple[int, int]) -> float:
+    return (ends[1] - ends[0]) / _NANOSECONDS

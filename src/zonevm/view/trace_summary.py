@@ -9,9 +9,10 @@ from zonevm.units import about_size
 
 if TYPE_CHECKING:
     from zonevm.trace import Summary
-    from zonevm.trace.summary import Commands
+    from zonevm.trace.summary import Commands, DiskSummary
 
 _COMMANDS = ("command", "count", "failed", "bytes", "min", "p50", "p99", "max")
+_TIMES = ("command", "service p50", "p99", "max", "queued p50", "p99", "max")
 _ZONES = ("zone", "count", "bytes")
 
 
@@ -24,6 +25,12 @@ def trace_summary(summary: Summary) -> str:
             f"disk {disk.disk}: {disk.count} commands, {disk.failed} failed, {about_size(disk.bytes)}",
         ]
         lines += _table([_COMMANDS, *map(_row, disk.commands)])
+        if disk.virtual_seconds is not None:
+            lines += [
+                "",
+                f"the device's time: {disk.virtual_seconds:.3f} s",
+                *_table([_TIMES, *_spent(disk)]),
+            ]
         if disk.busiest_zones:
             zones = [(str(each.zone), str(each.count), about_size(each.bytes)) for each in disk.busiest_zones]
             lines += ["", "busiest zones", *_table([_ZONES, *zones])]
@@ -40,6 +47,14 @@ def _row(commands: Commands) -> tuple[str, ...]:
         about_size(commands.bytes),
         *times,
     )
+
+
+def _spent(disk: DiskSummary) -> Iterator[tuple[str, ...]]:
+    for each in disk.commands:
+        if each.service is not None and each.queued is not None:
+            service, queued = each.service, each.queued
+            times = (service.p50, service.p99, service.max, queued.p50, queued.p99, queued.max)
+            yield (each.command, *map(_time, times))
 
 
 def _time(nanoseconds: int) -> str:

@@ -110,6 +110,7 @@ impl Inner {
         let completion = self.unless_lost(Completion {
             result,
             moved: done.moved,
+            spent: None,
         });
         self.go_on(resumed);
         // Only now does the zone's word speak of the data.
@@ -185,7 +186,11 @@ impl Inner {
             _ => None,
         };
         let (result, resumed) = self.machine.finish(plan, result);
-        let completion = self.unless_lost(Completion { result, moved });
+        let completion = self.unless_lost(Completion {
+            result,
+            moved,
+            spent: None,
+        });
         let changed = degraded.filter(|_| completion.result.is_ok());
         if extends && completion.result.is_ok() {
             self.complete_stable(completion, completer);
@@ -370,6 +375,7 @@ fn answered(answer: Answer) -> Completion {
     Completion {
         result: Ok(answer),
         moved: 0,
+        spent: None,
     }
 }
 
