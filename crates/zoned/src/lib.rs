@@ -37,7 +37,7 @@ pub use request::{
 pub use statistics::Statistics;
 pub use table::ZoneTable;
 pub use word::{
-    check_word, cut_back, decode, fresh_word, is_active, place, placed, powered_off, word_of,
-    written, written_bytes, WordError,
+    check_word, cut_back, decode, extended_word_of, fresh_word, is_active, place, placed,
+    powered_off, word_of, written, written_bytes, WordError,
 };
 pub use zone::{Condition, Zone};

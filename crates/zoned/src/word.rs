@@ -253,6 +253,26 @@ pub fn word_of(
     check_word(geometry, zone, word).map(|()| word)
 }
 
+/// The same of a zone whose descriptor extension is valid.
+///
+/// # Errors
+/// [`WordError`] for what the zone can never be.
+pub fn extended_word_of(
+    geometry: &Geometry,
+    zone: u32,
+    condition: Condition,
+    written: u32,
+) -> Result<u64, WordError> {
+    let word = Word {
+        condition,
+        written,
+        extension: true,
+        ..Word::UNWRITTEN
+    }
+    .value();
+    check_word(geometry, zone, word).map(|()| word)
+}
+
 /// What `word` is while the disk is off: no zone stays open then (ZBC-2, 4.4.3.5).
 pub fn powered_off(word: u64) -> u64 {
     Word::from_value(word).map_or(word, |off| placed(off.without_power().value(), place(word)))

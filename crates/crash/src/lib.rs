@@ -1,0 +1,32 @@
+//! Crash tests of what runs on emulated disks: a record of all that they were asked to keep, and every state in which a
+//! power cut may have left them.
+//!
+//! A [`Recorder`] is a layer around a disk, and appends to a [`Log`], which several disks share. A [`Reader`] reads it, also
+//! while it grows. A [`Moment`] is the disks after the first so many entries: what of them is stable, and what may be
+//! lost. [`States`] are what they may be after a power cut at that moment; a [`View`] shows one as a disk. Knows no
+//! protocol and no image.
+#![forbid(unsafe_code)]
+
+mod bytes;
+mod entry;
+mod error;
+mod extents;
+mod held;
+mod history;
+mod log;
+mod moment;
+mod payload;
+mod reader;
+mod recorder;
+mod shown;
+mod states;
+mod view;
+
+pub use entry::{Completed, Entry, Medium, Outcome, Submission};
+pub use error::{Error, ErrorKind};
+pub use log::Log;
+pub use moment::Moment;
+pub use reader::Reader;
+pub use recorder::Recorder;
+pub use states::{Loss, Place, States};
+pub use view::View;

@@ -1,0 +1,96 @@
+//! The recorded disks at one moment: after so many entries of the record.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use zoned::Operation;
+
+use crate::entry::Entry;
+use crate::error::Error;
+use crate::held::Held;
+use crate::reader::{Place, Reader};
+
+/// Disks after the first entries of a record.
+#[derive(Clone)]
+pub struct Moment {
+    pub(crate) reader: Arc<Reader>,
+    pub(crate) disks: BTreeMap<u16, Held>,
+    next: Place,
+    /// Submissions that have not completed: the disk and the operation.
+    flights: HashMap<u64, (u16, Operation)>,
+    marks: u64,
+}
+
+impl Moment {
+    /// Before the first entry of a record.
+    pub fn start(reader: Arc<Reader>) -> Moment {
+        Moment {
+            next: Place::first(),
+            reader,
+            disks: BTreeMap::new(),
+            flights: HashMap::new(),
+            marks: 0,
+        }
+    }
+
+    /// After how many entries it is.
+    pub fn point(&self) -> u64 {
+        self.next.number
+    }
+
+    /// How many of the entries were marks.
+    pub fn marks(&self) -> u64 {
+        self.marks
+    }
+
+    /// Goes on to the moment after `point` entries.
+    ///
+    /// # Errors
+    /// `Invalid` for one that is over, or that the record does not reach; `Damaged`, `Io`.
+    pub fn advance(&mut self, point: u64) -> Result<(), Error> {
+        let entries = self.reader.entries();
+        if point > entries || point < self.point() {
+            return Err(Error::invalid(
+                format!(
+                    "there is no point {point}; from {} to {entries} there are",
+                    self.point()
+                ),
+                "",
+            ));
+        }
+        let reader = Arc::clone(&self.reader);
+        let mut walk = reader.walk(self.next);
+        while self.point() < point {
+            let found = walk.next()?;
+            let found = found.ok_or_else(|| Error::damaged("the record is shorter than it was"))?;
+            self.take(found.number, found.entry, found.data_at, found.data)?;
+            self.next = walk.place();
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, number: u64, entry: Entry, at: u64, data: u64) -> Result<(), Error> {
+        match entry {
+            Entry::Disk(medium) => {
+                self.disks.insert(medium.number, Held::new(medium));
+            }
+            Entry::Submitted(submission) => {
+                let (disk, operation) = (submission.disk, submission.operation);
+                let outcome = self.reader.outcome(number);
+                self.flights.insert(number, (disk, operation));
+                if let Some(held) = self.disks.get_mut(&disk) {
+                    held.submit(number, operation, at, data, outcome)?;
+                }
+            }
+            Entry::Completed(completed) => {
+                if let Some((disk, operation)) = self.flights.remove(&completed.of) {
+                    if let Some(held) = self.disks.get_mut(&disk) {
+                        held.complete(completed.of, number, operation, completed.outcome);
+                    }
+                }
+            }
+            Entry::Mark(_) => self.marks += 1,
+        }
+        Ok(())
+    }
+}
