@@ -13,6 +13,9 @@ __all__ = [
     "FailedCommand",
     "Faults",
     "Medium",
+    "Moment",
+    "Record",
+    "Recording",
     "RefusalError",
     "Response",
     "Server",
@@ -76,7 +79,8 @@ class CoreError(Exception):
     ``kind``: ``in-use`` (another process has the image), ``exists`` (nothing is overwritten),
     ``not-an-image``, ``version`` (made by a newer zonevm), ``corrupt``, ``truncated``, ``no-space`` (full
     file system or quota), ``too-large`` (for the file system), ``permission``, ``not-found``, ``io``,
-    ``invalid`` (a disk or fault that cannot be, or a closed disk), ``no-answer`` (by a fault).
+    ``invalid`` (a disk or fault that cannot be, or a closed disk), ``no-answer`` (by a fault). A record is
+    an image here: ``not-an-image``, ``corrupt``.
     """
 
     kind: _ErrorKind
@@ -455,6 +459,139 @@ class Trace:
     def close(self) -> None:
         """Write out what waits, and take no more. CoreError: the trace ended early, for this reason."""
 
+_Lost = tuple[int, Literal["zone", "block"], int, int, int]
+"""Disk, what of it, its number, how many of its last changes are lost, and write units of the first kept."""
+
+@final
+class Recording:
+    """A record that is being written: of all that a power cut could take from the disks that share it."""
+
+    def __new__(cls, path: _Path) -> Self:
+        """Start a new file; CoreError ``exists`` if there is one."""
+
+    def mark(self, text: str) -> None:
+        """Record a text, of at most 65535 bytes, behind all that has completed.
+
+        CoreError: the record ended early, for this reason.
+        """
+
+    def check(self) -> None:
+        """CoreError: the record ended early, for this reason."""
+
+@type_check_only
+class RecordedDisk(TypedDict):
+    """A disk of a record. Only for annotations, as all entries: import it under ``TYPE_CHECKING``."""
+
+    kind: Literal["disk"]
+    disk: int
+    lying: bool
+    """Its flushes, and its stable writes, mean nothing."""
+    shape: dict[str, int | str | bool | None]
+    """What it is, by the names of :class:`Info`."""
+
+@type_check_only
+class Submitted(TypedDict):
+    """A request that a disk was given."""
+
+    kind: Literal["submitted"]
+    disk: int
+    command: str
+    """As the standard spells it; empty for no command."""
+    operation: Literal[
+        "read",
+        "write",
+        "append",
+        "fill",
+        "flush",
+        "open",
+        "close",
+        "finish",
+        "reset",
+        "offline",
+        "set-extension",
+        "fail-read-only",
+        "fail-offline",
+        "save",
+    ]
+    stable: bool
+    """It makes its blocks stable before the answer."""
+    place: int | None
+    """An LBA; of an append, and of what acts on zones, the first zone. ``None``: all zones, or none."""
+    count: int
+    """Blocks, or zones."""
+
+@type_check_only
+class Completed(TypedDict):
+    """The end of a request. ``failed``: it is not known what was done of it."""
+
+    kind: Literal["completed"]
+    of: int
+    """The number of its submission."""
+    outcome: Literal["done", "refused", "not stable", "failed", "withdrawn"]
+    lba: int | None
+    """The first LBA that an append wrote."""
+    refusal: str
+
+@type_check_only
+class Marked(TypedDict):
+    """A text: all that whoever wrote it had seen the end of is before it."""
+
+    kind: Literal["mark"]
+    text: str
+
+@final
+class Record:
+    """A record that is read, up to the last entry that was whole when it was opened."""
+
+    def __new__(cls, path: _Path) -> Self:
+        """Open a record, also one that is being written. CoreError ``not-an-image``: it is none."""
+
+    def __len__(self) -> int:
+        """Return how many entries there are."""
+
+    def entries(self) -> list[RecordedDisk | Submitted | Completed | Marked]:
+        """Return all entries; the place of each is its number."""
+
+    def moment(self, point: int) -> Moment:
+        """Return the disks as they were after ``point`` entries. CoreError ``invalid``: there are fewer."""
+
+@final
+class Moment:
+    """The disks of a record after some of its entries, and what they may be after a power cut then.
+
+    A state is the list of what is lost, in order: empty where nothing is.
+    """
+
+    @property
+    def point(self) -> int:
+        """After how many entries it is."""
+
+    @property
+    def marks(self) -> int:
+        """How many of these are marks."""
+
+    def advance(self, point: int) -> None:
+        """Go on to the moment after ``point`` entries. CoreError ``invalid``: it is over, or none."""
+
+    def count(self) -> int | None:
+        """Return how many states there are, with those that a limit forbids; ``None``: more than 2**64."""
+
+    def state(self, number: int) -> list[_Lost] | None:
+        """Return state ``number`` of so many; 0: nothing is lost. ``None``: a limit forbids it."""
+
+    def least(self) -> list[_Lost] | None:
+        """Return the state in which all is lost that may be; ``None``: a limit forbids it."""
+
+    def draw(self, seed: int) -> list[_Lost] | None:
+        """Return the state that a seed, 0 to 2**64 - 1, draws; ``None``: the limits allow none."""
+
+    def open(self, lost: Sequence[_Lost], disk: int, directory: _Path) -> Disk:
+        """Return disk ``disk`` in a state. It has no image; what is written to it is in ``directory``.
+
+        It is gone when it is closed. CoreError ``invalid``: there is no such disk, or it cannot have lost
+        that.
+        """
+
 @final
 class Disk:
     """An emulated disk on its image, of which it is the only user until it is closed."""
@@ -515,6 +652,12 @@ class Disk:
         """Have every command from now on traced, as those of disk ``number`` (0 to 65535).
 
         Servers of the disk that were started before do not trace.
+        """
+
+    def record_to(self, recording: Recording, number: int) -> None:
+        """Have all that a power cut could take recorded from now on, as of disk ``number`` (0 to 65535).
+
+        CoreError ``invalid``: something was written to it already, it is host-aware, or it is recorded.
         """
 
     def reset(self) -> None:

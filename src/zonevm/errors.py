@@ -36,6 +36,10 @@ class ImageError(ZonevmError):
     """A disk image cannot be created, opened or trusted."""
 
 
+class RecordError(ZonevmError):
+    """A record of what was written to disks cannot be made or read, or does not have what is asked of it."""
+
+
 class HostError(ZonevmError):
     """The host lacks something: a program, a permission, a kernel feature."""
 

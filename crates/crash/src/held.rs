@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
-use zoned::{Blocks, Geometry, Operation, Target};
+use zoned::{Action, Blocks, Geometry, Operation, Target};
 
 use crate::entry::{Medium, Outcome};
 use crate::error::Error;
@@ -93,9 +93,13 @@ impl Held {
                 self.write(number, blocks, Some(record), done, outcome)
             }
             Operation::Manage { action, target } => {
-                // What failed to become stable is taken back by the disk, but for a zone that was finished.
-                let stays = !matches!(outcome, Some(Outcome::NotStable | Outcome::Failed))
-                    || action == zoned::Action::Finish;
+                // The disk takes back what it could not make stable of these.
+                let taken_back = matches!(action, Action::Reset | Action::SetExtension);
+                let stays = match outcome {
+                    Some(Outcome::NotStable) => !taken_back,
+                    Some(Outcome::Failed) => false,
+                    _ => true,
+                };
                 let (all, geometry) = (target == Target::All, self.geometry().clone());
                 for zone in self.targeted(target).filter(|_| stays) {
                     let history = self.zone(zone);
@@ -149,7 +153,7 @@ impl Held {
             }
             Operation::Manage { action, target } => {
                 let stable = match action {
-                    zoned::Action::Finish => truthful,
+                    Action::Finish => truthful,
                     _ => done,
                 };
                 self.end(number, now, zones_in(target), stable);

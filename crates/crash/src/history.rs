@@ -170,7 +170,8 @@ impl History {
                 (failed.then_some(Change::Fail(Degraded::Offline)), false)
             }
             Action::SetExtension => {
-                let empty = state.condition == Condition::Empty && !active;
+                let extends = geometry.extension_bytes > 0 && !active;
+                let empty = state.condition == Condition::Empty && extends;
                 (empty.then_some(Change::Extend { at: extension }), true)
             }
         };

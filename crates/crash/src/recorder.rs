@@ -36,6 +36,11 @@ impl<D: Data> Recorder<D> {
         Recorder { disk, tape }
     }
 
+    /// Whether it is recorded.
+    pub fn is_started(&self) -> bool {
+        self.tape.get().is_some()
+    }
+
     /// Records from now on, as disk `number` of `log`; nothing was written to it so far. `lying`: what the disk says of
     /// stable data means nothing.
     ///

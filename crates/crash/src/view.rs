@@ -95,7 +95,10 @@ impl<D: Data> View<D> {
             false => Err(Failed::NotStable),
         };
         let (result, resumed) = self.machine.finish(plan, result);
-        waiter.completer.complete(Completion { result, moved });
+        waiter.completer.complete(Completion {
+            result,
+            ..Completion::done(moved)
+        });
         self.go_on(resumed);
     }
 
@@ -303,7 +306,7 @@ fn bytes(data: &impl Data) -> Vec<u8> {
 fn answered(answer: Answer) -> Completion {
     Completion {
         result: Ok(answer),
-        moved: 0,
+        ..Completion::done(0)
     }
 }
 

@@ -8,12 +8,12 @@ mod sharing;
 mod waist;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::OFlags;
-use zoned::{Event, Geometry, Identity, Listener, Machine, Zone, ZoneTable};
+use zoned::{fresh_word, Event, Geometry, Identity, Listener, Machine, Zone, ZoneTable};
 
 use crate::causes::Causes;
 use crate::durability::Durability;
@@ -232,6 +232,21 @@ impl Disk {
     /// Zone `number`, one of the disk's, as it is now.
     pub fn zone(&self, number: u32) -> Zone {
         self.0.machine.zone(number)
+    }
+
+    /// Whether nothing was ever written to it, as far as a reader could see.
+    pub fn is_blank(&self) -> bool {
+        let geometry = self.geometry();
+        let words = self.0.machine.table().words();
+        let blank = |(zone, word): (u32, &AtomicU64)| {
+            u64::from_le(word.load(Ordering::Acquire)) == fresh_word(geometry, zone)
+        };
+        self.0.saved.is_empty() && (0..).zip(words).all(blank)
+    }
+
+    /// Whether it says that it made data stable when it did not.
+    pub fn is_lying(&self) -> bool {
+        self.0.cache == Cache::Lying
     }
 
     /// The word of `zone`.

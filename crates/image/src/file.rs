@@ -71,7 +71,10 @@ impl Drop for Draft<'_> {
 }
 
 /// A file in `dir` that has no name and vanishes with its last user.
-pub(crate) fn temporary(dir: &Path) -> io::Result<File> {
+///
+/// # Errors
+/// Of the file system.
+pub fn temporary(dir: &Path) -> io::Result<File> {
     let mode = Mode::from_raw_mode(PRIVATE);
     let file = match unnamed(dir, OFlags::EXCL, mode)? {
         Some(file) => file,

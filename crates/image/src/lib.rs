@@ -58,6 +58,7 @@ pub use copying::Progress;
 pub use disk::{Cache, Disk};
 pub use error::{Error, ErrorKind};
 pub use export::export;
+pub use file::temporary as unnamed_file;
 pub use inspect::{inspect, Inspection, Sums, Zones};
 pub use lock::Holder;
 pub use power::{Cut, CutZone, Loss};

@@ -91,6 +91,11 @@ impl Saved {
         live.entries.get(&kind).cloned().unwrap_or_default()
     }
 
+    /// Whether there is no entry.
+    pub fn is_empty(&self) -> bool {
+        locked(&self.live).entries.is_empty()
+    }
+
     /// Changes an entry, which is not written yet.
     pub fn put(&self, kind: u32, entry: Vec<u8>) -> Change {
         let mut live = locked(&self.live);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use command::{Command, Unit, MAX_INITIATORS};
+use crash::{Recorder, View};
 use faults::{Faults, FaultyDisk, FaultyUnit};
 use image::{Cache, Loss};
 use memory::Scatter;
@@ -16,6 +17,7 @@ use timed::{Pace, TimedDisk};
 use timing::Profile;
 use zoned::{Geometry, Identity, ZonedDisk};
 
+use crate::crash::{from_crash, Recording};
 use crate::error::{from_image, raise};
 use crate::facts::{info, Zone};
 use crate::interface::{self, Interface};
@@ -52,7 +54,9 @@ pub struct Disk {
 
 /// An open disk, and the layers over it by which commands come.
 struct Opened {
-    image: Arc<image::Disk>,
+    /// `None`: it is a state of a record.
+    image: Option<Arc<image::Disk>>,
+    recorder: Arc<Recorder<Scatter>>,
     identity: Identity,
     faults: Arc<Faults<Scatter>>,
     interface: Interface,
@@ -64,11 +68,29 @@ struct Opened {
 
 impl Disk {
     fn new(py: Python<'_>, disk: image::Disk, profile: Option<&Profile>) -> PyResult<Self> {
-        let geometry = disk.geometry().clone();
         let identity = disk.identity().clone();
         let image = Arc::new(disk);
+        Self::over(py, image.clone(), Some(image), identity, profile)
+    }
+
+    /// A disk that a power cut has left.
+    pub fn of_view(py: Python<'_>, view: View<Scatter>) -> PyResult<Self> {
+        let identity = view.identity().clone();
+        Self::over(py, Arc::new(view), None, identity, None)
+    }
+
+    /// The layers over what keeps the data.
+    fn over(
+        py: Python<'_>,
+        kept: Arc<dyn ZonedDisk<Scatter>>,
+        image: Option<Arc<image::Disk>>,
+        identity: Identity,
+        profile: Option<&Profile>,
+    ) -> PyResult<Self> {
+        let geometry = kept.geometry().clone();
         let commands = interface::commands(&geometry);
-        let faults = Arc::new(Faults::new(image.clone(), commands));
+        let recorder = Arc::new(Recorder::new(kept.clone()));
+        let faults = Arc::new(Faults::new(recorder.clone(), commands));
         let mut medium: Arc<dyn ZonedDisk<Scatter>> = Arc::new(FaultyDisk::new(faults.clone()));
         let mut pace = None;
         if let Some(profile) = profile {
@@ -80,10 +102,11 @@ impl Disk {
         let interface = Interface::new(medium, identity.clone());
         let unit = Arc::new(FaultyUnit::new(faults.clone(), interface.unit()));
         let log = Arc::new(Log::new(FAILURES));
-        let unit = Arc::new(Logged::new(unit, image.clone(), log.clone()));
+        let unit = Arc::new(Logged::new(unit, kept, log.clone()));
         Ok(Self {
             opened: Mutex::new(Some(Opened {
                 image,
+                recorder,
                 identity,
                 faults,
                 interface,
@@ -124,7 +147,13 @@ impl Disk {
     }
 
     pub fn image(&self, py: Python<'_>) -> PyResult<Arc<image::Disk>> {
-        self.with(py, |opened| opened.image.clone())
+        let image = self.with(py, |opened| opened.image.clone())?;
+        let message = "the disk is a state of a record, and has no image";
+        image.ok_or_else(|| raise(py, "invalid", message, ""))
+    }
+
+    fn recorder(&self, py: Python<'_>) -> PyResult<Arc<Recorder<Scatter>>> {
+        self.with(py, |opened| opened.recorder.clone())
     }
 
     fn with<T>(&self, py: Python<'_>, of: impl FnOnce(&mut Opened) -> T) -> PyResult<T> {
@@ -191,12 +220,9 @@ impl Disk {
     }
 
     fn zones(&self, py: Python<'_>) -> PyResult<Vec<Zone>> {
-        let disk = self.image(py)?;
-        Ok(py
-            .detach(|| disk.zones())
-            .into_iter()
-            .map(Zone::from)
-            .collect())
+        let disk = self.recorder(py)?;
+        let zones = 0..self.geometry.zones();
+        Ok(py.detach(|| zones.map(|zone| disk.zone(zone).into()).collect()))
     }
 
     #[pyo3(
@@ -253,6 +279,20 @@ impl Disk {
         })
     }
 
+    fn record_to(&self, py: Python<'_>, recording: &Recording, number: u16) -> PyResult<()> {
+        let image = self.image(py)?;
+        if !image.is_blank() {
+            let message =
+                "something was written to the disk already, and a record begins with an empty one";
+            let hint = "give the disk another file, or none";
+            return Err(raise(py, "invalid", message, hint));
+        }
+        let (log, identity) = (recording.log(), image.identity().clone());
+        self.recorder(py)?
+            .start(log, number, identity, image.is_lying())
+            .map_err(|error| from_crash(py, &error))
+    }
+
     fn reset(&self, py: Python<'_>) -> PyResult<()> {
         self.unit(py)?.reset();
         Ok(())
@@ -279,6 +319,11 @@ impl Disk {
                 return Err(raise(py, "invalid", &message, ""));
             }
         };
+        if self.recorder(py)?.is_started() {
+            let message = "the disk is recorded, and a power cut is not in the record";
+            let hint = "look at the states of the record instead";
+            return Err(raise(py, "invalid", message, hint));
+        }
         let disk = self.image(py)?;
         let cut = py
             .detach(|| disk.power_cut(loss))
@@ -327,7 +372,7 @@ impl Disk {
     fn lost(&self) -> bool {
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         match &*opened {
-            Some(opened) => opened.image.is_lost(),
+            Some(opened) => opened.image.as_ref().is_some_and(|image| image.is_lost()),
             None => self.was_lost.load(Ordering::Relaxed),
         }
     }

@@ -70,12 +70,14 @@ impl Faults {
             label,
         };
         let disk = self.disk.get();
-        let (faults, image) = (disk.faults(py)?, disk.image(py)?);
+        let (faults, image) = (disk.faults(py)?, disk.image(py).ok());
         let added = py.detach(|| faults.add(&rule));
-        added.map_err(|error| match (&error, image.last_error()) {
-            (RuleError::NotStable(_), Some(cause)) => from_image(py, &cause),
-            _ => raise(py, "invalid", &error.to_string(), error.hint()),
-        })
+        added.map_err(
+            |error| match (&error, image.and_then(|image| image.last_error())) {
+                (RuleError::NotStable(_), Some(cause)) => from_image(py, &cause),
+                _ => raise(py, "invalid", &error.to_string(), error.hint()),
+            },
+        )
     }
 
     fn remove(&self, py: Python<'_>, number: u64) -> PyResult<bool> {

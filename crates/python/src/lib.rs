@@ -1,5 +1,6 @@
 //! `zonevm._core`: Python's view of the emulated disk. Bindings only; `_core.pyi` documents them.
 
+mod crash;
 mod disk;
 mod error;
 mod facts;
@@ -19,6 +20,8 @@ use pyo3::prelude::*;
 mod _core {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::crash::{Moment, Record, Recording};
     #[pymodule_export]
     use crate::disk::{Disk, Response};
     #[pymodule_export]

@@ -1,0 +1,143 @@
+"""A record: its entries, the states of its disks at each moment, and these states as disks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from zonevm import _core
+from zonevm.attach.scratch import scratch_dir
+from zonevm.crash.state import Loss, State
+from zonevm.errors import RecordError, UsageError
+
+if TYPE_CHECKING:
+    from zonevm._core import Completed, Marked, RecordedDisk, Submitted
+
+_STABLE = ("write", "append", "fill")
+
+
+class Record:
+    """A record that ``zonevm run --record`` has made, or makes: up to its last entry that is whole.
+
+    A *point* is a number of entries: after so many of them the power fails. Raises :class:`RecordError` for a
+    file that is no record, and where it is damaged; :class:`UsageError` for what it does not have.
+    """
+
+    def __init__(self, file: str | os.PathLike[str]) -> None:
+        with _errors():
+            self._record = _core.Record(file)
+            self._moment = self._record.moment(0)
+
+    def __len__(self) -> int:
+        """Return how many entries there are."""
+        return len(self._record)
+
+    @cached_property
+    def entries(self) -> list[RecordedDisk | Submitted | Completed | Marked]:
+        """All entries, in their order."""
+        with _errors():
+            return self._record.entries()
+
+    @property
+    def disks(self) -> dict[int, RecordedDisk]:
+        """The disks, by their numbers."""
+        return {each["disk"]: each for each in self.entries if each["kind"] == "disk"}
+
+    def marks(self, point: int) -> list[str]:
+        """Return the marks before ``point``, the oldest first."""
+        return [each["text"] for each in self.entries[:point] if each["kind"] == "mark"]
+
+    def flush_points(self) -> list[int]:
+        """Return the points at which something has just been made stable, by a flush or a stable write.
+
+        The last is the end of the record.
+        """
+        flushes = set()
+        points = []
+        for number, each in enumerate(self.entries):
+            if each["kind"] == "submitted":
+                if each["operation"] == "flush" or (each["stable"] and each["operation"] in _STABLE):
+                    flushes.add(number)
+            elif each["kind"] == "completed" and each["of"] in flushes and each["outcome"] == "done":
+                points.append(number + 1)
+        if points[-1:] != [len(self)]:
+            points.append(len(self))
+        return points
+
+    def count(self, point: int) -> int | None:
+        """Return how many states there are at a point, with those that limits forbid; None: over 2**64."""
+        with _errors():
+            return self._at(point).count()
+
+    def states(self, point: int, most: int, seed: int = 0) -> Iterator[State]:
+        """Yield states at a point, each once, ``most`` of them at most.
+
+        All, where they are so few. If not, first the one in which nothing is lost and the one in which all is
+        that may be, then such as seeds from ``seed`` on draw: any part of what may be lost.
+        """
+        count = self.count(point)
+        few = count is not None and count <= most
+        found = self._all(point, count or 0) if few else self._some(point, most, seed)
+        seen: set[State] = set()
+        for state in found:
+            if state is not None and state not in seen and len(seen) < most:
+                seen.add(state)
+                yield state
+
+    def drawn(self, point: int, seed: int) -> State | None:
+        """Return the state that a seed draws; None: the limits of active zones allow none."""
+        with _errors():
+            return _state(point, self._at(point).draw(seed % 2**64))
+
+    def open(self, state: State, disk: int = 0, directory: Path | None = None) -> _core.Disk:
+        """Return a disk in a state, to be served or asked like any other, and closed.
+
+        It has no image: what is written to it goes to a file without a name in ``directory``, where there is
+        room for temporary disks by default.
+        """
+        with _errors():
+            return self._at(state.point).open(state.lost, disk, directory or scratch_dir())
+
+    def _some(self, point: int, most: int, seed: int) -> Iterator[State | None]:
+        with _errors():
+            moment = self._at(point)
+            first = moment.state(0), moment.least()
+        yield from (_state(point, each) for each in first)
+        # Seeds may draw the same.
+        for number in range(4 * most):
+            yield self.drawn(point, seed + number)
+
+    def _all(self, point: int, count: int) -> Iterator[State | None]:
+        for number in range(count):
+            with _errors():
+                yield _state(point, self._at(point).state(number))
+
+    def _at(self, point: int) -> _core.Moment:
+        """The disks at a point. To go back means to begin again."""
+        if not 0 <= point <= len(self):
+            raise UsageError(
+                f"there is no point {point} in the record", f"It has those from 0 to {len(self)}."
+            )
+        if point < self._moment.point:
+            self._moment = self._record.moment(point)
+        elif point > self._moment.point:
+            self._moment.advance(point)
+        return self._moment
+
+
+def _state(
+    point: int, lost: Sequence[tuple[int, Literal["zone", "block"], int, int, int]] | None
+) -> State | None:
+    return None if lost is None else State(point, tuple(Loss(*each) for each in lost))
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except _core.CoreError as error:
+        raise RecordError(error.message, error.hint) from error
