@@ -24,7 +24,7 @@ from zonevm.units import parse_size
 from zonevm.zone_numbers import parse_zones
 
 if TYPE_CHECKING:
-    from zonevm._core import Finding, Inspection, PowerCut
+    from zonevm._core import Finding, Inspection, PowerCut, Recording
 
 Cache = Literal["host", "volatile", "lying"]
 Loss = Literal["all", "none", "random"]
@@ -55,6 +55,7 @@ __all__ = [
     "loss",
     "open",
     "power_cut",
+    "record",
     "repair",
     "resize",
     "restore",
@@ -113,6 +114,12 @@ def power_cut(disk: Disk, loss: Loss = "random", seed: int = 0) -> PowerCut:
     """Take from an open disk what a power cut may take: see :meth:`Disk.power_cut`."""
     with _errors():
         return disk.power_cut(loss, seed % 2**64)
+
+
+def record(disk: Disk, recording: Recording, number: int) -> None:
+    """Have an open disk recorded, as disk ``number``: see :meth:`Disk.record_to`."""
+    with _errors():
+        disk.record_to(recording, number)
 
 
 def kind(path: _Path) -> str:

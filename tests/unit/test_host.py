@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from zonevm import HostError, QemuError
+from zonevm import HostError, QemuError, agent
 from zonevm.agent.environment import guest_environment
 from zonevm.host import cache_dir, find_program, find_qemu, find_virtiofsd, guest_python, programs
 from zonevm.host.answers import answer
@@ -143,9 +143,10 @@ def test_an_accelerator_that_is_none_or_not_here(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_environment_that_goes_along() -> None:
+    own = Path(agent.__file__).parent / "bin"
     seen = guest_environment({"PATH": "/opt/bin:/usr/bin", "A": "1", "DISPLAY": ":0", "USER": "someone"})
     assert seen == {
-        "PATH": "/opt/bin:/usr/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin:/bin",
+        "PATH": f"/opt/bin:/usr/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin:/bin:{own}",
         "A": "1",
         "USER": "root",
         "LOGNAME": "root",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from zonevm import images
-    from zonevm._core import Trace
+    from zonevm._core import Recording, Trace
     from zonevm.faults import Fault
 
 
@@ -81,6 +81,10 @@ class Served(Attachment):
     @abstractmethod
     def trace_to(self, trace: Trace) -> None:
         """Have the disks traced, under their numbers, from when this is entered."""
+
+    @abstractmethod
+    def record_to(self, recording: Recording) -> None:
+        """Have what is written to the disks recorded, likewise; they have to be new."""
 
     @property
     @abstractmethod

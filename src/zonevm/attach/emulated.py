@@ -20,7 +20,7 @@ from zonevm.errors import ImageError
 from zonevm.faults import Fault, Faults
 
 if TYPE_CHECKING:
-    from zonevm._core import Trace
+    from zonevm._core import Recording, Trace
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class ServedDisks(Served):
         self._server: images.Server | None = None
         self._opened: list[images.Disk] = []
         self._trace: Trace | None = None
+        self._recording: Recording | None = None
         self._undo = ExitStack()
 
     @abstractmethod
@@ -71,6 +72,9 @@ class ServedDisks(Served):
             if self._trace is not None:
                 for member, image in zip(self._members, served, strict=True):
                     image.trace_to(self._trace, member.number)
+            if self._recording is not None:
+                for member, image in zip(self._members, served, strict=True):
+                    _record(member, image, self._recording)
             live = Faults(dict(enumerate(served)))
             for fault in self.faults:
                 live.inject(fault)
@@ -91,6 +95,9 @@ class ServedDisks(Served):
 
     def trace_to(self, trace: Trace) -> None:
         self._trace = trace
+
+    def record_to(self, recording: Recording) -> None:
+        self._recording = recording
 
     @property
     def opened(self) -> dict[int, images.Disk]:
@@ -149,6 +156,13 @@ def _open(disk: Emulated) -> images.Disk:
         image.close()
         raise
     return image
+
+
+def _record(member: Member[Emulated], image: images.Disk, recording: Recording) -> None:
+    try:
+        images.record(image, recording, member.number)
+    except ImageError as error:
+        raise ImageError(f"{member.disk}: {error.message}", error.hint) from error
 
 
 def _exists(disk: Emulated, file: Path) -> bool:

@@ -34,10 +34,16 @@ class Observation:
         metavar="FILE",
         help="Record all commands of the emulated disks here (Parquet).",
     )
+    recording: Path | None = option(
+        "--record",
+        type=PATH,
+        metavar="FILE",
+        help="Record all that is written to the emulated disks in this new file, for crash tests.",
+    )
 
     def seen(self, disks: int) -> set[int]:
         """Return which of so many disks zonevm has to serve itself for this, by number."""
-        if self.explain or self.trace is not None:
+        if self.explain or self.trace is not None or self.recording is not None:
             return set(range(disks))
         return {fault.disk for fault in self.all_faults()}
 

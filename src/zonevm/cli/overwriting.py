@@ -18,11 +18,13 @@ def refuse_overwriting(
     observation: Observation,
     record: Path | None = None,
 ) -> None:
-    """Raise :class:`UsageError` where the trace or ``record`` is a disk, an input, or both are one file.
+    """Raise :class:`UsageError` where an output is a disk, an input, or another output.
 
     ``inputs``: options and the paths that they were given, if any; what is not a file does not matter.
+    ``record``: the file of --json.
     """
     written = [*([Named("--json", record)] if record else []), *trace_outputs(observation.trace)]
+    written += [Named("--record", observation.recording)] if observation.recording else []
     read = [Named(option, Path(path)) for option, path in inputs.items() if path and Path(path).exists()]
     read += [Named("--faults", file) for file in observation.fault_files]
     outputs.check(written, [*disk_places(disks), *read])

@@ -23,7 +23,7 @@ from zonevm.errors import ImageError, UsageError
 from zonevm.explain import Failure
 from zonevm.faults import Fault, Faults
 from zonevm.faults import parse as parse_fault
-from zonevm.guest import hotplug
+from zonevm.guest import hotplug, marks
 from zonevm.guest.boot import await_agent, connect
 from zonevm.guest.commands import Command, Input, Output
 from zonevm.guest.phases import Phases
@@ -65,6 +65,7 @@ class Guest:
     twenty in all; time in which QEMU lacks a processor does not count.
     ``env`` and ``cwd``: of commands; those of this process by default.
     ``trace``: a file to record the commands of all emulated disks in, whole when the guest has stopped.
+    ``record``: a new file to record all that is written to the emulated disks in, for crash tests.
     ``progress``: is told what is going on, for people.
     """
 
@@ -88,6 +89,7 @@ class Guest:
         env: Mapping[str, str] | None = None,
         cwd: str | Path | None = None,
         trace: str | Path | None = None,
+        record: str | Path | None = None,
         progress: Progress | None = None,
     ) -> None:
         self._settings = Settings(
@@ -100,6 +102,7 @@ class Guest:
             qemu_args=tuple(qemu_args),
             accel=accel,
             traced=trace is not None,
+            recorded=record is not None,
         )
         self._kernel = KernelSettings(
             kernel=kernel,
@@ -113,7 +116,7 @@ class Guest:
         self._env = env
         self._progress = progress or (lambda _: None)
         self._undo = ExitStack()
-        self._session = Session(trace)
+        self._session = Session(trace, record)
         self._machine: RunningMachine | None = None
         self._client: Client | None = None
         self._last_words: Sequence[str] = ()
@@ -154,6 +157,8 @@ class Guest:
             started = time.monotonic()
             machine = undo.enter_context(session.running(described, place, plan.guard, tree.descriptors))
             undo.enter_context(panic.watched(machine, files.console))
+            if files.marks is not None:
+                undo.enter_context(marks.answered(files.marks, session.observed.mark))
             client = Client(connect(files.agent))
             undo.callback(client.close)
             await_agent(machine, client, self._boot_timeout)
@@ -272,6 +277,14 @@ class Guest:
     def lateness(self) -> dict[int, Lateness]:
         """Return how late commands ended of disks that take a device's time (``timing``), by disk number."""
         return self._session.observed.lateness()
+
+    def mark(self, text: str) -> None:
+        """Write ``text`` into the record of the disks, behind all that anyone in the guest has seen done.
+
+        Commands in the guest do so by ``zonevm-mark TEXT``. Raises :class:`UsageError` where nothing is
+        recorded, :class:`HostError` for a record that ended early.
+        """
+        self._session.observed.mark(text)
 
     def failures(self) -> dict[int, list[Failure]]:
         """Return the last 64 failed commands of each emulated disk, by its number, the oldest first.

@@ -40,8 +40,8 @@ class ImageGuest:
     ``write``: what the guest writes to the image stays there; otherwise it is gone at the end.
     ``firmware``: ``bios`` or ``uefi``, whose variables are never kept.
     ``ssh_port``: a port of this host, on its loopback address, that leads to the guest's port 22.
-    ``memory``, ``cpus``, ``net``, ``qemu``, ``qemu_args``, ``accel``, ``trace``, ``progress``: as for
-    :class:`Guest`.
+    ``memory``, ``cpus``, ``net``, ``qemu``, ``qemu_args``, ``accel``, ``trace``, ``record``,
+    ``progress``: as for :class:`Guest`.
 
     Raises :class:`UsageError` for a value that is not allowed, :class:`ImageError` for an image that cannot
     be read, and :class:`HostError` where the host lacks what is needed.
@@ -63,6 +63,7 @@ class ImageGuest:
         qemu_args: Sequence[str] = (),
         accel: str = "auto",
         trace: str | Path | None = None,
+        record: str | Path | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> None:
         if firmware not in FIRMWARES:
@@ -82,9 +83,10 @@ class ImageGuest:
             qemu_args=tuple(qemu_args),
             accel=accel,
             traced=trace is not None,
+            recorded=record is not None,
         )
         self._settings.check()
-        self._session = Session(trace)
+        self._session = Session(trace, record)
         self._progress = progress or (lambda _: None)
 
     def run(self, keyboard: int, screen: int, up: Callable[[], None] = lambda: None) -> bool:

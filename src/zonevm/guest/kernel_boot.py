@@ -10,6 +10,7 @@ from zonevm.agent.protocol import PORT_NAME
 from zonevm.attach.qemu_options import option_string
 from zonevm.guest import hotplug
 from zonevm.guest.command_line import Boot, monitor
+from zonevm.guest.marks import PORT_NAME as MARKS_NAME
 from zonevm.host.tree import UNCOVERED, Tree
 from zonevm.kernel.initramfs import Share
 
@@ -26,6 +27,8 @@ class Files:
     agent: Path
     root: Path | None = None
     """The socket of a virtiofsd that serves the host's root; None: QEMU serves it by 9p."""
+    marks: Path | None = None
+    """Where QEMU makes the socket of the port for marks; None: there is none."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,11 @@ class KernelBoot(Boot):
         """Return the kernel, the console, the monitor and the agent's port."""
         console = option_string("file,id=console,append=on", path=self.files.console)
         agent = option_string("socket", id="agent", path=self.files.agent, server="on", wait="off")
+        marks: list[str] = []
+        if self.files.marks is not None:
+            socket = option_string("socket", id="marks", path=self.files.marks, server="on", wait="off")
+            port = f"virtserialport,chardev=marks,name={MARKS_NAME}"
+            marks = ["-chardev", socket, "-device", port]
         return [
             *("-kernel", str(self.kernel), "-initrd", str(self.initramfs)),
             *("-append", self._arguments(devices)),
@@ -65,6 +73,7 @@ class KernelBoot(Boot):
             *monitor(self.files.monitor),
             *("-device", "virtio-serial-pci", "-chardev", agent),
             *("-device", f"virtserialport,chardev=agent,name={PORT_NAME}"),
+            *marks,
         ]
 
     def extras(self) -> list[str]:

@@ -8,22 +8,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zonevm import images, outputs
+from zonevm._core import CoreError
 from zonevm.attach import Attachment, QemuDevice
+from zonevm.crash import recording as record_of
 from zonevm.disks import Disk
-from zonevm.errors import UsageError
+from zonevm.errors import HostError, UsageError
 from zonevm.explain import Failure, failures
 from zonevm.outputs import Named
 from zonevm.trace import raw_file, recording
 
 if TYPE_CHECKING:
-    from zonevm._core import Lateness, PowerCut
+    from zonevm._core import Lateness, PowerCut, Recording
+    from zonevm.attach.base import Served
 
 
 class Observed:
-    """The disks of one guest. ``trace``: the file that their commands are traced to; None: no trace."""
+    """The disks of one guest.
 
-    def __init__(self, trace: Path | None) -> None:
+    ``trace``: the file that their commands are traced to, ``record`` the one for what is written to them;
+    None: no such.
+    """
+
+    def __init__(self, trace: Path | None, record: Path | None = None) -> None:
         self._trace = trace
+        self._record = record
+        self._recording: Recording | None = None
         self._disks: Sequence[Disk] = ()
         self.live: dict[int, images.Disk] = {}
         """The disks that this process serves, or served, by their numbers."""
@@ -32,21 +41,23 @@ class Observed:
     def entered(self, disks: Sequence[Disk], attachments: Sequence[Attachment]) -> Iterator[list[QemuDevice]]:
         """Enter the attachments of ``disks``; the trace is whole once they are left.
 
-        Raises :class:`UsageError` for a trace where there is no emulated disk, or in the place of a disk,
-        what :func:`recording` raises, and what attaching a disk raises.
+        Raises :class:`UsageError` for a trace or a record where there is no emulated disk, or in the place of
+        a disk, what :func:`zonevm.trace.recording` and :func:`zonevm.crash.recording` raise, and what
+        attaching a disk raises.
         """
         served = [each.served for each in attachments if each.served]
         with ExitStack() as stack:
             if self._trace is not None:
-                if not served:
-                    raise UsageError(
-                        "there is no disk to trace: only those emulated by zonevm are",
-                        "Add one, --disk smr,size=20G, or leave the trace out.",
-                    )
+                _need(served, "trace")
                 outputs.check(trace_outputs(self._trace), disk_places(disks))
                 trace = stack.enter_context(recording(self._trace))
                 for each in served:
                     each.trace_to(trace)
+            if self._record is not None:
+                _need(served, "record")
+                self._recording = stack.enter_context(record_of(self._record))
+                for each in served:
+                    each.record_to(self._recording)
             devices = [stack.enter_context(attachment) for attachment in attachments]
             self._disks = disks
             self.live = {number: image for each in served for number, image in each.opened.items()}
@@ -70,6 +81,11 @@ class Observed:
         ``off`` is called before: it stops the machine that uses them. ``loss`` and ``seed`` are as for
         :meth:`Guest.power_cut`. Raises :class:`UsageError` if there is no such disk.
         """
+        if self._record is not None:
+            raise UsageError(
+                "the disks are recorded, and a power cut would not be in the record",
+                "Look at the states of the record instead.",
+            )
         wanted = images.loss(loss)
         volatile = {number: image for number, image in self.live.items() if self._disks[number].volatile}
         if not volatile:
@@ -88,6 +104,19 @@ class Observed:
             for image in self.live.values():
                 image.power_on()
 
+    def mark(self, text: str) -> None:
+        """Write a line into the record of the disks, behind all that has completed.
+
+        Raises :class:`UsageError` where nothing is recorded, and :class:`HostError` for a record that ended
+        early.
+        """
+        if self._recording is None:
+            raise UsageError("the disks are not recorded", "Give the guest a record: record=FILE.")
+        try:
+            self._recording.mark(text)
+        except CoreError as error:
+            raise HostError(error.message, "Make room, and record again.") from error
+
     def describe(self, command: str) -> dict[str, object]:
         """Return what ``zonevm list`` tells of a run with these disks."""
         return {"disks": [str(disk) for disk in self._disks], "command": command}
@@ -100,6 +129,14 @@ class Observed:
     def failures(self) -> dict[int, list[Failure]]:
         """Return the last failed commands of each emulated disk, by its number."""
         return {number: failures(disk) for number, disk in self.live.items()}
+
+
+def _need(served: Sequence[Served], what: str) -> None:
+    if not served:
+        raise UsageError(
+            f"there is no disk to {what}: only those emulated by zonevm are",
+            f"Add one, --disk smr,size=20G, or leave the {what} out.",
+        )
 
 
 def disk_places(disks: Iterable[Disk]) -> list[Named]:

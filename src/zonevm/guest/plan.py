@@ -99,7 +99,8 @@ class Plan:
     def files(self, runtime: Path, log_dir: Path) -> Files:
         """Return the files of a run with these directories."""
         root = runtime / "root.sock" if self.virtiofsd else None
-        return Files(log_dir / "console.log", runtime / "qmp.sock", runtime / "agent.sock", root)
+        marks = runtime / "marks.sock" if self.hardware.settings.recorded else None
+        return Files(log_dir / "console.log", runtime / "qmp.sock", runtime / "agent.sock", root, marks)
 
     @contextmanager
     def tree(self, runtime: RuntimeDir, progress: Callable[[str], None]) -> Iterator[Tree]:

@@ -80,12 +80,13 @@ def served(
     socket: Path | None = None,
     faults: Sequence[Fault] = (),
     trace: Path | None = None,
+    record: Path | None = None,
 ) -> Iterator[Served]:
     """Serve the disks while entered; nothing is left afterwards.
 
     ``socket``: all are on one controller, served there; they have to be emulated, and all SCSI or all NVMe.
     Raises :class:`UsageError` for others, and what attaching a disk raises. ``faults`` are in force all the
-    while. ``trace``: as for :class:`Guest`.
+    while. ``trace``, ``record``: as for :class:`Guest`.
     """
     disks = resolve(disks, elsewhere=True)
     with RuntimeDir(len(disks)) as runtime, ExitStack() as stack:
@@ -95,7 +96,7 @@ def served(
         else:
             check_disks(faults, disks)
             attachments = [_on_socket(disks, runtime.path, socket, faults)]
-        observed = Observed(trace)
+        observed = Observed(trace, record)
         devices = tuple(stack.enter_context(observed.entered(disks, attachments)))
         servers = tuple(each.served for each in attachments if each.served)
         ready = Served(devices, servers, observed)

@@ -28,11 +28,14 @@ class Place:
 class Session:
     """A run, while its parts are entered; afterwards what is left to be known of it.
 
-    ``trace``: the file that the commands of its emulated disks are traced to.
+    ``trace``: the file that the commands of its emulated disks are traced to, ``record`` the one for what is
+    written to them.
     """
 
-    def __init__(self, trace: str | Path | None) -> None:
-        self.observed = Observed(None if trace is None else Path(trace))
+    def __init__(self, trace: str | Path | None, record: str | Path | None = None) -> None:
+        self.observed = Observed(
+            None if trace is None else Path(trace), None if record is None else Path(record)
+        )
         self.disks = DiskSet(())
         self.devices: Sequence[QemuDevice] = ()
         self.log_dir: Path | None = None

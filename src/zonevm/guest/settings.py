@@ -31,11 +31,14 @@ class Settings:
     qemu_args: Sequence[str] = ()
     accel: str = "auto"
     traced: bool = False
+    recorded: bool = False
 
     @property
     def seen(self) -> set[int]:
-        """Which disks zonevm has to serve itself, by number: they fail on purpose, or are traced."""
-        return set(range(len(self.disks))) if self.traced else {fault.disk for fault in self.faults}
+        """Which disks zonevm has to serve itself, by number: they fail on purpose, are traced or recorded."""
+        if self.traced or self.recorded:
+            return set(range(len(self.disks)))
+        return {fault.disk for fault in self.faults}
 
     def check(self) -> None:
         """Raise :class:`UsageError` for a value that is not allowed."""

@@ -69,8 +69,9 @@ def serve(
     for note in (note for disk in described for note in disk.notes):
         say(note)
     refuse_overwriting(described, {}, observation)
+    faults = observation.all_faults()
     with (
-        served(described, socket, observation.all_faults(), observation.trace) as ready,
+        served(described, socket, faults, observation.trace, observation.recording) as ready,
         explained(observation.explain, described, ready.observed.failures),
         contextlib.suppress(KeyboardInterrupt, Terminated),
     ):

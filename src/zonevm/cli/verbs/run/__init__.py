@@ -119,7 +119,15 @@ def _guest(
 ) -> Guest | ImageGuest:
     faults, trace = observation.all_faults(), observation.trace
     if system.image is None:
-        return Guest(disks, faults=faults, trace=trace, progress=progress, **vars(hardware), **vars(boot))
+        return Guest(
+            disks,
+            faults=faults,
+            trace=trace,
+            record=observation.recording,
+            progress=progress,
+            **vars(hardware),
+            **vars(boot),
+        )
     return ImageGuest(
         system.image,
         disks,
@@ -128,6 +136,7 @@ def _guest(
         firmware=system.firmware,
         ssh_port=system.ssh_port,
         trace=trace,
+        record=observation.recording,
         progress=progress,
         **vars(hardware),
     )
