@@ -1,4 +1,4 @@
-//! `Disk` and `Response`.
+//! `Disk`.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use image::{Cache, Loss};
 use memory::Scatter;
 use nvme::Attached;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::{PyDict, PyList};
 use record::{Log, Logged, Traced};
 use timed::{Pace, TimedDisk};
 use timing::Profile;
@@ -22,25 +22,12 @@ use crate::error::{from_image, raise};
 use crate::facts::{info, Zone};
 use crate::interface::{self, Interface};
 use crate::record::{FailedCommand, Trace};
+use crate::response::Response;
 use crate::shape::Shape;
-use crate::timing::Parameters;
+use crate::timing::{lateness, Parameters};
 
 /// How many failed commands of a disk are kept.
 const FAILURES: usize = 64;
-
-#[pyclass(frozen, module = "zonevm._core")]
-pub struct Response {
-    #[pyo3(get)]
-    status: u16,
-    #[pyo3(get)]
-    sense: Py<PyBytes>,
-    #[pyo3(get)]
-    data: Py<PyBytes>,
-    #[pyo3(get)]
-    overrun: bool,
-    #[pyo3(get)]
-    result: u64,
-}
 
 #[pyclass(frozen, module = "zonevm._core")]
 pub struct Disk {
@@ -255,13 +242,7 @@ impl Disk {
             let message = "the disk does not answer: a fault keeps it from that";
             return Err(raise(py, "no-answer", message, "clear its faults"));
         };
-        Ok(Response {
-            status: outcome.status,
-            result: outcome.result,
-            sense: PyBytes::new(py, &outcome.sense).unbind(),
-            data: PyBytes::new(py, &into.to_vec(outcome.written)).unbind(),
-            overrun: outcome.overrun,
-        })
+        Ok(Response::new(py, &outcome, &into))
     }
 
     fn errors(&self) -> Vec<FailedCommand> {
@@ -353,19 +334,8 @@ impl Disk {
     }
 
     fn lateness<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
-        self.pace()
-            .map(|pace| {
-                let told = pace.told();
-                let facts = PyDict::new(py);
-                facts.set_item("commands", told.commands)?;
-                facts.set_item("late", told.late)?;
-                let mean = told.lateness.checked_div(told.commands);
-                facts.set_item("mean_ns", mean.unwrap_or(0))?;
-                facts.set_item("max_ns", told.latest)?;
-                facts.set_item("time_ns", told.time)?;
-                Ok(facts)
-            })
-            .transpose()
+        let pace = self.pace();
+        pace.map(|pace| lateness(py, &pace.told())).transpose()
     }
 
     #[getter]

@@ -9,6 +9,7 @@ mod interface;
 mod logging;
 mod medium;
 mod record;
+mod response;
 mod server;
 mod shape;
 mod timing;
@@ -23,7 +24,7 @@ mod _core {
     #[pymodule_export]
     use crate::crash::{Moment, Record, Recording};
     #[pymodule_export]
-    use crate::disk::{Disk, Response};
+    use crate::disk::Disk;
     #[pymodule_export]
     use crate::error::CoreError;
     #[pymodule_export]
@@ -34,6 +35,8 @@ mod _core {
     use crate::medium::{Medium, RefusalError};
     #[pymodule_export]
     use crate::record::{command_field, command_name, FailedCommand, Trace};
+    #[pymodule_export]
+    use crate::response::Response;
     #[pymodule_export]
     use crate::server::Server;
     #[pymodule_init]

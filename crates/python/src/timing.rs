@@ -5,6 +5,7 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use timed::Told;
 use timing::load::{self, Kind, Load, Sent};
 use timing::{DiskProfile, Medium, Profile, SsdProfile, Work};
 
@@ -225,6 +226,18 @@ fn told<'py>(py: Python<'py>, outcome: &load::Outcome) -> PyResult<Bound<'py, Py
     ] {
         facts.set_item(name, outcome.percentile(share))?;
     }
+    Ok(facts)
+}
+
+/// How late the commands of a disk ended that takes a device's time.
+pub fn lateness<'py>(py: Python<'py>, told: &Told) -> PyResult<Bound<'py, PyDict>> {
+    let facts = PyDict::new(py);
+    facts.set_item("commands", told.commands)?;
+    facts.set_item("late", told.late)?;
+    let mean = told.lateness.checked_div(told.commands);
+    facts.set_item("mean_ns", mean.unwrap_or(0))?;
+    facts.set_item("max_ns", told.latest)?;
+    facts.set_item("time_ns", told.time)?;
     Ok(facts)
 }
 
