@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from zonevm import Guest, SmrDisk, timing
+from zonevm import Guest, SmrDisk, ZnsDisk, timing
+from zonevm.patience import Patience
 
 pytestmark = pytest.mark.guest
 
@@ -65,3 +67,24 @@ def test_how_late_the_host_was_is_told(guest: Guest) -> None:
     assert told["commands"] > 1000
     assert told["time_ns"] > 10**9
     assert told["late"] <= told["commands"]
+
+
+@pytest.mark.parametrize("kind", ["smr", "zns"])
+def test_power_goes_while_commands_wait_for_their_time(kernel: str, kind: str) -> None:
+    disk, node = {
+        "smr": (SmrDisk(size="1G", zone_size="16M", cache="volatile", timing="hc620"), "/dev/sda"),
+        "zns": (ZnsDisk(size="1G", zone_size="16M", cache="volatile", timing="hc620"), "/dev/nvme0n1"),
+    }[kind]
+    writes = f"--filename={node} --direct=1 --zonemode=zbd --rw=randwrite --bs=64k --numjobs=8"
+    with Guest(disks=[disk], kernel=kernel) as guest:
+        guest.run(f"fio --name=t {writes} --runtime=600 --time_based >/dev/null 2>&1 &", check=True)
+        patience = Patience(60)
+        while guest.lateness()[0]["commands"] < 200:
+            assert not patience.is_over()
+            time.sleep(0.1)
+        (lost,) = guest.power_cut("all").values()
+        assert lost["zones"]
+        assert all(zone["after"] == zone["stable"] for zone in lost["zones"])
+        written = f"dd if=/dev/zero of={node} bs=64k count=1 oflag=direct status=none"
+        guest.run(f"blkzone reset {node} && {written}", check=True)
+        assert guest.disk(0).zones()[0].write_pointer
