@@ -69,8 +69,13 @@ impl Surface {
 
     /// How long from `now` on until a byte passes under the heads.
     pub fn wait(&self, at: u64, now: Nanos) -> Nanos {
-        let angle = |time: f64| (time / self.revolution).rem_euclid(1.0);
-        let left = (angle(self.passed(at)) - angle(now as f64)).rem_euclid(1.0);
+        // Times are not negative: this is much faster than a remainder.
+        let angle = |time: f64| {
+            let turns = time / self.revolution;
+            turns - (turns as u64) as f64
+        };
+        let left = angle(self.passed(at)) - angle(now as f64);
+        let left = if left < 0.0 { left + 1.0 } else { left };
         // A byte that passes just now does not come round again: times are rounded, and a turn has millions of them.
         const JUST_NOW: f64 = 1e-4;
         if !(JUST_NOW..=1.0 - JUST_NOW).contains(&left) {
