@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +50,8 @@ def load(profile: str | os.PathLike[str]) -> Profile:
 
 
 def _read(name: str, path: Path) -> Profile:
+    import tomllib  # noqa: PLC0415  # most disks take no device's time
+
     try:
         content = tomllib.loads(read_regular(path, _LONGEST).decode())
     except OSError as error:
