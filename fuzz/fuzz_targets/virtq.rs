@@ -42,10 +42,10 @@ impl Unit<Scatter> for Greedy {
         Submitted::Completed(Outcome {
             status: if cdb[0] & 1 == 1 { 0x02 } else { 0 },
             sense: vec![cdb[2]; cdb[3].into()],
-            result: 0,
             written,
             consumed,
             overrun: cdb[1] == 1,
+            ..Outcome::default()
         })
     }
 
