@@ -592,6 +592,13 @@ class Moment:
         that.
         """
 
+    def show(self, lost: Sequence[_Lost], disk: int, directory: _Path, place: Disk) -> None:
+        """Make ``place``, a disk that :meth:`open` has returned, what it would return now, also while served.
+
+        Nobody may use it: whoever does has to look at it anew. CoreError ``invalid``: as for :meth:`open`,
+        and for a disk that looks different.
+        """
+
 @final
 class Disk:
     """An emulated disk on its image, of which it is the only user until it is closed."""

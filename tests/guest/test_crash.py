@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from zonevm import Guest, UsageError, images
+from zonevm._core import Disk
 from zonevm.crash import Record, State
 
 pytestmark = pytest.mark.guest
@@ -89,3 +93,38 @@ def test_a_state_is_a_disk_of_a_guest(record: Record, kernel: str, tmp_path: Pat
                 blocks = pointer - disk.zones()[4].start
                 assert b"wptr 0x%06x" % (blocks * 8) in shown
                 assert shown.rpartition(b"\n")[2].startswith(b"a")
+
+
+def test_states_are_new_disks_of_a_guest_that_stays_up(record: Record, kernel: str, tmp_path: Path) -> None:
+    chosen = [state for point in range(len(record) - 16, len(record)) for state in record.states(point, 2)]
+    assert len(set(chosen)) > 6
+    with ExitStack() as stack:
+        places = {
+            number: stack.enter_context(record.open(chosen[0], number, tmp_path)) for number in record.disks
+        }
+        described = record.described()
+        assert [str(disk)[:3] for disk in described] == ["smr", "zns"]
+        guest = stack.enter_context(Guest(described, states=places, kernel=kernel, qemu="pulled"))
+        boot = guest.run("cat /proc/sys/kernel/random/boot_id").text
+        for state in chosen[-6:]:
+            guest.renew(partial(show, record, state, places, tmp_path))
+            for number, node, block in ((0, "sda", 8), (1, "nvme0n1", 8)):
+                with record.open(state, number, tmp_path) as disk:
+                    zones = [zone for zone in disk.zones() if not zone.conventional]
+                report = guest.run(f"blkzone report /dev/{node}", check=True).text
+                pointers = [int(found, 16) for found in re.findall(r"wptr 0x(\w+)", report)][-len(zones) :]
+                assert pointers == [
+                    ((zone.write_pointer or 0) - zone.start) * block if zone.condition != "full" else pointer
+                    for zone, pointer in zip(zones, pointers, strict=True)
+                ]
+        assert guest.run("cat /proc/sys/kernel/random/boot_id").text == boot
+        # What was written to a state is gone in the next one.
+        write = "dd if=/dev/zero of=/dev/sda bs=4K count=1 seek=8192 oflag=direct status=none"
+        for _ in range(2):
+            guest.renew(partial(show, record, chosen[-1], places, tmp_path))
+            guest.run(write, check=True)
+
+
+def show(record: Record, state: State, places: dict[int, Disk], directory: Path) -> None:
+    for number, place in places.items():
+        record.show(state, place, number, directory)

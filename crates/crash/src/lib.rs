@@ -3,7 +3,8 @@
 //!
 //! A [`Recorder`] is a layer around a disk, and appends to a [`Log`], which several disks share. A [`Reader`] reads it, also
 //! while it grows. A [`Moment`] is the disks after the first so many entries: what of them is stable, and what may be
-//! lost. [`States`] are what they may be after a power cut at that moment; a [`View`] shows one as a disk. Knows no
+//! lost. [`States`] are what they may be after a power cut at that moment; a [`View`] shows one as a disk, on
+//! a [`Stage`] one after the other. Knows no
 //! protocol and no image.
 #![forbid(unsafe_code)]
 
@@ -19,6 +20,7 @@ mod payload;
 mod reader;
 mod recorder;
 mod shown;
+mod stage;
 mod states;
 mod view;
 
@@ -28,5 +30,6 @@ pub use log::Log;
 pub use moment::Moment;
 pub use reader::Reader;
 pub use recorder::Recorder;
+pub use stage::Stage;
 pub use states::{Loss, Place, States};
 pub use view::View;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use common::{content, geometry, identity, overlay, reader, view, write, Recorded};
 use crash::{
-    Completed, Entry, ErrorKind, Log, Moment, Outcome, Place, Reader, Recorder, States, View,
+    Completed, Entry, ErrorKind, Log, Moment, Outcome, Place, Reader, Recorder, Stage, States, View,
 };
 use random::Random;
 use zoned::testing::{Bytes, RamDisk};
@@ -236,6 +236,20 @@ fn what_is_torn_at_the_end_is_not_there() {
         let right = reader.entries() < 6 || read[72..80].iter().all(Option::is_none);
         assert!(right, "the byte {at}");
     }
+}
+
+#[test]
+fn a_stage_shows_one_state_after_the_other() {
+    let recorded = Recorded::new(geometry(Kind::HostManaged));
+    recorded.submit(write(64, 8), &[1; 4096]).wait().unwrap();
+    let moment = recorded.end();
+    let lost = States::of(&moment).unwrap().least().unwrap();
+    let stage = Stage::new(view(&moment, &[]));
+    assert_eq!(stage.zone(1).write_pointer, Some(72));
+    stage.show(view(&moment, &lost)).unwrap();
+    assert_eq!(stage.zone(1).write_pointer, Some(64));
+    let other = Recorded::new(geometry(Kind::Zns)).end();
+    assert!(stage.show(view(&other, &[])).is_err());
 }
 
 #[test]

@@ -113,6 +113,21 @@ struct Inner {
 }
 
 impl Moment {
+    fn view(
+        &self,
+        py: Python<'_>,
+        lost: Vec<Lost>,
+        disk: u16,
+        directory: &Path,
+    ) -> PyResult<View<Scatter>> {
+        let losses = lost.into_iter().map(|one| loss(py, one));
+        let losses = losses.collect::<PyResult<Vec<_>>>()?;
+        let overlay = image::unnamed_file(directory)
+            .map_err(|error| failed(py, "create a file in", directory, &error))?;
+        py.detach(|| View::new(&locked(&self.0).moment, &losses, disk, overlay))
+            .map_err(|error| from_crash(py, &error))
+    }
+
     fn states<T: Send>(&self, py: Python<'_>, of: impl FnOnce(&States) -> T + Send) -> PyResult<T> {
         let found = py.detach(|| {
             let mut inner = locked(&self.0);
@@ -170,14 +185,24 @@ impl Moment {
         disk: u16,
         directory: PathBuf,
     ) -> PyResult<Disk> {
-        let losses = lost.into_iter().map(|one| loss(py, one));
-        let losses = losses.collect::<PyResult<Vec<_>>>()?;
-        let overlay = image::unnamed_file(&directory)
-            .map_err(|error| failed(py, "create a file in", &directory, &error))?;
-        let view =
-            py.detach(|| View::<Scatter>::new(&locked(&self.0).moment, &losses, disk, overlay));
-        let view = view.map_err(|error| from_crash(py, &error))?;
+        let view = self.view(py, lost, disk, &directory)?;
         Disk::of_view(py, view)
+    }
+
+    fn show(
+        &self,
+        py: Python<'_>,
+        lost: Vec<Lost>,
+        disk: u16,
+        directory: PathBuf,
+        place: &Disk,
+    ) -> PyResult<()> {
+        let view = self.view(py, lost, disk, &directory)?;
+        let stage = place.stage(py)?;
+        py.detach(|| stage.show(view))
+            .map_err(|error| from_crash(py, &error))?;
+        place.unit(py)?.reset();
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use command::{Command, Unit, MAX_INITIATORS};
-use crash::{Recorder, View};
+use crash::{Recorder, Stage, View};
 use faults::{Faults, FaultyDisk, FaultyUnit};
 use image::{Cache, Loss};
 use memory::Scatter;
@@ -43,6 +43,8 @@ pub struct Disk {
 struct Opened {
     /// `None`: it is a state of a record.
     image: Option<Arc<image::Disk>>,
+    /// `None`: it is on an image.
+    stage: Option<Arc<Stage<Scatter>>>,
     recorder: Arc<Recorder<Scatter>>,
     identity: Identity,
     faults: Arc<Faults<Scatter>>,
@@ -57,13 +59,14 @@ impl Disk {
     fn new(py: Python<'_>, disk: image::Disk, profile: Option<&Profile>) -> PyResult<Self> {
         let identity = disk.identity().clone();
         let image = Arc::new(disk);
-        Self::over(py, image.clone(), Some(image), identity, profile)
+        Self::over(py, image.clone(), Some(image), None, identity, profile)
     }
 
     /// A disk that a power cut has left.
     pub fn of_view(py: Python<'_>, view: View<Scatter>) -> PyResult<Self> {
-        let identity = view.identity().clone();
-        Self::over(py, Arc::new(view), None, identity, None)
+        let stage = Arc::new(Stage::new(view));
+        let identity = stage.identity().clone();
+        Self::over(py, stage.clone(), None, Some(stage), identity, None)
     }
 
     /// The layers over what keeps the data.
@@ -71,6 +74,7 @@ impl Disk {
         py: Python<'_>,
         kept: Arc<dyn ZonedDisk<Scatter>>,
         image: Option<Arc<image::Disk>>,
+        stage: Option<Arc<Stage<Scatter>>>,
         identity: Identity,
         profile: Option<&Profile>,
     ) -> PyResult<Self> {
@@ -93,6 +97,7 @@ impl Disk {
         Ok(Self {
             opened: Mutex::new(Some(Opened {
                 image,
+                stage,
                 recorder,
                 identity,
                 faults,
@@ -137,6 +142,13 @@ impl Disk {
         let image = self.with(py, |opened| opened.image.clone())?;
         let message = "the disk is a state of a record, and has no image";
         image.ok_or_else(|| raise(py, "invalid", message, ""))
+    }
+
+    /// Where its states are shown.
+    pub fn stage(&self, py: Python<'_>) -> PyResult<Arc<Stage<Scatter>>> {
+        let stage = self.with(py, |opened| opened.stage.clone())?;
+        let message = "the disk is on an image, and shows no states of a record";
+        stage.ok_or_else(|| raise(py, "invalid", message, ""))
     }
 
     fn recorder(&self, py: Python<'_>) -> PyResult<Arc<Recorder<Scatter>>> {

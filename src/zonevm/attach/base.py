@@ -67,7 +67,12 @@ class Attachment(ABC):
 
 
 class Served(Attachment):
-    """An attachment whose disks this process serves: they fail on purpose, are traced, lose power."""
+    """An attachment whose disks this process serves: they fail on purpose, are traced, lose power.
+
+    ``name``: the id of its device in QEMU.
+    """
+
+    name: str
 
     @property
     def served(self) -> Served:
@@ -85,6 +90,10 @@ class Served(Attachment):
     @abstractmethod
     def record_to(self, recording: Recording) -> None:
         """Have what is written to the disks recorded, likewise; they have to be new."""
+
+    @abstractmethod
+    def show(self, states: Mapping[int, images.Disk]) -> None:
+        """Have these open disks, by number, attached in place of images; who opened them closes them."""
 
     @property
     @abstractmethod

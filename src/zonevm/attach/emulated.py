@@ -50,6 +50,7 @@ class ServedDisks(Served):
         self._opened: list[images.Disk] = []
         self._trace: Trace | None = None
         self._recording: Recording | None = None
+        self._states: Mapping[int, images.Disk] = {}
         self._undo = ExitStack()
 
     @abstractmethod
@@ -66,8 +67,10 @@ class ServedDisks(Served):
         with ExitStack() as undo:
             served = []
             for member in self._members:
-                image = _open(member.disk)
-                undo.callback(image.close)
+                image = self._states.get(member.number)
+                if image is None:
+                    image = _open(member.disk)
+                    undo.callback(image.close)
                 served.append(image)
             if self._trace is not None:
                 for member, image in zip(self._members, served, strict=True):
@@ -98,6 +101,9 @@ class ServedDisks(Served):
 
     def record_to(self, recording: Recording) -> None:
         self._recording = recording
+
+    def show(self, states: Mapping[int, images.Disk]) -> None:
+        self._states = states
 
     @property
     def opened(self) -> dict[int, images.Disk]:

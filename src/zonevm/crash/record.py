@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from zonevm import _core
+from zonevm import _core, images
 from zonevm.attach.scratch import scratch_dir
 from zonevm.crash.state import Loss, State
+from zonevm.disks import NvmeDisk, SmrDisk, ZnsDisk
+from zonevm.disks.emulated import Emulated
 from zonevm.errors import RecordError, UsageError
 
 if TYPE_CHECKING:
@@ -102,6 +104,18 @@ class Record:
         with _errors():
             return self._at(state.point).open(state.lost, disk, directory or scratch_dir())
 
+    def show(self, state: State, place: _core.Disk, disk: int = 0, directory: Path | None = None) -> None:
+        """Make ``place``, what :meth:`open` has returned for this disk, what it would return for ``state``.
+
+        Nobody may use it meanwhile, though it may be served: :meth:`zonevm.Guest.renew` sees to that.
+        """
+        with _errors():
+            self._at(state.point).show(state.lost, disk, directory or scratch_dir(), place)
+
+    def described(self) -> list[Emulated]:
+        """Return what the disks are, in their order: what a guest is given to have such ones."""
+        return [_described(each["shape"]) for _, each in sorted(self.disks.items())]
+
     def _some(self, point: int, most: int, seed: int) -> Iterator[State | None]:
         with _errors():
             moment = self._at(point)
@@ -133,6 +147,16 @@ def _state(
     point: int, lost: Sequence[tuple[int, Literal["zone", "block"], int, int, int]] | None
 ) -> State | None:
     return None if lost is None else State(point, tuple(Loss(*each) for each in lost))
+
+
+def _described(shape: Mapping[str, Any]) -> Emulated:
+    kinds: tuple[type[SmrDisk | ZnsDisk | NvmeDisk], ...] = (SmrDisk, ZnsDisk, NvmeDisk)
+    kind = next(each for each in kinds if each.kind == images.kind_of(shape))
+    told = {
+        option.field: shape.get(kind.facts.get(option.name, option.field))
+        for option in kind.options().values()
+    }
+    return kind(**{field: value for field, value in told.items() if value is not None})
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from zonevm.errors import ImageError, UsageError
 from zonevm.explain import Failure
 from zonevm.faults import Fault, Faults
 from zonevm.faults import parse as parse_fault
-from zonevm.guest import hotplug, marks
+from zonevm.guest import hotplug, marks, renewal
 from zonevm.guest.boot import await_agent, connect
 from zonevm.guest.commands import Command, Input, Output
 from zonevm.guest.phases import Phases
@@ -66,6 +66,7 @@ class Guest:
     ``env`` and ``cwd``: of commands; those of this process by default.
     ``trace``: a file to record the commands of all emulated disks in, whole when the guest has stopped.
     ``record``: a new file to record all that is written to the emulated disks in, for crash tests.
+    ``states``: open disks, by number, that are attached in place of images: states of a record.
     ``progress``: is told what is going on, for people.
     """
 
@@ -90,6 +91,7 @@ class Guest:
         cwd: str | Path | None = None,
         trace: str | Path | None = None,
         record: str | Path | None = None,
+        states: Mapping[int, images.Disk] | None = None,
         progress: Progress | None = None,
     ) -> None:
         self._settings = Settings(
@@ -116,7 +118,7 @@ class Guest:
         self._env = env
         self._progress = progress or (lambda _: None)
         self._undo = ExitStack()
-        self._session = Session(trace, record)
+        self._session = Session(trace, record, states)
         self._machine: RunningMachine | None = None
         self._client: Client | None = None
         self._last_words: Sequence[str] = ()
@@ -285,6 +287,20 @@ class Guest:
         recorded, :class:`HostError` for a record that ended early.
         """
         self._session.observed.mark(text)
+
+    def renew(self, change: Callable[[], object], timeout: float = 120) -> None:
+        """Take the emulated disks from the guest, call ``change``, and give them back: new block devices.
+
+        Nobody in the guest may use them. Raises :class:`GuestError` where they are not back in ``timeout``
+        seconds, and what :meth:`run` does.
+        """
+        machine, _ = self._running()
+        addresses = pci_addresses(machine.qmp("query-pci"))
+        served = self._session.observed.controllers
+        controllers = {addresses[name]: disks for name, disks in served.items()}
+        self.run(renewal.removal(controllers), check=True, timeout=timeout, cwd="/")
+        change()
+        self.run(renewal.return_of(controllers), check=True, timeout=timeout, cwd="/")
 
     def failures(self) -> dict[int, list[Failure]]:
         """Return the last 64 failed commands of each emulated disk, by its number, the oldest first.

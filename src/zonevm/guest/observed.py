@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,16 +26,24 @@ class Observed:
     """The disks of one guest.
 
     ``trace``: the file that their commands are traced to, ``record`` the one for what is written to them;
-    None: no such.
+    None: no such. ``states``: open disks that take the place of images, by number.
     """
 
-    def __init__(self, trace: Path | None, record: Path | None = None) -> None:
+    def __init__(
+        self,
+        trace: Path | None,
+        record: Path | None = None,
+        states: Mapping[int, images.Disk] | None = None,
+    ) -> None:
+        self._states = states or {}
         self._trace = trace
         self._record = record
         self._recording: Recording | None = None
         self._disks: Sequence[Disk] = ()
         self.live: dict[int, images.Disk] = {}
         """The disks that this process serves, or served, by their numbers."""
+        self.controllers: dict[str, int] = {}
+        """The ids in QEMU of their controllers, each with how many disks it has."""
 
     @contextmanager
     def entered(self, disks: Sequence[Disk], attachments: Sequence[Attachment]) -> Iterator[list[QemuDevice]]:
@@ -58,9 +66,12 @@ class Observed:
                 self._recording = stack.enter_context(record_of(self._record))
                 for each in served:
                     each.record_to(self._recording)
+            for each in served:
+                each.show(self._states)
             devices = [stack.enter_context(attachment) for attachment in attachments]
             self._disks = disks
             self.live = {number: image for each in served for number, image in each.opened.items()}
+            self.controllers = {each.name: len(each.opened) for each in served}
             yield devices
 
     def disk(self, number: int) -> images.Disk:

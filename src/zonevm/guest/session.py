@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from zonevm import images
 from zonevm.attach import DiskSet, QemuDevice
 from zonevm.guest.command_line import Machine
 from zonevm.guest.hardware import Hardware
@@ -29,12 +30,17 @@ class Session:
     """A run, while its parts are entered; afterwards what is left to be known of it.
 
     ``trace``: the file that the commands of its emulated disks are traced to, ``record`` the one for what is
-    written to them.
+    written to them. ``states``: open disks that take the place of images, by number.
     """
 
-    def __init__(self, trace: str | Path | None, record: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        trace: str | Path | None,
+        record: str | Path | None = None,
+        states: Mapping[int, images.Disk] | None = None,
+    ) -> None:
         self.observed = Observed(
-            None if trace is None else Path(trace), None if record is None else Path(record)
+            None if trace is None else Path(trace), None if record is None else Path(record), states
         )
         self.disks = DiskSet(())
         self.devices: Sequence[QemuDevice] = ()
