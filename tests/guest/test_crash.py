@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -128,3 +130,44 @@ def test_states_are_new_disks_of_a_guest_that_stays_up(record: Record, kernel: s
 def show(record: Record, state: State, places: dict[int, Disk], directory: Path) -> None:
     for number, place in places.items():
         record.show(state, place, number, directory)
+
+
+STORE = """
+    set -e
+    put() { printf '%s' "$1" | dd of=/dev/sda bs=4K seek=$2 count=1 conv=sync oflag=direct status=none; }
+    put one 16384; sync /dev/sda; zonevm-mark 'one is stored'
+    put two 16385; zonevm-mark 'two is stored'
+    put three 16386; sync /dev/sda; zonevm-mark 'three is stored'
+"""
+"""An append-only store, which forgets to flush its second record."""
+
+CHECK = r"""
+    case $ZONEVM_LAST_MARK in one*) want=1 ;; two*) want=2 ;; three*) want=3 ;; *) want=0 ;; esac
+    [ "$(tail -n 1 $ZONEVM_MARKS)" = "$ZONEVM_LAST_MARK" ] || exit 9
+    mount -t tmpfs none /mnt || exit 9
+    [ $(mount | grep -c ' /mnt ') = 1 ] || exit 9
+    pointer=$(blkzone report -o 131072 -c 1 /dev/sda | sed 's/.*wptr \(0x[0-9a-f]*\).*/\1/')
+    echo $((pointer / 8)) of $want
+    [ $((pointer / 8)) -ge $want ]
+"""
+
+
+def test_a_forgotten_flush_is_found(zonevm: list[str], kernel: str, tmp_path: Path) -> None:
+    def run(*words: str, code: int) -> str:
+        done = subprocess.run([*zonevm, *words], cwd=tmp_path, capture_output=True, text=True, timeout=400)
+        assert done.returncode == code, done.stderr + done.stdout
+        return done.stdout
+
+    (tmp_path / "check.sh").write_text(CHECK)
+    chosen = ["--kernel", kernel]
+    smr = ["--disk", "smr,size=256M,zone-size=64M,conv=1"]
+    run("run", *chosen, *smr, "--record", "r", "--", "sh", "-c", STORE, code=0)
+    check = ["crash", "check", "r", *chosen, "--results", "results", "--", "sh", "check.sh"]
+    told = run(*check, code=1)
+    assert "failed (exit code 1) at point 12, last mark 'two is stored'" in told
+    assert "disk 0: zone 1 lost its last 2 changes" in told
+    again = next(line for line in told.splitlines() if line.startswith("again: "))
+    words = shlex.split(again.removeprefix("again: "))
+    assert run(*words[1:4], words[4], *chosen, *words[5:], code=1).strip() == "1 of 2"
+    # All of it was tried: nothing is again.
+    assert run(*check, code=1) == told.splitlines()[-1] + "\n"

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -256,6 +257,9 @@ def test_no_more_zones_are_active_than_the_limit(tmp_path: Path) -> None:
         ("full", "closed", "empty"),
         ("full", "closed", "closed"),
     }
+    moment = Record(tmp_path / "record").moment(len(events) + 1)
+    with pytest.raises(CoreError, match="3 zones of disk 0 would be active, and 2 may be"):
+        moment.open([(0, "zone", 0, 1, 0)], 0, tmp_path)
 
 
 def test_a_large_write_is_torn_at_physical_blocks(tmp_path: Path) -> None:

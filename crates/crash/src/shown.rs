@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use zoned::{extended_word_of, fresh_word, word_of, Geometry};
+use zoned::{extended_word_of, fresh_word, is_active, word_of, Geometry};
 
 use crate::error::Error;
 use crate::extents::Extents;
@@ -41,6 +41,17 @@ impl Shown {
             if let Some(at) = zones.get(&zone).and_then(|state| state.extension) {
                 extensions.insert(zone, moment.reader.all(at)?);
             }
+        }
+        let active = words.iter().filter(|&&word| is_active(word)).count();
+        if let Some(limit) = geometry
+            .active_limit()
+            .filter(|&limit| active > limit as usize)
+        {
+            let message = format!(
+                "{active} zones of disk {} would be active, and {limit} may be",
+                held.medium.number
+            );
+            return Err(Error::invalid(message, "have it lose more"));
         }
         Ok(Shown {
             words,

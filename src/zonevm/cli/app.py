@@ -22,6 +22,7 @@ VERBS = {
     "power-cut": Verb("zonevm.cli.verbs.power_cut", "power_cut", "Cut the power of a running guest."),
     "disk": Verb("zonevm.cli.verbs.disk", "disk", "Create, import, inspect, repair and copy disks."),
     "serve": Verb("zonevm.cli.verbs.serve", "serve", "Serve disks to a QEMU that you start yourself."),
+    "crash": Verb("zonevm.cli.verbs.crash", "crash", "Try what a power cut may leave of recorded disks."),
     "trace": Verb("zonevm.cli.verbs.trace", "trace", "Summarize command traces."),
     "target": Verb("zonevm.cli.verbs.target", "target", "Make and remove kernel targets (LIO)."),
     "kernel": Verb("zonevm.cli.verbs.kernel", "kernel", "Get, list and remove kernels for guests."),

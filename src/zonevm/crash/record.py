@@ -95,6 +95,11 @@ class Record:
         with _errors():
             return _state(point, self._at(point).draw(seed % 2**64))
 
+    def least(self, point: int) -> State | None:
+        """Return the state in which all is lost that may be; None: the limits of active zones forbid it."""
+        with _errors():
+            return _state(point, self._at(point).least())
+
     def open(self, state: State, disk: int = 0, directory: Path | None = None) -> _core.Disk:
         """Return a disk in a state, to be served or asked like any other, and closed.
 

@@ -252,15 +252,15 @@ class Guest:
         completed = command.run(machine, client, stdin=stdin, stdout=stdout, stderr=stderr, timeout=timeout)
         return completed.check() if check else completed
 
-    def shell(self, argv: Sequence[str | Path] = ()) -> int:
+    def shell(self, argv: Sequence[str | Path] = (), env: Mapping[str, str] | None = None) -> int:
         """Run a shell, or another command, on the caller's terminal; return its exit code.
 
-        The shell is that of the environment (``SHELL``), or ``/bin/sh``.
+        The shell is that of the environment (``SHELL``), or ``/bin/sh``. ``env``: as for :meth:`run`.
         """
         shell = (self._env or os.environ).get("SHELL", "/bin/sh")
         keyboard, screen = terminal.standard_streams()
         with terminal.lent(keyboard):
-            return self.run(argv or [shell], stdin=keyboard, stdout=screen, tty=True).returncode
+            return self.run(argv or [shell], stdin=keyboard, stdout=screen, tty=True, env=env).returncode
 
     def verify(self) -> list[Check]:
         """Return what the guest shows of each disk beside what was asked for: whether each fact is so."""

@@ -1,0 +1,41 @@
+"""Which states of a record are tried. Starts nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from zonevm.crash import Record, State
+from zonevm.errors import UsageError
+
+
+def chosen(record: Record, most: int, seed: int = 0, after: str = "") -> Iterator[State]:
+    """Yield the states to be tried, each once, in the order of their points.
+
+    For each flush ``most`` of those of just before it is over, as many as there are or seeds from ``seed`` on
+    draw; and that of just after it with all lost that may be: what was promised has to be enough.
+    ``after``: only those of points behind the first mark of this text; raises :class:`UsageError` where there
+    is none.
+    """
+    first = _behind(record, after)
+    seen = set()
+    for point in record.flush_points():
+        if point <= first:
+            continue
+        for state in (*record.states(point - 1, most, seed), record.least(point)):
+            if state is not None and state not in seen:
+                seen.add(state)
+                yield state
+    for state in record.states(len(record), most, seed):
+        if state not in seen:
+            seen.add(state)
+            yield state
+
+
+def _behind(record: Record, mark: str) -> int:
+    if not mark:
+        return 0
+    for number, each in enumerate(record.entries):
+        if each == {"kind": "mark", "text": mark}:
+            return number
+    marks = ", ".join(map(repr, record.marks(len(record))[:9])) or "none"
+    raise UsageError(f"there is no mark {mark!r} in the record", f"The first that there are: {marks}.")

@@ -1,0 +1,79 @@
+"""What checks said, in a file of JSON lines: it grows by a line a state, and says what was tried already."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from zonevm.crash import State
+from zonevm.errors import HostError, UsageError
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a check said of a state. ``exit_code`` None: the guest failed, for the reason in ``output``."""
+
+    state: State
+    passed: bool
+    exit_code: int | None
+    output: str = ""
+    last_mark: str = ""
+
+    def line(self) -> str:
+        """Return it as a line of JSON."""
+        return json.dumps({**asdict(self), "state": str(self.state)})
+
+
+class Results:
+    """The results so far; ``file`` None: they are not kept."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self.all: list[Result] = []
+        if file is not None and file.exists():
+            self.all = _read(file)
+        self.tried = {result.state for result in self.all}
+
+    @property
+    def failed(self) -> list[Result]:
+        """Those of checks that failed."""
+        return [result for result in self.all if not result.passed]
+
+    def add(self, result: Result) -> None:
+        """Keep one more. Raises :class:`HostError` where it cannot be written."""
+        self.all.append(result)
+        self.tried.add(result.state)
+        if self._file is not None:
+            try:
+                with self._file.open("a") as file:
+                    file.write(f"{result.line()}\n")
+            except OSError as error:
+                raise HostError(
+                    f"cannot write {self._file}: {error.strerror}", "Make room, and begin again: it goes on."
+                ) from error
+
+
+def _read(file: Path) -> list[Result]:
+    try:
+        lines = file.read_text().splitlines(keepends=True)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the results {file}: {error}", "Give another file.") from error
+    # A kill may have torn the last one.
+    return [_parse(line, file) for line in lines if line.endswith("\n")]
+
+
+def _parse(line: str, file: Path) -> Result:
+    try:
+        told = json.loads(line)
+        return Result(
+            State.parse(told["state"]),
+            bool(told["passed"]),
+            told["exit_code"],
+            str(told["output"]),
+            str(told["last_mark"]),
+        )
+    except (ValueError, TypeError, KeyError, UsageError) as error:
+        raise UsageError(
+            f"{file} has a line that is no result: {line[:80]!r}", "Give another file."
+        ) from error
