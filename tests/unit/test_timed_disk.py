@@ -12,6 +12,7 @@ from threading import Thread
 import pyarrow.parquet as pq
 import pytest
 
+from tests.waiting import until
 from zonevm import images, timing
 from zonevm._core import CoreError
 from zonevm.cli import execute
@@ -30,14 +31,19 @@ SECONDS = 0.03
 """What a command takes: more than any host, less than anybody's patience."""
 
 
+def slow(directory: Path, seconds: float) -> Path:
+    """Return a profile like hc620, but that the interface takes so long for each command."""
+    text = (BUILT_IN / "hc620.toml").read_text()
+    file = directory / "slow.toml"
+    file.write_text(text.replace("command_us = 230 ", f"command_us = {seconds * 1e6:.0f} "))
+    assert timing.load(file).parameters["command_us"] == seconds * 1e6
+    return file
+
+
 @pytest.fixture
 def profile(tmp_path: Path) -> Path:
-    """A disk like hc620 on which the interface takes much longer for each command."""
-    text = (BUILT_IN / "hc620.toml").read_text()
-    file = tmp_path / "slow.toml"
-    file.write_text(text.replace("command_us = 230 ", f"command_us = {SECONDS * 1e6:.0f} "))
-    assert timing.load(file).parameters["command_us"] == SECONDS * 1e6
-    return file
+    """A disk that is much slower than any host."""
+    return slow(tmp_path, SECONDS)
 
 
 @pytest.fixture
@@ -119,25 +125,31 @@ def test_a_disk_without_timing_has_no_clock(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("flags", [0, 8], ids=["cached", "FUA"])
-def test_a_power_cut_takes_what_had_not_ended(disk: Disk, flags: int) -> None:
-    assert write(disk, ZONE, 8) == 0
+def test_a_power_cut_takes_what_had_not_ended(tmp_path: Path, flags: int) -> None:
+    path = tmp_path / "disk.img"
+    images.create(path, size="64M", zone_size="4M", conventional=1)
+    with images.open(path, "volatile") as disk:
+        disk.execute(TEST_UNIT_READY)
+        assert write(disk, ZONE, 8) == 0
     answers: list[object] = []
+    with images.open(path, "volatile", slow(tmp_path, 10)) as disk:
+        disk.execute(TEST_UNIT_READY)
 
-    def late() -> None:
-        try:
-            answers.append(write(disk, ZONE + 8, flags))
-        except CoreError as error:
-            answers.append(error.kind)
+        def late() -> None:
+            try:
+                answers.append(write(disk, ZONE + 8, flags))
+            except CoreError as error:
+                answers.append(error.kind)
 
-    thread = Thread(target=late)
-    thread.start()
-    time.sleep(SECONDS / 3)
-    disk.power_off()
-    thread.join()
-    assert answers == ["no-answer"]
-    images.power_cut(disk, "all")
-    disk.power_on()
-    assert disk.zones()[1].write_pointer == ZONE + 8
+        thread = Thread(target=late)
+        thread.start()
+        until(lambda: disk.zones()[1].write_pointer == ZONE + 16)
+        disk.power_off()
+        thread.join()
+        assert answers == ["no-answer"]
+        images.power_cut(disk, "all")
+        disk.power_on()
+        assert disk.zones()[1].write_pointer == ZONE + 8
     disk.execute(TEST_UNIT_READY)
     assert write(disk, ZONE + 8) == 0
 
