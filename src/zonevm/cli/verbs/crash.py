@@ -22,6 +22,8 @@ _MEMORY = click.option(
     "--memory", default="1G", metavar="SIZE", show_default=True, help="Memory of the guest."
 )
 _FINDINGS = 1
+_OUTPUT = 4096
+"""Characters of a check's output that are kept: its end."""
 
 
 @click.group()
@@ -75,18 +77,12 @@ def check(
         for number, state in enumerate(wanted, 1):
             verdict = checker.check(state)
             marks = found.marks(state.point)
-            kept.add(
-                Result(
-                    state,
-                    verdict.passed,
-                    verdict.exit_code,
-                    verdict.output[-4096:],
-                    marks[-1] if marks else "",
-                )
+            result = Result(
+                state, verdict.passed, verdict.exit_code, verdict.output[-_OUTPUT:], (marks or [""])[-1]
             )
+            kept.add(result)
             if not verdict.passed:
-                least = shrunk(state, lambda smaller: not checker.check(smaller).passed)
-                _tell(record, command, kept.all[-1], least)
+                _tell(record, command, result, shrunk(state, checker.fails))
             if sys.stderr.isatty():
                 left = (time.monotonic() - begun) / number * (len(wanted) - number)
                 click.echo(f"\r{number} of {len(wanted)}, {left:.0f} s left  ", err=True, nl=False)
