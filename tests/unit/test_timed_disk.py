@@ -150,8 +150,9 @@ def test_a_power_cut_takes_what_had_not_ended(tmp_path: Path, flags: int) -> Non
         images.power_cut(disk, "all")
         disk.power_on()
         assert disk.zones()[1].write_pointer == ZONE + 8
-    disk.execute(TEST_UNIT_READY)
-    assert write(disk, ZONE + 8) == 0
+    with images.open(path) as disk:
+        disk.execute(TEST_UNIT_READY)
+        assert write(disk, ZONE + 8) == 0
 
 
 def test_a_namespace_takes_the_time_of_an_ssd(tmp_path: Path) -> None:
