@@ -186,3 +186,11 @@ def test_texts_that_are_no_states(text: str) -> None:
 def test_a_state_is_a_line_of_json() -> None:
     state = State(12, (Loss(0, "block", 77, 1), Loss(0, "zone", 4, 2, 5)))
     assert json.loads(str(state)) == {"point": 12, "lost": [[0, "block", 77, 1, 0], [0, "zone", 4, 2, 5]]}
+
+
+def test_what_is_no_record_is_named(tmp_path: Path) -> None:
+    (tmp_path / "store.sh").write_text("a script, not a record")
+    with pytest.raises(RecordError, match=r"store\.sh' is not a record"):
+        Record(tmp_path / "store.sh")
+    with pytest.raises(RecordError, match=r"cannot open the record .*missing: No such file or directory$"):
+        Record(tmp_path / "missing")

@@ -1,7 +1,6 @@
 //! `Recording`, `Record` and `Moment`: what is written to disks, and what a power cut may leave of it.
 
 use std::fs::{File, OpenOptions};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,7 +11,7 @@ use pyo3::types::PyDict;
 use zoned::{Action, Degraded, Operation, Target};
 
 use crate::disk::Disk;
-use crate::error::raise;
+use crate::error::{from_host, raise};
 use crate::shape::Shape;
 
 /// A record's error as Python sees it.
@@ -44,7 +43,7 @@ impl Recording {
     fn new(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
         let file = OpenOptions::new().write(true).create_new(true).open(&path);
         let log = file.and_then(Log::start);
-        let log = log.map_err(|error| failed(py, "create", &path, &error))?;
+        let log = log.map_err(|error| from_host(py, "create the record", &path, &error))?;
         Ok(Self {
             log: Arc::new(log),
             path,
@@ -53,12 +52,12 @@ impl Recording {
 
     fn mark(&self, py: Python<'_>, text: &str) -> PyResult<()> {
         py.detach(|| self.log.mark(text))
-            .map_err(|error| failed(py, "write", &self.path, &error))
+            .map_err(|error| from_host(py, "write the record", &self.path, &error))
     }
 
     fn check(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.log.ended())
-            .map_err(|error| failed(py, "write", &self.path, &error))
+            .map_err(|error| from_host(py, "write the record", &self.path, &error))
     }
 }
 
@@ -69,7 +68,8 @@ pub struct Record(Arc<Reader>);
 impl Record {
     #[new]
     fn new(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        let file = File::open(&path).map_err(|error| failed(py, "open", &path, &error))?;
+        let file =
+            File::open(&path).map_err(|error| from_host(py, "open the record", &path, &error))?;
         let reader = py.detach(|| Reader::open(file));
         let reader = reader.map_err(|error| from_crash(py, &error))?;
         Ok(Self(Arc::new(reader)))
@@ -123,7 +123,7 @@ impl Moment {
         let losses = lost.into_iter().map(|one| loss(py, one));
         let losses = losses.collect::<PyResult<Vec<_>>>()?;
         let overlay = image::unnamed_file(directory)
-            .map_err(|error| failed(py, "create a file in", directory, &error))?;
+            .map_err(|error| from_host(py, "create a file in", directory, &error))?;
         py.detach(|| View::new(&locked(&self.0).moment, &losses, disk, overlay))
             .map_err(|error| from_crash(py, &error))
     }
@@ -314,18 +314,6 @@ fn parts(operation: Operation) -> (&'static str, bool, Option<u64>, u64) {
         Operation::Save { kind } => ("save", true, Some(kind.into()), 0),
         _ => ("flush", false, None, 0),
     }
-}
-
-fn failed(py: Python<'_>, doing: &str, path: &Path, error: &io::Error) -> PyErr {
-    let kind = match error.kind() {
-        io::ErrorKind::AlreadyExists => "exists",
-        io::ErrorKind::NotFound => "not-found",
-        io::ErrorKind::PermissionDenied => "permission",
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "no-space",
-        _ => "io",
-    };
-    let message = format!("cannot {doing} the record {}: {error}", path.display());
-    raise(py, kind, &message, "")
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

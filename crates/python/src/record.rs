@@ -1,15 +1,14 @@
 //! `FailedCommand`, `Trace`, and what a command is called.
 
 use std::fs::OpenOptions;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
 use record::Failure;
 use zoned::Geometry;
 
-use crate::error::raise;
+use crate::error::from_host;
 use crate::facts::Zone;
 
 #[pyfunction]
@@ -93,7 +92,7 @@ impl Trace {
     fn new(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
         let file = OpenOptions::new().write(true).create_new(true).open(&path);
         let trace = file.and_then(record::Trace::start);
-        let trace = trace.map_err(|e| failed(py, "create", &path, &e))?;
+        let trace = trace.map_err(|e| from_host(py, "create the trace", &path, &e))?;
         Ok(Self {
             trace: Arc::new(trace),
             path,
@@ -102,18 +101,6 @@ impl Trace {
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.trace.close())
-            .map_err(|e| failed(py, "write", &self.path, &e))
+            .map_err(|e| from_host(py, "write the trace", &self.path, &e))
     }
-}
-
-fn failed(py: Python<'_>, doing: &str, path: &Path, error: &io::Error) -> PyErr {
-    let kind = match error.kind() {
-        io::ErrorKind::AlreadyExists => "exists",
-        io::ErrorKind::NotFound => "not-found",
-        io::ErrorKind::PermissionDenied => "permission",
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "no-space",
-        _ => "io",
-    };
-    let message = format!("cannot {doing} the trace {}: {error}", path.display());
-    raise(py, kind, &message, "")
 }

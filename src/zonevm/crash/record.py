@@ -30,8 +30,14 @@ class Record:
     """
 
     def __init__(self, file: str | os.PathLike[str]) -> None:
-        with _errors():
+        try:
             self._record = _core.Record(file)
+        except _core.CoreError as error:
+            message = error.message
+            if error.kind == "not-an-image":
+                message = f"{os.fspath(file)!r} is not a record of what was written to disks"
+            raise RecordError(message, error.hint) from error
+        with _errors():
             self._moment = self._record.moment(0)
 
     def __len__(self) -> int:
