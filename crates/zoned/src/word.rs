@@ -234,6 +234,11 @@ pub fn check_word(geometry: &Geometry, zone: u32, word: u64) -> Result<(), WordE
     }
 }
 
+fn checked(geometry: &Geometry, zone: u32, word: Word) -> Result<u64, WordError> {
+    let value = word.value();
+    check_word(geometry, zone, value).map(|()| value)
+}
+
 /// The word of `zone` in `condition` when its first `written` [`Geometry::write_unit`]s hold data.
 ///
 /// # Errors
@@ -248,9 +253,8 @@ pub fn word_of(
         condition,
         written,
         ..Word::UNWRITTEN
-    }
-    .value();
-    check_word(geometry, zone, word).map(|()| word)
+    };
+    checked(geometry, zone, word)
 }
 
 /// The same of a zone whose descriptor extension is valid.
@@ -268,9 +272,8 @@ pub fn extended_word_of(
         written,
         extension: true,
         ..Word::UNWRITTEN
-    }
-    .value();
-    check_word(geometry, zone, word).map(|()| word)
+    };
+    checked(geometry, zone, word)
 }
 
 /// What `word` is while the disk is off: no zone stays open then (ZBC-2, 4.4.3.5).
