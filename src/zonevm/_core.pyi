@@ -737,7 +737,7 @@ class Server:
         """Whether a client is there."""
 
     def stop(self) -> None:
-        """Wait for the commands under way, then end and remove the socket. Stopping twice is fine."""
+        """Wait for the commands in flight, then end and remove the socket. Stopping twice is fine."""
 
     def __enter__(self) -> Self: ...
     def __exit__(

@@ -8,7 +8,7 @@ use std::io;
 pub enum ErrorKind {
     /// The host could not read or write.
     Io,
-    /// The file is no record, or one of another version.
+    /// The file is not a record, or one of another version.
     NotARecord,
     /// The record is not what was written.
     Damaged,

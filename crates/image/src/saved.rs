@@ -91,7 +91,7 @@ impl Saved {
         live.entries.get(&kind).cloned().unwrap_or_default()
     }
 
-    /// Whether there is no entry.
+    /// Whether it has no entries.
     pub fn is_empty(&self) -> bool {
         locked(&self.live).entries.is_empty()
     }

@@ -26,7 +26,7 @@ class Record:
     """A record that ``zonevm run --record`` has made, or makes: up to its last entry that is whole.
 
     A *point* is a number of entries: after so many of them the power fails. Raises :class:`RecordError` for a
-    file that is no record, and where it is damaged; :class:`UsageError` for what it does not have.
+    file that is not a record, and where it is damaged; :class:`UsageError` for what it does not have.
     """
 
     def __init__(self, file: str | os.PathLike[str]) -> None:

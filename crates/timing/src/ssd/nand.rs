@@ -20,7 +20,7 @@ pub(super) struct Program {
 struct Die {
     reads: Server,
     programs: VecDeque<Program>,
-    /// When the program that is under way began, as far as it goes on without reads.
+    /// When the program in flight began, as far as it goes on without reads.
     since: Option<Nanos>,
     /// By how much reads have held it up.
     held_up: Nanos,
@@ -101,7 +101,7 @@ impl Nand {
         Some(now + self.program)
     }
 
-    /// The time of the program under way is over: it is done, or was held up until later.
+    /// The time of the program in flight is over: it is done, or was held up until later.
     pub fn programmed(
         &mut self,
         die: usize,
