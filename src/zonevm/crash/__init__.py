@@ -1,7 +1,21 @@
-"""Records of what was written to emulated disks, and every state in which a power cut may have left them."""
+"""Tries states of a record in guests: which, what a check says of each, what of a failing one matters."""
 
-from zonevm.crash.record import Record
-from zonevm.crash.recording import recording
-from zonevm.crash.state import Loss, State
+from zonevm.crash.checker import Checker, Verdict
+from zonevm.crash.choice import chosen
+from zonevm.crash.report import Report
+from zonevm.crash.results import Result, Results
+from zonevm.crash.shrinking import shrunk
+from zonevm.records import Loss, Record, State
 
-__all__ = ["Loss", "Record", "State", "recording"]
+__all__ = [
+    "Checker",
+    "Loss",
+    "Record",
+    "Report",
+    "Result",
+    "Results",
+    "State",
+    "Verdict",
+    "chosen",
+    "shrunk",
+]

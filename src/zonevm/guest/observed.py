@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from zonevm import images, outputs
 from zonevm._core import CoreError
 from zonevm.attach import Attachment, QemuDevice
-from zonevm.crash import recording as record_of
 from zonevm.disks import Disk
 from zonevm.errors import HostError, UsageError
 from zonevm.explain import Failure, failures
 from zonevm.outputs import Named
+from zonevm.records import recording as record_of
 from zonevm.trace import raw_file, recording
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Observed:
         """Enter the attachments of ``disks``; the trace is whole once they are left.
 
         Raises :class:`UsageError` for a trace or a record where there is no emulated disk, or in the place of
-        a disk, what :func:`zonevm.trace.recording` and :func:`zonevm.crash.recording` raise, and what
+        a disk, what :func:`zonevm.trace.recording` and :func:`zonevm.records.recording` raise, and what
         attaching a disk raises.
         """
         served = [each.served for each in attachments if each.served]

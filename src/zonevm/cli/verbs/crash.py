@@ -12,8 +12,7 @@ import click
 
 from zonevm.cli.options import PATH, Seconds
 from zonevm.cli.output import say
-from zonevm.crash import Record, State
-from zonevm.explore import Checker, Result, Results, chosen, shrunk
+from zonevm.crash import Checker, Record, Result, Results, State, chosen, shrunk
 
 _FILE = click.argument("record", type=PATH)
 _COMMAND = click.argument("command", nargs=-1, type=click.UNPROCESSED)
@@ -77,9 +76,7 @@ def check(
         for number, state in enumerate(wanted, 1):
             verdict = checker.check(state)
             marks = found.marks(state.point)
-            result = Result(
-                state, verdict.passed, verdict.exit_code, verdict.output[-_OUTPUT:], (marks or [""])[-1]
-            )
+            result = Result(state, verdict.exit_code, verdict.output[-_OUTPUT:], (marks or [""])[-1])
             kept.add(result)
             if not verdict.passed:
                 _tell(record, command, result, shrunk(state, checker.fails))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zonevm.crash import Record, State
 from zonevm.errors import UsageError
+from zonevm.records import Record, State
 
 
 def chosen(record: Record, most: int, seed: int = 0, after: str = "") -> Iterator[State]:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from zonevm import _core, images
 from zonevm.attach.scratch import scratch_dir
-from zonevm.crash.state import Loss, State
 from zonevm.disks import NvmeDisk, SmrDisk, ZnsDisk
 from zonevm.disks.emulated import Emulated
 from zonevm.errors import RecordError, UsageError
+from zonevm.records.state import Loss, State
 
 if TYPE_CHECKING:
     from zonevm._core import Completed, Marked, RecordedDisk, Submitted

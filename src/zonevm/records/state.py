@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from zonevm.errors import UsageError
 
@@ -40,20 +40,27 @@ class State:
 
     def __str__(self) -> str:
         """Return one line of JSON, of which :meth:`parse` makes the state again."""
-        return json.dumps({"point": self.point, "lost": self.lost}, separators=(",", ":"))
+        return json.dumps(self.facts(), separators=(",", ":"))
+
+    def facts(self) -> dict[str, object]:
+        """Return it for JSON; :meth:`of` makes the state of it again."""
+        return {"point": self.point, "lost": [list(loss) for loss in self.lost]}
 
     @classmethod
     def parse(cls, text: str) -> State:
         """Return the state that a line of JSON tells; raises :class:`UsageError` for any other text."""
         try:
-            told = json.loads(text)
-            losses = tuple(_loss(*each) for each in told["lost"])
-            return cls(_count(told["point"]), losses)
+            return cls.of(json.loads(text))
         except (ValueError, TypeError, KeyError) as error:
             raise UsageError(
                 f"{text[:100]!r} is not a state of a record: {error}",
                 'Give one as it was told, such as {"point":12,"lost":[[0,"zone",4,1,0]]}.',
             ) from error
+
+    @classmethod
+    def of(cls, facts: Any) -> State:
+        """Return the state of which :meth:`facts` told. Raises ValueError, TypeError, KeyError for others."""
+        return cls(_count(facts["point"]), tuple(_loss(*each) for each in facts["lost"]))
 
 
 def _loss(disk: object, place: object, number: object, changes: object, kept: object = 0) -> Loss:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from zonevm.crash import Loss, State
+from zonevm.records import Loss, State
 
 
 def shrunk(state: State, fails: Callable[[State], bool], most: int = 200) -> State:

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from zonevm.crash import State
 from zonevm.errors import HostError, UsageError
+from zonevm.records import State
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a check said of a state. ``exit_code`` None: the guest failed, for the reason in ``output``."""
+    """What a check said of a state.
+
+    ``exit_code`` None: the guest failed, for the reason in ``output``. ``output``: the end of what the check
+    wrote. ``last_mark``: the last one before the state's point. Of a failing state, ``least`` is one with as
+    few losses as possible for which the check fails too, ``lost`` says in words what it has lost, a command
+    each, and ``kept`` is the directory, within that of the run, with all else that is known; empty for none.
+    """
 
     state: State
-    passed: bool
     exit_code: int | None
     output: str = ""
     last_mark: str = ""
+    least: State | None = None
+    lost: tuple[str, ...] = ()
+    kept: str = ""
 
-    def line(self) -> str:
-        """Return it as a line of JSON."""
-        return json.dumps({**asdict(self), "state": str(self.state)})
+    @property
+    def passed(self) -> bool:
+        return self.exit_code == 0
+
+    def facts(self) -> dict[str, object]:
+        """Return it for JSON."""
+        least = None if self.least is None else self.least.facts()
+        return {**vars(self), "state": self.state.facts(), "least": least}
 
 
 class Results:
@@ -47,7 +60,7 @@ class Results:
         if self._file is not None:
             try:
                 with self._file.open("a") as file:
-                    file.write(f"{result.line()}\n")
+                    file.write(f"{json.dumps(result.facts())}\n")
             except OSError as error:
                 raise HostError(
                     f"cannot write {self._file}: {error.strerror}", "Make room, and begin again: it goes on."
@@ -66,14 +79,17 @@ def _read(file: Path) -> list[Result]:
 def _parse(line: str, file: Path) -> Result:
     try:
         told = json.loads(line)
+        least = told["least"]
         return Result(
-            State.parse(told["state"]),
-            bool(told["passed"]),
+            State.of(told["state"]),
             told["exit_code"],
             str(told["output"]),
             str(told["last_mark"]),
+            None if least is None else State.of(least),
+            tuple(map(str, told["lost"])),
+            str(told["kept"]),
         )
-    except (ValueError, TypeError, KeyError, UsageError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise UsageError(
             f"{file} has a line that is no result: {line[:80]!r}", "Give another file."
         ) from error

@@ -12,9 +12,9 @@ from typing import Any, Self
 
 from zonevm import images
 from zonevm.agent.environment import guest_environment
-from zonevm.crash import Record, State
 from zonevm.errors import GuestError, QemuError, RecordError
 from zonevm.guest import Guest
+from zonevm.records import Record, State
 
 _MARKS = "/run/zonevm-marks"
 _ALONE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
