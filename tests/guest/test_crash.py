@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -152,22 +155,59 @@ CHECK = r"""
 """
 
 
-def test_a_forgotten_flush_is_found(zonevm: list[str], kernel: str, tmp_path: Path) -> None:
-    def run(*words: str, code: int) -> str:
-        done = subprocess.run([*zonevm, *words], cwd=tmp_path, capture_output=True, text=True, timeout=400)
-        assert done.returncode == code, done.stderr + done.stdout
-        return done.stdout
+def run(zonevm: list[str], directory: Path, *words: str, code: int) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([*zonevm, *words], cwd=directory, capture_output=True, text=True, timeout=900)
+    assert done.returncode == code, done.stderr + done.stdout
+    return done
 
+
+def test_a_forgotten_flush_is_found(zonevm: list[str], kernel: str, tmp_path: Path) -> None:
     (tmp_path / "check.sh").write_text(CHECK)
-    chosen = ["--kernel", kernel]
     smr = ["--disk", "smr,size=256M,zone-size=64M,conv=1"]
-    run("run", *chosen, *smr, "--record", "r", "--", "sh", "-c", STORE, code=0)
-    check = ["crash", "check", "r", *chosen, "--results", "results", "--", "sh", "check.sh"]
-    told = run(*check, code=1)
-    assert "failed (exit code 1) at point 12, last mark 'two is stored'" in told
-    assert "disk 0: zone 1 lost its last 2 changes" in told
-    again = next(line for line in told.splitlines() if line.startswith("again: "))
-    words = shlex.split(again.removeprefix("again: "))
-    assert run(*words[1:4], words[4], *chosen, *words[5:], code=1).strip() == "1 of 2"
-    # All of it was tried: nothing is again.
-    assert run(*check, code=1) == told.splitlines()[-1] + "\n"
+    asked = [*smr, "--setup", "echo setting up", "--work", STORE, "--check", "sh check.sh"]
+    done = run(zonevm, tmp_path, "crash", *asked, "--kernel", kernel, "--dir", "d", "--json", code=1)
+    assert "setting up" in done.stderr
+    told = json.loads(done.stdout)
+    failed = [result for result in told["results"] if result["exit_code"] != 0]
+    assert failed
+    assert {result["last_mark"] for result in failed} == {"two is stored"}
+    assert all(len(result["lost"]) == 1 for result in failed)
+    kept = tmp_path / "d" / failed[0]["kept"]
+    assert (kept / "output.txt").read_text() == "1 of 2\n"
+    assert "Linux version" in (kept / "dmesg.txt").read_text()
+    assert (kept / "disk0-zones.svg").read_text().startswith("<svg")
+    text = (tmp_path / "d" / "report.txt").read_text()
+    again = next(line for line in text.splitlines() if "zonevm crash replay" in line)
+    words = shlex.split(again[again.index("zonevm crash") :])
+    assert run(zonevm, tmp_path, *words[1:], code=1).stdout.strip() == "1 of 2"
+    # All of it was tried: nothing is again, and the report is the same.
+    files = [tmp_path / "d" / f"report.{form}" for form in ("txt", "json", "xml", "html")]
+    before = [file.read_bytes() for file in files]
+    assert run(zonevm, tmp_path, "crash", "resume", "d", code=1).stdout.strip() == text.strip()
+    assert [file.read_bytes() for file in files] == before
+
+
+def test_ctrl_c_and_resume(zonevm: list[str], kernel: str, tmp_path: Path) -> None:
+    smr = ["--disk", "smr,size=256M,zone-size=64M,conv=1", "--kernel", kernel]
+    work = [*smr, "--work", STORE.replace("put two", "sync /dev/sda; put two"), "--check", "sleep 1; echo $$"]
+    words = [*zonevm, "crash", *work, "--dir", "d", "--guests", "2"]
+    begun = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    results = tmp_path / "d" / "results.jsonl"
+    while not results.exists() and begun.poll() is None:
+        time.sleep(0.1)
+    begun.send_signal(signal.SIGINT)
+    said = begun.communicate(timeout=300)[1]
+    assert begun.returncode == 130, said
+    assert "Go on: zonevm crash resume d" in said
+    tried = results.read_text().splitlines()
+    done = run(zonevm, tmp_path, "crash", "resume", "d", "--json", code=0)
+    told = json.loads(done.stdout)
+    assert len(told["results"]) == told["wanted"] > len(tried)
+    assert results.read_text().splitlines()[: len(tried)] == tried
+
+
+def test_set_up_and_work_have_to_succeed(zonevm: list[str], kernel: str, tmp_path: Path) -> None:
+    smr = ["--disk", "smr,size=256M,zone-size=64M", "--kernel", kernel, "--dir", "d"]
+    done = run(zonevm, tmp_path, "crash", *smr, "--work", "exit 3", "--check", "true", code=125)
+    assert "the work ended with exit code 3" in done.stderr
+    assert not (tmp_path / "d" / "record").exists()

@@ -99,5 +99,5 @@ def test_a_check_needs_a_command_and_a_record(
     assert execute(["crash", "check", str(tmp_path / "record")]) == 2
     assert "no command to check with" in capsys.readouterr().err
     assert execute(["crash", "check", str(tmp_path / "none"), "--", "true"]) == 125
-    assert execute(["crash", "replay", str(tmp_path / "record"), "nonsense", "--", "true"]) == 2
+    assert execute(["crash", "replay", "--state", "nonsense", str(tmp_path / "record"), "--", "true"]) == 2
     assert "is not a state of a record" in capsys.readouterr().err

@@ -14,7 +14,8 @@ from rich.console import Console
 
 from zonevm.view.svg import svg
 from zonevm.view.terminal import listing, print_map, symbol
-from zonevm.view.zone_map import LOOKS, Cell, Sums, zone_map
+from zonevm.view.zone_map import LOOKS, Cell, Listed, zone_map
+from zonevm.view.zone_map import Zone as AnyZone
 
 LENGTH = 1000
 SVG = "{http://www.w3.org/2000/svg}"
@@ -43,30 +44,17 @@ def a_zone(number: int, condition: str, part: float = 0.5) -> Zone:
     return Zone(start, LENGTH, condition, pointers.get(condition))
 
 
-class Zones(list[Zone]):
-    """Zones that are summed up as those of an image are."""
-
-    def sums(self, first: int, count: int) -> Sums:
-        some = self[first : first + count]
-        sequential = [zone for zone in some if not zone.conventional]
-        return Sums(
-            conditions=dict(Counter(zone.condition for zone in some)),
-            written=sum(map(written, sequential)),
-            sequential=sum(zone.length for zone in sequential),
-        )
-
-
-def written(zone: Zone) -> int:
+def written(zone: AnyZone) -> int:
     if zone.condition == "full":
         return zone.length
     return 0 if zone.write_pointer is None else zone.write_pointer - zone.start
 
 
-def disk(*conditions: str) -> Zones:
-    return Zones(a_zone(number, condition) for number, condition in enumerate(conditions))
+def disk(*conditions: str) -> Listed:
+    return Listed(a_zone(number, condition) for number, condition in enumerate(conditions))
 
 
-def drawn(zones: Zones, width: int = 80, *, tty: bool = False) -> str:
+def drawn(zones: Listed, width: int = 80, *, tty: bool = False) -> str:
     out = io.StringIO()
     print_map(Console(file=out, width=width, force_terminal=tty, no_color=False), "d.img", zones, 512)
     return out.getvalue()

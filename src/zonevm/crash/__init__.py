@@ -1,14 +1,17 @@
-"""Tries states of a record in guests: which, what a check says of each, what of a failing one matters."""
+"""Crash tests: states of a record tried in guests, what a check says, what of a failing one matters."""
 
 from zonevm.crash.checker import Checker, Verdict
 from zonevm.crash.choice import chosen
+from zonevm.crash.explore import Watcher, check_record, explore, of_directory, resume
 from zonevm.crash.report import Report
 from zonevm.crash.results import Result, Results
 from zonevm.crash.shrinking import shrunk
+from zonevm.crash.test import CrashTest
 from zonevm.records import Loss, Record, State
 
 __all__ = [
     "Checker",
+    "CrashTest",
     "Loss",
     "Record",
     "Report",
@@ -16,6 +19,11 @@ __all__ = [
     "Results",
     "State",
     "Verdict",
+    "Watcher",
+    "check_record",
     "chosen",
+    "explore",
+    "of_directory",
+    "resume",
     "shrunk",
 ]

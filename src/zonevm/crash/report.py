@@ -14,9 +14,10 @@ from zonevm.crash.results import Result
 class Report:
     """The results so far, and what they are results of.
 
-    ``record``: its file, as a user names it. ``check``: the command. ``wanted``: how many states there are to
-    be tried. ``points``: the entries of the record. ``marks``: its marks, each with the point just behind it.
-    ``results``: in the order of their points.
+    ``record``: its file, or the directory of the test, as a user names it. ``check``: the command.
+    ``wanted``: how many states there are to be tried. ``points``: the entries of the record. ``marks``: its
+    marks, each with the point just behind it. ``results``: in the order of their points. ``options``: of the
+    command that shows one of them again.
     """
 
     record: Path
@@ -25,6 +26,7 @@ class Report:
     points: int
     marks: Sequence[tuple[int, str]]
     results: Sequence[Result]
+    options: Sequence[str] = ()
 
     @property
     def failed(self) -> list[Result]:
@@ -34,4 +36,5 @@ class Report:
     def again(self, result: Result) -> str:
         """Return the command that shows the state of a result once more, as it would be typed."""
         state = str(result.least or result.state)
-        return shlex.join(["zonevm", "crash", "replay", str(self.record), state, "--", *self.check])
+        words = ["zonevm", "crash", "replay", *self.options, str(self.record), "--state", state]
+        return shlex.join([*words, "--", *self.check])

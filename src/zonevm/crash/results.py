@@ -18,6 +18,7 @@ class Result:
     wrote. ``last_mark``: the last one before the state's point. Of a failing state, ``least`` is one with as
     few losses as possible for which the check fails too, ``lost`` says in words what it has lost, a command
     each, and ``kept`` is the directory, within that of the run, with all else that is known; empty for none.
+    ``flaky``: it failed, and passed in another guest.
     """
 
     state: State
@@ -27,6 +28,7 @@ class Result:
     least: State | None = None
     lost: tuple[str, ...] = ()
     kept: str = ""
+    flaky: bool = False
 
     @property
     def passed(self) -> bool:
@@ -88,6 +90,7 @@ def _parse(line: str, file: Path) -> Result:
             None if least is None else State.of(least),
             tuple(map(str, told["lost"])),
             str(told["kept"]),
+            bool(told["flaky"]),
         )
     except (ValueError, TypeError, KeyError) as error:
         raise UsageError(

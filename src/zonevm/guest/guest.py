@@ -121,6 +121,8 @@ class Guest:
         self._session = Session(trace, record, states)
         self._machine: RunningMachine | None = None
         self._client: Client | None = None
+        self._qemu: RunningMachine | None = None
+        self._abandoned = False
         self._last_words: Sequence[str] = ()
         self.phases: Phases | None = None
         """How long the parts of the start took, once it was started."""
@@ -158,6 +160,9 @@ class Guest:
             self._progress(f"booting Linux {plan.kernel.version} ({plan.hardware.accel.name})")
             started = time.monotonic()
             machine = undo.enter_context(session.running(described, place, plan.guard, tree.descriptors))
+            self._qemu = machine
+            if self._abandoned:
+                machine.kill()
             undo.enter_context(panic.watched(machine, files.console))
             if files.marks is not None:
                 undo.enter_context(marks.answered(files.marks, session.observed.mark))
@@ -182,6 +187,15 @@ class Guest:
             ):
                 self._sync(*self._running())
         self._client = None
+
+    def abandon(self) -> None:
+        """Kill QEMU, from any thread, also while the guest boots: whatever waits for the guest fails then.
+
+        The guest still has to be stopped.
+        """
+        self._abandoned = True
+        if self._qemu is not None:
+            self._qemu.kill()
 
     def reboot(self) -> None:
         """Reset the guest and wait until it is up again. Commands that ran are lost."""

@@ -30,6 +30,7 @@ class Record:
     """
 
     def __init__(self, file: str | os.PathLike[str]) -> None:
+        self.path = Path(file)
         try:
             self._record = _core.Record(file)
         except _core.CoreError as error:
@@ -54,6 +55,12 @@ class Record:
     def disks(self) -> dict[int, RecordedDisk]:
         """The disks, by their numbers."""
         return {each["disk"]: each for each in self.entries if each["kind"] == "disk"}
+
+    def marked(self) -> list[tuple[int, str]]:
+        """Return all marks, each with the point just behind it."""
+        return [
+            (number, each["text"]) for number, each in enumerate(self.entries, 1) if each["kind"] == "mark"
+        ]
 
     def marks(self, point: int) -> list[str]:
         """Return the marks before ``point``, the oldest first."""

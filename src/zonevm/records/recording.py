@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,15 +9,13 @@ from pathlib import Path
 from zonevm._core import CoreError, Recording
 from zonevm.errors import HostError, UsageError
 
-_log = logging.getLogger(__name__)
-
 
 @contextmanager
 def recording(file: Path) -> Iterator[Recording]:
     """Begin the record ``file`` and yield it, for disks and marks; what it has is in it whatever happens.
 
     Raises :class:`UsageError` where there is something at ``file``, and :class:`HostError` where it cannot be
-    written. That it ended early, for want of room say, is logged at the end.
+    written, at the end too: a record may have ended early, for want of room say.
     """
     try:
         begun = Recording(file)
@@ -28,10 +25,8 @@ def recording(file: Path) -> Iterator[Recording]:
                 f"{file} exists already", "A record replaces nothing: give another file, or remove it."
             ) from error
         raise HostError(error.message, "Give a file in a directory that you may write to.") from error
+    yield begun
     try:
-        yield begun
-    finally:
-        try:
-            begun.check()
-        except CoreError as error:
-            _log.warning("the record ends early: %s", error.message)
+        begun.check()
+    except CoreError as error:
+        raise HostError(f"{file} ends early: {error.message}", "Make room, and record again.") from error

@@ -56,6 +56,26 @@ class Zones(Protocol):
         """Sum up ``count`` zones from ``first`` on, or as many of them as there are."""
 
 
+class Listed(list[Zone]):
+    """Zones of a disk that is open, few enough to be summed up here."""
+
+    def sums(self, first: int, count: int) -> Sums:
+        """Sum up ``count`` zones from ``first`` on, or as many of them as there are."""
+        some = self[first : first + count]
+        sequential = [zone for zone in some if not zone.conventional]
+        return Sums(
+            conditions=dict(Counter(zone.condition for zone in some)),
+            written=sum(map(_written, sequential)),
+            sequential=sum(zone.length for zone in sequential),
+        )
+
+
+def _written(zone: Zone) -> int:
+    if zone.condition == "full":
+        return zone.length
+    return 0 if zone.write_pointer is None else zone.write_pointer - zone.start
+
+
 class Look(NamedTuple):
     """How a condition looks: a colour for SVG, a style and perhaps a symbol for terminals."""
 

@@ -1,0 +1,143 @@
+"""What is found out of a state for which a check fails: that it fails again, what matters; what is kept."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from itertools import count
+from pathlib import Path
+
+from zonevm.crash.checker import Checker, Verdict
+from zonevm.crash.results import Result
+from zonevm.crash.shrinking import Places, likely, places, shrunk
+from zonevm.errors import HostError, ZonevmError
+from zonevm.records import Record, State
+from zonevm.view.svg import svg
+from zonevm.view.terminal import listing
+from zonevm.view.zone_map import Listed
+
+_OUTPUT = 4096
+"""Characters of a check's output that a result has: its end."""
+
+
+class Findings:
+    """What several guests have found, so that what has one cause is looked into once.
+
+    ``directory``: where what is known of each failure is kept; None: nowhere.
+    """
+
+    def __init__(self, directory: Path | None) -> None:
+        self._directory = directory
+        self._known: list[Places] = []
+
+    def know(self, failed: Iterable[Result]) -> None:
+        """Take in what was found before; what is kept of anything else is half of something, and goes."""
+        found = [result for result in failed if result.least and result.kept]
+        self._known += [places(result.least) for result in found if result.least]
+        if self._directory is not None and self._directory.is_dir():
+            whole = {Path(result.kept).name for result in found}
+            for place in self._directory.iterdir():
+                if place.name not in whole:
+                    shutil.rmtree(place)
+
+    def tried(self, checker: Checker, record: Record, state: State) -> Result:
+        """Run the check on a state, and return what came of it."""
+        verdict = checker.check(state)
+        if verdict.passed:
+            return self._result(record, state, verdict)
+        if least := likely(state, self._known, checker.fails):
+            return self._result(record, state, verdict, least)
+        # In a guest that knows no other state.
+        checker.end()
+        again = checker.check(state)
+        if again.passed:
+            return self._result(record, state, verdict, flaky=True)
+        least = shrunk(state, checker.fails)
+        checker.end()
+        last = checker.check(least)
+        if last.passed:
+            last, least = again, state
+        self._known.append(places(least))
+        return self._result(record, state, last, least, kept=self._keep(checker, record, least, last))
+
+    def _result(
+        self,
+        record: Record,
+        state: State,
+        verdict: Verdict,
+        least: State | None = None,
+        *,
+        kept: str = "",
+        flaky: bool = False,
+    ) -> Result:
+        marks = record.marks(state.point)
+        return Result(
+            state,
+            verdict.exit_code,
+            verdict.output[-_OUTPUT:],
+            marks[-1] if marks else "",
+            least,
+            tuple(_words(record, least)) if least else (),
+            kept,
+            flaky,
+        )
+
+    def _keep(self, checker: Checker, record: Record, state: State, verdict: Verdict) -> str:
+        if self._directory is None:
+            return ""
+        try:
+            self._directory.mkdir(exist_ok=True)
+            place = _new(self._directory, f"point-{state.point}")
+            for name, text in _evidence(checker, record, state, verdict):
+                (place / name).write_text(text, errors="backslashreplace")
+        except OSError as error:
+            raise HostError(
+                f"cannot keep what is known of a failure in {self._directory}: {error.strerror}",
+                "Make room, and resume.",
+            ) from error
+        return f"{self._directory.name}/{place.name}"
+
+
+def _new(directory: Path, name: str) -> Path:
+    for number in count(1):
+        place = directory / (name if number == 1 else f"{name}-{number}")
+        try:
+            place.mkdir()
+        except FileExistsError:
+            continue
+        return place
+    raise AssertionError("there is always one more number")
+
+
+def _evidence(checker: Checker, record: Record, state: State, verdict: Verdict) -> Iterator[tuple[str, str]]:
+    """Yield the name and the content of each file that is kept."""
+    yield "state.json", f"{state}\n"
+    yield "output.txt", verdict.output
+    guest = checker.running
+    if guest is not None:
+        try:
+            yield "dmesg.txt", guest.run(["dmesg"], cwd="/").text
+        except ZonevmError as error:
+            yield "dmesg.txt", f"{error.message}\n"
+        for number, failures in guest.failures().items():
+            lines = [failure.explanation for failure in failures if not failure.routine]
+            yield f"disk{number}-failed-commands.txt", "".join(f"{line}\n" for line in lines)
+    for number, recorded in record.disks.items():
+        with record.open(state, number) as disk:
+            zones = Listed(disk.zones())
+            if zones:
+                yield f"disk{number}-zones.txt", "".join(f"{line}\n" for line in listing(zones))
+                title = f"disk {number}, point {state.point}"
+                block = recorded["shape"]["block_size"]
+                assert isinstance(block, int)
+                yield f"disk{number}-zones.svg", svg(title, zones, block)
+
+
+def _words(record: Record, state: State) -> Iterator[str]:
+    """Say what a state has lost, a command or a place each."""
+    if not state.lost:
+        yield "nothing is lost"
+    for loss in state.lost:
+        changes = "its last change" if loss.changes == 1 else f"its last {loss.changes} changes"
+        kept = f", but for {loss.kept} write units of the first" if loss.kept else ""
+        yield f"disk {loss.disk}: {loss.place} {loss.number} lost {changes}{kept}"
