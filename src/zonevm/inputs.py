@@ -81,11 +81,19 @@ def check_path(path: str | os.PathLike[str]) -> Path:
     return Path(text)
 
 
+def printable(text: str, kept: str = "") -> str:
+    """Return ``text`` with what could steer a terminal, or cannot be encoded, as escapes; ``kept`` stays."""
+    return "".join(
+        each if each.isprintable() or each in kept else each.encode("unicode_escape").decode()
+        for each in text
+    )
+
+
 def shown(value: object) -> str:
     """Return a value as messages show it: on one line, and not all of it where it is long."""
     try:
         text = str(value)
     except ValueError:  # an int of more digits than Python turns into text (sys.get_int_max_str_digits)
         return "a number of thousands of digits"
-    text = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text[: _LONGEST_SHOWN + 1])
+    text = printable(text[: _LONGEST_SHOWN + 1])
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."

@@ -13,16 +13,9 @@ from typing import TextIO
 import click
 
 from zonevm import standard_streams
+from zonevm.inputs import printable
 
 OUTPUT = standard_streams.NAMES[1]
-
-
-def printable(text: str, kept: str = "") -> str:
-    """Return ``text`` with what could steer a terminal, or cannot be encoded, as escapes; ``kept`` stays."""
-    return "".join(
-        each if each.isprintable() or each in kept else each.encode("unicode_escape").decode()
-        for each in text
-    )
 
 
 def tell(text: str, err: bool = False) -> None:

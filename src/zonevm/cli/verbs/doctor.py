@@ -10,10 +10,11 @@ import click
 from zonevm.attach.doctor import MAIN, METHODS, Report, examine
 from zonevm.attach.methods import MODELS
 from zonevm.cli.options import json_option
-from zonevm.cli.output import print_json, printable
+from zonevm.cli.output import print_json
 from zonevm.cli.pulling import qemu_attributes
 from zonevm.guest import Guest
 from zonevm.host.checks import Finding, Host, Status
+from zonevm.inputs import printable
 from zonevm.kernel.kernel import find
 
 _NAME = 28
