@@ -489,6 +489,23 @@ class RecordedDisk(TypedDict):
     shape: dict[str, int | str | bool | None]
     """What it is, by the names of :class:`Info`."""
 
+_Operation = Literal[
+    "read",
+    "write",
+    "append",
+    "fill",
+    "flush",
+    "open",
+    "close",
+    "finish",
+    "reset",
+    "offline",
+    "set-extension",
+    "fail-read-only",
+    "fail-offline",
+    "save",
+]
+
 @type_check_only
 class Submitted(TypedDict):
     """A request that a disk was given."""
@@ -497,22 +514,7 @@ class Submitted(TypedDict):
     disk: int
     command: str
     """As the standard spells it; empty for no command."""
-    operation: Literal[
-        "read",
-        "write",
-        "append",
-        "fill",
-        "flush",
-        "open",
-        "close",
-        "finish",
-        "reset",
-        "offline",
-        "set-extension",
-        "fail-read-only",
-        "fail-offline",
-        "save",
-    ]
+    operation: _Operation
     stable: bool
     """It makes its blocks stable before the answer."""
     place: int | None
@@ -538,6 +540,29 @@ class Marked(TypedDict):
 
     kind: Literal["mark"]
     text: str
+
+@type_check_only
+class LostCommand(TypedDict):
+    """A command of which something is lost. Only for annotations."""
+
+    entry: int
+    """Of its submission."""
+    disk: int
+    command: str
+    """As the standard spells it; empty for no command."""
+    operation: _Operation
+    zone: int | None
+    """Where it begins; of what acts on zones the first that it changed. ``None``: the disk has none."""
+    lba: int
+    """The first that it writes, of an append too; of what acts on zones the start of that zone."""
+    count: int
+    """How many blocks it writes; of what acts on zones how many of them it changed."""
+    lost: int
+    """How many of these are lost."""
+    lost_from: int
+    """The first LBA of what is lost."""
+    in_flight: bool
+    """It had not completed."""
 
 @final
 class Record:
@@ -584,6 +609,12 @@ class Moment:
 
     def draw(self, seed: int) -> list[_Lost] | None:
         """Return the state that a seed, 0 to 2**64 - 1, draws; ``None``: the limits allow none."""
+
+    def lost(self, lost: Sequence[_Lost]) -> list[LostCommand]:
+        """Return the commands of which a state has lost something, in the order of their submissions.
+
+        CoreError ``invalid``: that cannot be lost.
+        """
 
     def open(self, lost: Sequence[_Lost], disk: int, directory: _Path) -> Disk:
         """Return disk ``disk`` in a state. It has no image; what is written to it is in ``directory``.

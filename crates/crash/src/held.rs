@@ -12,11 +12,12 @@ use crate::entry::{Medium, Outcome};
 use crate::error::Error;
 use crate::extents::{range, Extents, Source};
 use crate::history::{Change, History, ZoneState};
+use crate::reader::Position;
 
 /// A physical block's content from a write on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Version {
-    pub number: u64,
+    pub submission: Position,
     pub completed: Option<u64>,
     /// What of the block is written, and from where; `None`: zeroes.
     pub part: Blocks,
@@ -61,11 +62,11 @@ impl Held {
         ((span.end - span.start) / self.geometry().write_unit_blocks()) as u32
     }
 
-    /// Takes submission `number` in, whose data are at byte `at` of the record, `data` of them. `outcome`: how it ended,
-    /// if it did, whenever that was.
+    /// Takes a submission in, whose data are at byte `at` of the record, `data` of them. `outcome`: how it ended, if it
+    /// did, whenever that was.
     pub fn submit(
         &mut self,
-        number: u64,
+        submission: Position,
         operation: Operation,
         at: u64,
         data: u64,
@@ -79,18 +80,18 @@ impl Held {
         let record = Source::Record { at, skip: 0 };
         match operation {
             Operation::Write { blocks, .. } => {
-                self.write(number, blocks, Some(record), done, outcome)
+                self.write(submission, blocks, Some(record), done, outcome)
             }
             Operation::Fill { blocks, .. } => {
                 let source = (data > 0).then_some(Source::Fill { at });
-                self.write(number, blocks, source, done, outcome)
+                self.write(submission, blocks, source, done, outcome)
             }
             Operation::Append { zone, count, .. } if zone < self.geometry().zones() => {
                 let unit = self.geometry().write_unit_blocks();
                 let written = u64::from(self.zone(zone).live.written) * unit;
                 let lba = self.geometry().span(zone).start + written;
                 let blocks = range(lba, lba.saturating_add(count));
-                self.write(number, blocks, Some(record), done, outcome)
+                self.write(submission, blocks, Some(record), done, outcome)
             }
             Operation::Manage { action, target } => {
                 // The disk takes back what it could not make stable of these.
@@ -104,7 +105,7 @@ impl Held {
                 for zone in self.targeted(target).filter(|_| stays) {
                     let history = self.zone(zone);
                     if let Some(change) = history.change_by(action, all, at, &geometry) {
-                        self.push(zone, number, change);
+                        self.push(zone, submission, change);
                     }
                 }
                 Ok(())
@@ -112,7 +113,7 @@ impl Held {
             Operation::Degrade { target, to } => {
                 for zone in self.targeted(target) {
                     if let Some(change) = self.zone(zone).change_by_failing(to) {
-                        self.push(zone, number, change);
+                        self.push(zone, submission, change);
                     }
                 }
                 Ok(())
@@ -168,7 +169,7 @@ impl Held {
     /// A write is submitted. `done`: it is known to be done.
     fn write(
         &mut self,
-        number: u64,
+        submission: Position,
         blocks: Blocks,
         source: Option<Source>,
         done: bool,
@@ -181,7 +182,7 @@ impl Held {
         let zone = geometry.zone_of(blocks.lba);
         if geometry.is_conventional(zone) {
             if blocks.end() <= geometry.conventional_end().min(geometry.blocks) {
-                self.overwrite(number, blocks, source);
+                self.overwrite(submission, blocks, source);
             }
             return Ok(());
         }
@@ -195,22 +196,22 @@ impl Held {
         let capacity = self.capacity(zone);
         if whole && self.zone(zone).takes(from, units, capacity) {
             let units = units as u32;
-            self.push(zone, number, Change::Write { units, source });
+            self.push(zone, submission, Change::Write { units, source });
         } else if done {
             return Err(Error::damaged(format!(
-                "entry {number} of the record writes LBA {} of zone {zone}, and what is before it does not put the write pointer there",
-                blocks.lba
+                "entry {} of the record writes LBA {} of zone {zone}, and what is before it does not put the write pointer there",
+                submission.number, blocks.lba
             )));
         }
         Ok(())
     }
 
-    fn overwrite(&mut self, number: u64, blocks: Blocks, source: Option<Source>) {
+    fn overwrite(&mut self, submission: Position, blocks: Blocks, source: Option<Source>) {
         let size = u64::from(self.geometry().physical_blocks());
         for block in self.blocks_of(blocks) {
             let part = blocks.common(range(block * size, (block + 1) * size));
             let version = Version {
-                number,
+                submission,
                 completed: None,
                 part,
                 source: source.map(|source| source.from(part.lba - blocks.lba)),
@@ -226,9 +227,8 @@ impl Held {
         }
         let mut settled = Vec::new();
         for (&block, versions) in self.blocks.range_mut(self.blocks_of(blocks)) {
-            let Some(own) = versions.iter().position(|version| version.number == number) else {
-                continue;
-            };
+            let own = versions.binary_search_by_key(&number, |version| version.submission.number);
+            let Ok(own) = own else { continue };
             versions[own].completed = Some(now);
             if stable {
                 settle_block(&mut self.content, versions, own + 1);
@@ -245,7 +245,8 @@ impl Held {
         let changed: Vec<u32> = self.unstable.range(zones).copied().collect();
         for zone in changed {
             let steps = &mut self.zone(zone).steps;
-            if let Some(own) = steps.iter().position(|step| step.number == number) {
+            let own = steps.binary_search_by_key(&number, |step| step.submission.number);
+            if let Ok(own) = own {
                 steps[own].completed = Some(now);
                 if stable {
                     self.settle_zone(zone, own + 1);
@@ -292,9 +293,9 @@ impl Held {
         }
     }
 
-    fn push(&mut self, zone: u32, number: u64, change: Change) {
+    fn push(&mut self, zone: u32, submission: Position, change: Change) {
         let capacity = self.capacity(zone);
-        self.zone(zone).push(number, change, capacity);
+        self.zone(zone).push(submission, change, capacity);
         self.unstable.insert(zone);
     }
 

@@ -6,6 +6,7 @@
 use zoned::{Action, Condition, Degraded, Geometry};
 
 use crate::extents::Source;
+use crate::reader::Position;
 
 /// A zone without power, but for `active`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,10 +36,10 @@ pub(crate) enum Change {
     Fail(Degraded),
 }
 
-/// A change, and the entries of its submission and its completion.
+/// A change, its submission, and the entry of its completion.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Step {
-    pub number: u64,
+    pub submission: Position,
     pub completed: Option<u64>,
     pub change: Change,
 }
@@ -192,11 +193,11 @@ impl History {
     }
 
     /// A change is submitted.
-    pub fn push(&mut self, number: u64, change: Change, capacity: u32) {
+    pub fn push(&mut self, submission: Position, change: Change, capacity: u32) {
         self.live = self.live.after(change, capacity);
         self.active &= self.live.is_writable();
         self.steps.push(Step {
-            number,
+            submission,
             completed: None,
             change,
         });

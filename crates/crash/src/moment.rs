@@ -8,16 +8,16 @@ use zoned::Operation;
 use crate::entry::Entry;
 use crate::error::Error;
 use crate::held::Held;
-use crate::reader::{Place, Reader};
+use crate::reader::{Found, Position, Reader};
 
 /// Disks after the first entries of a record.
 #[derive(Clone)]
 pub struct Moment {
     pub(crate) reader: Arc<Reader>,
     pub(crate) disks: BTreeMap<u16, Held>,
-    next: Place,
+    next: Position,
     /// Submissions that have not completed: the disk and the operation.
-    flights: HashMap<u64, (u16, Operation)>,
+    pub(crate) flights: HashMap<u64, (u16, Operation)>,
     marks: u64,
 }
 
@@ -25,7 +25,7 @@ impl Moment {
     /// Before the first entry of a record.
     pub fn start(reader: Arc<Reader>) -> Moment {
         Moment {
-            next: Place::first(),
+            next: Position::first(),
             reader,
             disks: BTreeMap::new(),
             flights: HashMap::new(),
@@ -63,14 +63,27 @@ impl Moment {
         while self.point() < point {
             let found = walk.next()?;
             let found = found.ok_or_else(|| Error::damaged("the record is shorter than it was"))?;
-            self.take(found.number, found.entry, found.data_at, found.data)?;
+            self.take(found)?;
             self.next = walk.place();
         }
         Ok(())
     }
 
-    fn take(&mut self, number: u64, entry: Entry, at: u64, data: u64) -> Result<(), Error> {
-        match entry {
+    /// Disk `number`.
+    ///
+    /// # Errors
+    /// `Invalid` where there is none.
+    pub(crate) fn disk(&self, number: u16) -> Result<&Held, Error> {
+        self.disks.get(&number).ok_or_else(|| {
+            let point = self.point();
+            let message = format!("disk {number} is not in the record at point {point}");
+            Error::invalid(message, "")
+        })
+    }
+
+    fn take(&mut self, found: Found) -> Result<(), Error> {
+        let number = found.position.number;
+        match found.entry {
             Entry::Disk(medium) => {
                 self.disks.insert(medium.number, Held::new(medium));
             }
@@ -79,7 +92,13 @@ impl Moment {
                 let outcome = self.reader.outcome(number);
                 self.flights.insert(number, (disk, operation));
                 if let Some(held) = self.disks.get_mut(&disk) {
-                    held.submit(number, operation, at, data, outcome)?;
+                    held.submit(
+                        found.position,
+                        operation,
+                        found.data_at,
+                        found.data,
+                        outcome,
+                    )?;
                 }
             }
             Entry::Completed(completed) => {

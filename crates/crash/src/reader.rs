@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::entry::{decode, length, Completed, Entry, Outcome, FIXED, LONGEST, MAGIC};
+use crate::entry::{decode, length, Completed, Entry, Outcome, Submission, FIXED, LONGEST, MAGIC};
 use crate::error::{Error, ErrorKind};
 use crate::extents::Source;
 use crate::payload::{chunk, Unread, CHUNK};
@@ -18,15 +18,15 @@ const WINDOW: usize = 16 << 10;
 
 /// Where an entry is in the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Position {
     pub number: u64,
     offset: u64,
 }
 
-impl Place {
+impl Position {
     /// Of the first entry.
-    pub fn first() -> Place {
-        Place {
+    pub fn first() -> Position {
+        Position {
             number: 0,
             offset: MAGIC.len() as u64,
         }
@@ -35,7 +35,7 @@ impl Place {
 
 /// An entry with its place.
 pub(crate) struct Found {
-    pub number: u64,
+    pub position: Position,
     pub entry: Entry,
     /// Where its data are in the record, and how long they are there.
     pub data_at: u64,
@@ -46,7 +46,7 @@ pub(crate) struct Found {
 pub struct Reader {
     file: File,
     /// Behind the last entry.
-    end: Place,
+    end: Position,
     /// How submissions ended that were not simply carried out.
     unusual: HashMap<u64, Outcome>,
     /// Those that have not ended.
@@ -80,7 +80,7 @@ impl Reader {
         }
         let mut reader = Reader {
             file,
-            end: Place::first(),
+            end: Position::first(),
             unusual: HashMap::new(),
             open: HashSet::new(),
             chunks: Mutex::default(),
@@ -99,7 +99,7 @@ impl Reader {
         while let Some(found) = walk.next()? {
             match found.entry {
                 Entry::Submitted(_) => {
-                    open.insert(found.number);
+                    open.insert(found.position.number);
                 }
                 Entry::Completed(Completed { of, outcome, .. }) => {
                     open.remove(&of);
@@ -126,11 +126,11 @@ impl Reader {
     /// # Errors
     /// `Damaged`, `Io`.
     pub fn each(&self, mut each: impl FnMut(u64, Entry) -> bool) -> Result<(), Error> {
-        let mut walk = self.walk(Place::first());
+        let mut walk = self.walk(Position::first());
         while walk.place().number < self.end.number {
             let found = walk.next()?;
             let found = found.ok_or_else(|| Error::damaged("the record is shorter than it was"))?;
-            if !each(found.number, found.entry) {
+            if !each(found.position.number, found.entry) {
                 break;
             }
         }
@@ -145,8 +145,16 @@ impl Reader {
         }
     }
 
+    /// The submission there.
+    pub(crate) fn submission(&self, place: Position) -> Result<Submission, Error> {
+        match self.walk(place).next()?.map(|found| found.entry) {
+            Some(Entry::Submitted(submission)) => Ok(submission),
+            _ => Err(Error::damaged("the record is not what it was")),
+        }
+    }
+
     /// The entries from `place` on.
-    pub(crate) fn walk(&self, place: Place) -> Walk<'_> {
+    pub(crate) fn walk(&self, place: Position) -> Walk<'_> {
         Walk {
             file: &self.file,
             place,
@@ -229,7 +237,7 @@ impl Reader {
 /// Entries one after the other.
 pub(crate) struct Walk<'a> {
     file: &'a File,
-    place: Place,
+    place: Position,
     /// How long the file was when that was asked last.
     size: u64,
     window: Vec<u8>,
@@ -239,7 +247,7 @@ pub(crate) struct Walk<'a> {
 
 impl Walk<'_> {
     /// Where the next entry is.
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> Position {
         self.place
     }
 
@@ -262,12 +270,13 @@ impl Walk<'_> {
         if head.number != self.place.number || end > self.size {
             return Ok(None);
         }
-        self.place = Place {
+        let position = self.place;
+        self.place = Position {
             number: head.number + 1,
             offset: end,
         };
         Ok(Some(Found {
-            number: head.number,
+            position,
             entry: head.entry,
             data_at,
             data: head.data,

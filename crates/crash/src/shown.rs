@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::extents::Extents;
 use crate::held::{apply, Held};
 use crate::history::{Change, ZoneState};
+use crate::lost::losses_of;
 use crate::moment::Moment;
 use crate::states::{Loss, Place};
 
@@ -25,11 +26,10 @@ impl Shown {
     /// # Errors
     /// `Invalid` where it cannot have lost that; `Damaged`, `Io`.
     pub fn of(held: &Held, moment: &Moment, losses: &[Loss]) -> Result<Shown, Error> {
-        let own = losses.iter().filter(|loss| loss.disk == held.medium.number);
-        let own: BTreeMap<Place, Loss> = own.map(|loss| (loss.place, *loss)).collect();
+        let own = losses_of(held, losses)?;
         let mut content = held.content.clone();
-        show_blocks(held, &own, &mut content)?;
-        let zones = show_zones(held, &own, &mut content)?;
+        show_blocks(held, &own, &mut content);
+        let zones = show_zones(held, &own, &mut content);
         let geometry = held.geometry();
         let mut words = Vec::new();
         let mut extensions = HashMap::new();
@@ -62,20 +62,7 @@ impl Shown {
 }
 
 /// Adds the versions of blocks that are not lost, in the order in which they were written.
-fn show_blocks(
-    held: &Held,
-    losses: &BTreeMap<Place, Loss>,
-    content: &mut Extents,
-) -> Result<(), Error> {
-    for loss in losses.values() {
-        let changes = match loss.place {
-            Place::Block(block) => held.blocks.get(&block).map_or(0, Vec::len),
-            Place::Zone(zone) => held.zones.get(&zone).map_or(0, |zone| zone.steps.len()),
-        };
-        if loss.changes as usize > changes {
-            return Err(cannot(loss, changes));
-        }
-    }
+fn show_blocks(held: &Held, losses: &BTreeMap<Place, Loss>, content: &mut Extents) {
     for (&block, versions) in &held.blocks {
         let lost = losses.get(&Place::Block(block));
         let lost = lost.map_or(0, |loss| loss.changes as usize);
@@ -83,7 +70,6 @@ fn show_blocks(
             content.set(version.part, version.source);
         }
     }
-    Ok(())
 }
 
 /// Adds the changes of zones that are not lost, and returns what the zones are then.
@@ -91,7 +77,7 @@ fn show_zones(
     held: &Held,
     losses: &BTreeMap<Place, Loss>,
     content: &mut Extents,
-) -> Result<BTreeMap<u32, ZoneState>, Error> {
+) -> BTreeMap<u32, ZoneState> {
     let mut zones = BTreeMap::new();
     for (&zone, history) in &held.zones {
         let capacity = held.capacity(zone);
@@ -106,30 +92,16 @@ fn show_zones(
         for step in &history.steps[..left] {
             change(&mut state, step.change);
         }
-        if let Some(loss) = loss.filter(|loss| loss.kept > 0) {
-            match history.steps.get(left).map(|step| step.change) {
-                Some(Change::Write { units, source }) if loss.kept < units => {
-                    let units = loss.kept;
-                    change(&mut state, Change::Write { units, source });
-                }
-                _ => return Err(cannot(loss, history.steps.len())),
+        let torn = history.steps.get(left).map(|step| step.change);
+        if let Some((loss, Change::Write { source, .. })) = loss.zip(torn) {
+            if loss.kept > 0 {
+                let units = loss.kept;
+                change(&mut state, Change::Write { units, source });
             }
         }
         zones.insert(zone, state);
     }
-    Ok(zones)
-}
-
-fn cannot(loss: &Loss, changes: usize) -> Error {
-    let what = match loss.place {
-        Place::Zone(zone) => format!("zone {zone}"),
-        Place::Block(block) => format!("physical block {block}"),
-    };
-    let message = format!(
-        "{what} of disk {} cannot have lost {} changes but {} write units of the first: it has {changes} to lose",
-        loss.disk, loss.changes, loss.kept
-    );
-    Error::invalid(message, "take a state of this point of this record")
+    zones
 }
 
 /// The word of a zone in `state`.

@@ -59,13 +59,7 @@ impl<D: Data> View<D> {
         number: u16,
         overlay: File,
     ) -> Result<View<D>, Error> {
-        let held = moment.disks.get(&number).ok_or_else(|| {
-            let message = format!(
-                "disk {number} is not in the record at point {}",
-                moment.point()
-            );
-            Error::invalid(message, "")
-        })?;
+        let held = moment.disk(number)?;
         let shown = Shown::of(held, moment, losses)?;
         let words = shown.words.into_iter();
         let words = words.map(|word| AtomicU64::new(word.to_le())).collect();

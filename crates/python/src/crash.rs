@@ -4,7 +4,9 @@ use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ::crash::{Entry, Error, ErrorKind, Log, Loss, Outcome, Place, Reader, States, View};
+use ::crash::{
+    Entry, Error, ErrorKind, Log, Loss, LostCommand, Outcome, Place, Reader, States, View,
+};
 use memory::Scatter;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -120,8 +122,7 @@ impl Moment {
         disk: u16,
         directory: &Path,
     ) -> PyResult<View<Scatter>> {
-        let losses = lost.into_iter().map(|one| loss(py, one));
-        let losses = losses.collect::<PyResult<Vec<_>>>()?;
+        let losses = losses(py, lost)?;
         let overlay = image::unnamed_file(directory)
             .map_err(|error| from_host(py, "create a file in", directory, &error))?;
         py.detach(|| View::new(&locked(&self.0).moment, &losses, disk, overlay))
@@ -178,6 +179,16 @@ impl Moment {
         self.states(py, |states| states.draw(seed).map(listed))
     }
 
+    fn lost<'py>(&self, py: Python<'py>, lost: Vec<Lost>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let losses = losses(py, lost)?;
+        let found = py.detach(|| locked(&self.0).moment.lost(&losses));
+        let found = found.map_err(|error| from_crash(py, &error))?;
+        found
+            .iter()
+            .map(|command| command_facts(py, command))
+            .collect()
+    }
+
     fn open(
         &self,
         py: Python<'_>,
@@ -217,6 +228,10 @@ fn listed(losses: Vec<Loss>) -> Vec<Lost> {
     each.collect()
 }
 
+fn losses(py: Python<'_>, lost: Vec<Lost>) -> PyResult<Vec<Loss>> {
+    lost.into_iter().map(|one| loss(py, one)).collect()
+}
+
 fn loss(py: Python<'_>, (disk, place, number, changes, kept): Lost) -> PyResult<Loss> {
     let place = match (&*place, u32::try_from(number)) {
         ("zone", Ok(zone)) => Place::Zone(zone),
@@ -232,6 +247,21 @@ fn loss(py: Python<'_>, (disk, place, number, changes, kept): Lost) -> PyResult<
         changes,
         kept,
     })
+}
+
+fn command_facts<'py>(py: Python<'py>, lost: &LostCommand) -> PyResult<Bound<'py, PyDict>> {
+    let facts = PyDict::new(py);
+    facts.set_item("entry", lost.number)?;
+    facts.set_item("disk", lost.submission.disk)?;
+    facts.set_item("command", &lost.submission.command)?;
+    facts.set_item("operation", parts(lost.submission.operation).0)?;
+    facts.set_item("zone", lost.zone)?;
+    facts.set_item("lba", lost.lba)?;
+    facts.set_item("count", lost.count)?;
+    facts.set_item("lost", lost.lost)?;
+    facts.set_item("lost_from", lost.lost_from)?;
+    facts.set_item("in_flight", lost.in_flight)?;
+    Ok(facts)
 }
 
 /// An entry as the dictionary of its kind.

@@ -14,6 +14,7 @@ from zonevm.attach.scratch import scratch_dir
 from zonevm.disks import NvmeDisk, SmrDisk, ZnsDisk
 from zonevm.disks.emulated import Emulated
 from zonevm.errors import RecordError, UsageError
+from zonevm.records.lost import LostCommand
 from zonevm.records.state import Loss, State
 
 if TYPE_CHECKING:
@@ -66,6 +67,10 @@ class Record:
         """Return the marks before ``point``, the oldest first."""
         return [each["text"] for each in self.entries[:point] if each["kind"] == "mark"]
 
+    def last_mark(self, point: int) -> str:
+        """Return the last mark before ``point``; empty for none."""
+        return (self.marks(point) or [""])[-1]
+
     def flush_points(self) -> list[int]:
         """Return the points at which something has just been made stable, by a flush or a stable write.
 
@@ -112,6 +117,12 @@ class Record:
         """Return the state in which all is lost that may be; None: the limits of active zones forbid it."""
         with _errors():
             return _state(point, self._at(point).least())
+
+    def lost(self, state: State) -> list[LostCommand]:
+        """Return the commands of which a state has lost something, in the order of their submissions."""
+        with _errors():
+            lost = self._at(state.point).lost(state.lost)
+        return [LostCommand(**each, mark=self.last_mark(each["entry"])) for each in lost]
 
     def open(self, state: State, disk: int = 0, directory: Path | None = None) -> _core.Disk:
         """Return a disk in a state, to be served or asked like any other, and closed.
