@@ -10,6 +10,7 @@ from zonevm.disks import Shape
 __all__ = [
     "CoreError",
     "Disk",
+    "Entries",
     "FailedCommand",
     "Faults",
     "Medium",
@@ -565,6 +566,13 @@ class LostCommand(TypedDict):
     """It had not completed."""
 
 @final
+class Entries(Iterator[RecordedDisk | Submitted | Completed | Marked]):
+    """The entries of a record, one after the other."""
+
+    def __next__(self) -> RecordedDisk | Submitted | Completed | Marked:
+        """Return the next one. CoreError: ``corrupt``, ``io``."""
+
+@final
 class Record:
     """A record that is read, up to the last entry that was whole when it was opened."""
 
@@ -574,8 +582,17 @@ class Record:
     def __len__(self) -> int:
         """Return how many entries there are."""
 
-    def entries(self) -> list[RecordedDisk | Submitted | Completed | Marked]:
-        """Return all entries; the place of each is its number."""
+    def entries(self) -> Entries:
+        """Return all entries; the place of each is its number. Few are in memory at a time."""
+
+    def disks(self) -> list[RecordedDisk]:
+        """Return the disks."""
+
+    def marks(self) -> list[tuple[int, str]]:
+        """Return the marks, in their order, each with the point just behind it."""
+
+    def flush_points(self) -> bytes:
+        """Return the points just behind the end of a flush or a stable write: 8 bytes each, of this host."""
 
     def moment(self, point: int) -> Moment:
         """Return the disks as they were after ``point`` entries. CoreError ``invalid``: there are fewer."""
@@ -590,10 +607,6 @@ class Moment:
     @property
     def point(self) -> int:
         """After how many entries it is."""
-
-    @property
-    def marks(self) -> int:
-        """How many of these are marks."""
 
     def advance(self, point: int) -> None:
         """Go on to the moment after ``point`` entries. CoreError ``invalid``: it is over, or none."""

@@ -54,23 +54,18 @@ def record(kernel: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Re
 
 
 def test_marks_are_in_the_record_behind_what_they_promise(record: Record) -> None:
-    entries = record.entries
-    texts = record.marks(len(entries))
+    texts = record.marks(len(record))
     assert texts[0] == "a is safe"
     assert sorted(texts[1:5]) == [f"at once {number}" for number in (1, 2, 3, 4)]
-    mark = next(number for number, each in enumerate(entries) if each["kind"] == "mark")
-    flush = next(point for point in record.flush_points() if point <= mark)
+    mark = record.marked[0][0]
+    flush = next(point for point in record.flush_points() if point < mark)
     for state in record.states(flush, 9):
         with record.open(state) as disk:
             assert disk.zones()[4].write_pointer == 66 * MIB // BLOCK
 
 
 def test_a_state_is_a_disk_of_a_guest(record: Record, kernel: str, tmp_path: Path) -> None:
-    last = next(
-        number
-        for number, each in enumerate(record.entries)
-        if each == {"kind": "mark", "text": "from outside"}
-    )
+    last = next(point for point, text in record.marked if text == "from outside") - 1
     states = list(record.states(last, 4, seed=7))
     assert len(states) == 4
     for number, state in enumerate(states[1:3]):

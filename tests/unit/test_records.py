@@ -61,9 +61,10 @@ def test_from_commands_to_states(smr: Disk, recording: Recording, file: Path, tm
     write(smr, 4, 1, 3)
     recording.check()
     record = Record(file)
-    kinds = [each["kind"] for each in record.entries]
+    entries = list(record.entries())
+    kinds = [each["kind"] for each in entries]
     assert kinds == ["disk"] + ["submitted", "completed"] * 2 + ["mark"] + ["submitted", "completed"] * 2
-    assert record.entries[1] == {
+    assert entries[1] == {
         "kind": "submitted",
         "disk": 0,
         "command": "WRITE(16)",
@@ -73,8 +74,10 @@ def test_from_commands_to_states(smr: Disk, recording: Recording, file: Path, tm
         "count": 2,
     }
     assert record.disks[0]["shape"]["zone_size"] == ZONE
-    assert record.flush_points() == [5, len(record)]
+    assert list(record.flush_points()) == [5, len(record)]
     assert (record.marks(5), record.marks(6)) == ([], ["the first is safe"])
+    assert (record.last_mark(5), record.last_mark(6)) == ("", "the first is safe")
+    assert list(record.marked) == [(6, "the first is safe")]
     assert list(record.states(5, 9)) == [State(5)]
     end = len(record)
     states = list(record.states(end, 100))

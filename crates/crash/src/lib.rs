@@ -9,11 +9,13 @@
 #![forbid(unsafe_code)]
 
 mod bytes;
+mod entries;
 mod entry;
 mod error;
 mod extents;
 mod held;
 mod history;
+mod index;
 mod log;
 mod lost;
 mod moment;
@@ -25,6 +27,7 @@ mod stage;
 mod states;
 mod view;
 
+pub use entries::Entries;
 pub use entry::{Completed, Entry, Medium, Outcome, Submission};
 pub use error::{Error, ErrorKind};
 pub use log::Log;

@@ -18,7 +18,6 @@ pub struct Moment {
     next: Position,
     /// Submissions that have not completed: the disk and the operation.
     pub(crate) flights: HashMap<u64, (u16, Operation)>,
-    marks: u64,
 }
 
 impl Moment {
@@ -29,18 +28,12 @@ impl Moment {
             reader,
             disks: BTreeMap::new(),
             flights: HashMap::new(),
-            marks: 0,
         }
     }
 
     /// After how many entries it is.
     pub fn point(&self) -> u64 {
         self.next.number
-    }
-
-    /// How many of the entries were marks.
-    pub fn marks(&self) -> u64 {
-        self.marks
     }
 
     /// Goes on to the moment after `point` entries.
@@ -61,8 +54,7 @@ impl Moment {
         let reader = Arc::clone(&self.reader);
         let mut walk = reader.walk(self.next);
         while self.point() < point {
-            let found = walk.next()?;
-            let found = found.ok_or_else(|| Error::damaged("the record is shorter than it was"))?;
+            let found = walk.known()?;
             self.take(found)?;
             self.next = walk.place();
         }
@@ -108,7 +100,7 @@ impl Moment {
                     }
                 }
             }
-            Entry::Mark(_) => self.marks += 1,
+            Entry::Mark(_) => {}
         }
         Ok(())
     }

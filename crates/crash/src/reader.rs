@@ -1,14 +1,15 @@
 //! A record that is read, also while it grows.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::entry::{decode, length, Completed, Entry, Outcome, Submission, FIXED, LONGEST, MAGIC};
+use crate::entry::{decode, length, Entry, Medium, Outcome, Submission, FIXED, LONGEST, MAGIC};
 use crate::error::{Error, ErrorKind};
 use crate::extents::Source;
+use crate::index::Index;
 use crate::payload::{chunk, Unread, CHUNK};
 
 /// Chunks of data that are kept in memory.
@@ -47,10 +48,7 @@ pub struct Reader {
     file: File,
     /// Behind the last entry.
     end: Position,
-    /// How submissions ended that were not simply carried out.
-    unusual: HashMap<u64, Outcome>,
-    /// Those that have not ended.
-    open: HashSet<u64>,
+    index: Index,
     chunks: Mutex<VecDeque<Chunk>>,
 }
 
@@ -81,8 +79,7 @@ impl Reader {
         let mut reader = Reader {
             file,
             end: Position::first(),
-            unusual: HashMap::new(),
-            open: HashSet::new(),
+            index: Index::default(),
             chunks: Mutex::default(),
         };
         reader.grow()?;
@@ -94,25 +91,11 @@ impl Reader {
     /// # Errors
     /// `Io`.
     pub fn grow(&mut self) -> Result<(), Error> {
-        let (mut unusual, mut open) = (HashMap::new(), std::mem::take(&mut self.open));
-        let mut walk = self.walk(self.end);
+        let mut walk = Walk::new(&self.file, self.end);
         while let Some(found) = walk.next()? {
-            match found.entry {
-                Entry::Submitted(_) => {
-                    open.insert(found.position.number);
-                }
-                Entry::Completed(Completed { of, outcome, .. }) => {
-                    open.remove(&of);
-                    if outcome != Outcome::Done {
-                        unusual.insert(of, outcome);
-                    }
-                }
-                Entry::Disk(_) | Entry::Mark(_) => {}
-            }
+            self.end = walk.place();
+            self.index.take(found.position.number, found.entry);
         }
-        self.end = walk.place();
-        self.unusual.extend(unusual);
-        self.open = open;
         Ok(())
     }
 
@@ -121,47 +104,37 @@ impl Reader {
         self.end.number
     }
 
-    /// Calls `each` with every entry and its number, until that returns false.
-    ///
-    /// # Errors
-    /// `Damaged`, `Io`.
-    pub fn each(&self, mut each: impl FnMut(u64, Entry) -> bool) -> Result<(), Error> {
-        let mut walk = self.walk(Position::first());
-        while walk.place().number < self.end.number {
-            let found = walk.next()?;
-            let found = found.ok_or_else(|| Error::damaged("the record is shorter than it was"))?;
-            if !each(found.position.number, found.entry) {
-                break;
-            }
-        }
-        Ok(())
+    /// The disks, in the order in which they were taken in.
+    pub fn disks(&self) -> &[Medium] {
+        &self.index.disks
+    }
+
+    /// The marks, each with the point just behind it.
+    pub fn marks(&self) -> &[(u64, Box<str>)] {
+        &self.index.marks
+    }
+
+    /// The points just behind the end of a flush, or of a write that was stable with it.
+    pub fn flushes(&self) -> &[u64] {
+        &self.index.flushes
     }
 
     /// How submission `number` ended, if it did.
     pub(crate) fn outcome(&self, number: u64) -> Option<Outcome> {
-        match self.open.contains(&number) {
-            true => None,
-            false => Some(self.unusual.get(&number).copied().unwrap_or(Outcome::Done)),
-        }
+        self.index.outcome(number)
     }
 
     /// The submission there.
     pub(crate) fn submission(&self, place: Position) -> Result<Submission, Error> {
-        match self.walk(place).next()?.map(|found| found.entry) {
-            Some(Entry::Submitted(submission)) => Ok(submission),
+        match self.walk(place).known()?.entry {
+            Entry::Submitted(submission) => Ok(submission),
             _ => Err(Error::damaged("the record is not what it was")),
         }
     }
 
     /// The entries from `place` on.
     pub(crate) fn walk(&self, place: Position) -> Walk<'_> {
-        Walk {
-            file: &self.file,
-            place,
-            size: 0,
-            window: Vec::new(),
-            window_at: place.offset,
-        }
+        Walk::new(&self.file, place)
     }
 
     /// Fills `into` with blocks of `block` bytes from a source, which is no overlay; `None`: with zeroes.
@@ -245,7 +218,17 @@ pub(crate) struct Walk<'a> {
     window_at: u64,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(file: &'a File, place: Position) -> Walk<'a> {
+        Walk {
+            file,
+            place,
+            size: 0,
+            window: Vec::new(),
+            window_at: place.offset,
+        }
+    }
+
     /// Where the next entry is.
     pub fn place(&self) -> Position {
         self.place
@@ -281,6 +264,12 @@ impl Walk<'_> {
             data_at,
             data: head.data,
         }))
+    }
+
+    /// The next entry, which was whole when the record was opened.
+    pub fn known(&mut self) -> Result<Found, Error> {
+        let found = self.next()?;
+        found.ok_or_else(|| Error::damaged("the record is shorter than it was"))
     }
 
     /// The bytes from the next entry on: at least `len`, if there are so many.

@@ -4,15 +4,13 @@ use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ::crash::{
-    Entry, Error, ErrorKind, Log, Loss, LostCommand, Outcome, Place, Reader, States, View,
-};
+use ::crash::{Entry, Error, ErrorKind, Log, Loss, Place, Reader, States, View};
 use memory::Scatter;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
-use zoned::{Action, Degraded, Operation, Target};
+use pyo3::types::{PyBytes, PyDict};
 
 use crate::disk::Disk;
+use crate::entries::{command_facts, facts, Entries};
 use crate::error::{from_host, raise};
 use crate::shape::Shape;
 
@@ -81,14 +79,24 @@ impl Record {
         self.0.entries() as usize
     }
 
-    fn entries<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        let mut entries = Vec::with_capacity(self.__len__());
-        let read = self.0.each(|_, entry| {
-            entries.push(entry);
-            true
-        });
-        read.map_err(|error| from_crash(py, &error))?;
-        entries.into_iter().map(|entry| facts(py, entry)).collect()
+    fn entries(&self) -> Entries {
+        Entries::of(self.0.clone())
+    }
+
+    fn disks<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let disks = self.0.disks().iter().cloned();
+        disks.map(|medium| facts(py, Entry::Disk(medium))).collect()
+    }
+
+    fn marks(&self) -> Vec<(u64, &str)> {
+        let marks = self.0.marks().iter();
+        marks.map(|(point, text)| (*point, &**text)).collect()
+    }
+
+    fn flush_points<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let points = self.0.flushes().iter();
+        let bytes: Vec<u8> = points.flat_map(|point| point.to_ne_bytes()).collect();
+        PyBytes::new(py, &bytes)
     }
 
     fn moment(&self, py: Python<'_>, point: u64) -> PyResult<Moment> {
@@ -147,11 +155,6 @@ impl Moment {
     #[getter]
     fn point(&self, py: Python<'_>) -> u64 {
         py.detach(|| locked(&self.0).moment.point())
-    }
-
-    #[getter]
-    fn marks(&self, py: Python<'_>) -> u64 {
-        py.detach(|| locked(&self.0).moment.marks())
     }
 
     fn advance(&self, py: Python<'_>, point: u64) -> PyResult<()> {
@@ -247,103 +250,6 @@ fn loss(py: Python<'_>, (disk, place, number, changes, kept): Lost) -> PyResult<
         changes,
         kept,
     })
-}
-
-fn command_facts<'py>(py: Python<'py>, lost: &LostCommand) -> PyResult<Bound<'py, PyDict>> {
-    let facts = PyDict::new(py);
-    facts.set_item("entry", lost.number)?;
-    facts.set_item("disk", lost.submission.disk)?;
-    facts.set_item("command", &lost.submission.command)?;
-    facts.set_item("operation", parts(lost.submission.operation).0)?;
-    facts.set_item("zone", lost.zone)?;
-    facts.set_item("lba", lost.lba)?;
-    facts.set_item("count", lost.count)?;
-    facts.set_item("lost", lost.lost)?;
-    facts.set_item("lost_from", lost.lost_from)?;
-    facts.set_item("in_flight", lost.in_flight)?;
-    Ok(facts)
-}
-
-/// An entry as the dictionary of its kind.
-fn facts(py: Python<'_>, entry: Entry) -> PyResult<Bound<'_, PyDict>> {
-    let facts = PyDict::new(py);
-    match entry {
-        Entry::Disk(medium) => {
-            facts.set_item("kind", "disk")?;
-            facts.set_item("disk", medium.number)?;
-            facts.set_item("lying", medium.lying)?;
-            facts.set_item("shape", Shape::of(&medium.geometry, &medium.identity))?;
-        }
-        Entry::Submitted(submission) => {
-            facts.set_item("kind", "submitted")?;
-            facts.set_item("disk", submission.disk)?;
-            facts.set_item("command", submission.command)?;
-            let (operation, stable, place, count) = parts(submission.operation);
-            facts.set_item("operation", operation)?;
-            facts.set_item("stable", stable)?;
-            facts.set_item("place", place)?;
-            facts.set_item("count", count)?;
-        }
-        Entry::Completed(completed) => {
-            facts.set_item("kind", "completed")?;
-            facts.set_item("of", completed.of)?;
-            let outcome = match completed.outcome {
-                Outcome::Done => "done",
-                Outcome::Refused => "refused",
-                Outcome::NotStable => "not stable",
-                Outcome::Failed => "failed",
-                Outcome::Withdrawn => "withdrawn",
-            };
-            facts.set_item("outcome", outcome)?;
-            facts.set_item("lba", completed.lba)?;
-            facts.set_item("refusal", completed.refusal)?;
-        }
-        Entry::Mark(text) => {
-            facts.set_item("kind", "mark")?;
-            facts.set_item("text", text)?;
-        }
-    }
-    Ok(facts)
-}
-
-/// What an operation is called, whether it is stable when it ends, its place (LBA or zone) and its count.
-fn parts(operation: Operation) -> (&'static str, bool, Option<u64>, u64) {
-    let zones = |target| match target {
-        Target::All => (None, 0),
-        Target::Zones { first, count } => (Some(first.into()), count.into()),
-    };
-    match operation {
-        Operation::Read { blocks, stable } => ("read", stable, Some(blocks.lba), blocks.count),
-        Operation::Write { blocks, stable } => ("write", stable, Some(blocks.lba), blocks.count),
-        Operation::Fill { blocks, stable } => ("fill", stable, Some(blocks.lba), blocks.count),
-        Operation::Append {
-            zone,
-            count,
-            stable,
-        } => ("append", stable, Some(zone.into()), count),
-        Operation::Manage { action, target } => {
-            let name = match action {
-                Action::Open => "open",
-                Action::Close => "close",
-                Action::Finish => "finish",
-                Action::Reset => "reset",
-                Action::Offline => "offline",
-                Action::SetExtension => "set-extension",
-            };
-            let (first, count) = zones(target);
-            (name, false, first, count)
-        }
-        Operation::Degrade { target, to } => {
-            let name = match to {
-                Degraded::ReadOnly => "fail-read-only",
-                Degraded::Offline => "fail-offline",
-            };
-            let (first, count) = zones(target);
-            (name, false, first, count)
-        }
-        Operation::Save { kind } => ("save", true, Some(kind.into()), 0),
-        _ => ("flush", false, None, 0),
-    }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -2,6 +2,7 @@
 
 mod crash;
 mod disk;
+mod entries;
 mod error;
 mod facts;
 mod faults;
@@ -25,6 +26,8 @@ mod _core {
     use crate::crash::{Moment, Record, Recording};
     #[pymodule_export]
     use crate::disk::Disk;
+    #[pymodule_export]
+    use crate::entries::Entries;
     #[pymodule_export]
     use crate::error::CoreError;
     #[pymodule_export]

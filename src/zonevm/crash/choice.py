@@ -38,8 +38,8 @@ def chosen(
 def _behind(record: Record, mark: str) -> int:
     if not mark:
         return 0
-    for number, each in enumerate(record.entries):
-        if each == {"kind": "mark", "text": mark}:
-            return number
-    marks = ", ".join(map(repr, record.marks(len(record))[:9])) or "none"
+    for point, text in record.marked:
+        if text == mark:
+            return point
+    marks = ", ".join(map(repr, [text for _, text in record.marked[:9]])) or "none"
     raise UsageError(f"there is no mark {mark!r} in the record", f"The first that there are: {marks}.")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from array import array
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,8 +22,6 @@ from zonevm.records.state import Loss, State
 
 if TYPE_CHECKING:
     from zonevm._core import Completed, Marked, RecordedDisk, Submitted
-
-_STABLE = ("write", "append", "fill")
 
 
 class Record:
@@ -46,16 +47,20 @@ class Record:
         """Return how many entries there are."""
         return len(self._record)
 
-    @cached_property
-    def entries(self) -> list[RecordedDisk | Submitted | Completed | Marked]:
-        """All entries, in their order."""
+    def entries(self) -> Iterator[RecordedDisk | Submitted | Completed | Marked]:
+        """Yield all entries, in their order: they are read as they are asked for."""
         with _errors():
-            return self._record.entries()
+            yield from self._record.entries()
 
     @property
     def disks(self) -> dict[int, RecordedDisk]:
         """The disks, by their numbers."""
-        return {each["disk"]: each for each in self.entries if each["kind"] == "disk"}
+        return {each["disk"]: each for each in self._record.disks()}
+
+    @cached_property
+    def marked(self) -> Sequence[tuple[int, str]]:
+        """All marks, the oldest first, each with the point just behind it."""
+        return self._record.marks()
 
     def marked(self) -> list[tuple[int, str]]:
         """Return all marks, each with the point just behind it."""
@@ -65,26 +70,20 @@ class Record:
 
     def marks(self, point: int) -> list[str]:
         """Return the marks before ``point``, the oldest first."""
-        return [each["text"] for each in self.entries[:point] if each["kind"] == "mark"]
+        return [text for _, text in self.marked[: self._marks_before(point)]]
 
     def last_mark(self, point: int) -> str:
         """Return the last mark before ``point``; empty for none."""
-        return (self.marks(point) or [""])[-1]
+        before = self._marks_before(point)
+        return self.marked[before - 1][1] if before else ""
 
-    def flush_points(self) -> list[int]:
+    def flush_points(self) -> Sequence[int]:
         """Return the points at which something has just been made stable, by a flush or a stable write.
 
         The last is the end of the record.
         """
-        flushes = set()
-        points = []
-        for number, each in enumerate(self.entries):
-            if each["kind"] == "submitted":
-                if each["operation"] == "flush" or (each["stable"] and each["operation"] in _STABLE):
-                    flushes.add(number)
-            elif each["kind"] == "completed" and each["of"] in flushes and each["outcome"] == "done":
-                points.append(number + 1)
-        if points[-1:] != [len(self)]:
+        points = array("Q", self._record.flush_points())
+        if points[-1:] != array("Q", [len(self)]):
             points.append(len(self))
         return points
 
@@ -144,6 +143,9 @@ class Record:
     def described(self) -> list[Emulated]:
         """Return what the disks are, in their order: what a guest is given to have such ones."""
         return [_described(each["shape"]) for _, each in sorted(self.disks.items())]
+
+    def _marks_before(self, point: int) -> int:
+        return bisect_right(self.marked, point, key=itemgetter(0))
 
     def _some(self, point: int, most: int, seed: int) -> Iterator[State | None]:
         with _errors():

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crash::{Entry, Log, Loss, Moment, Reader, Recorder, View};
+use crash::{Entries, Entry, Log, Loss, Moment, Reader, Recorder, View};
 use tempfile::TempDir;
 use zoned::testing::{Bytes, RamDisk};
 use zoned::{Blocks, Completion, Data, Geometry, Identity, Kind, Operation, Submitted, ZonedDisk};
@@ -75,13 +75,7 @@ impl Recorded {
     }
 
     pub fn entries(&self) -> Vec<Entry> {
-        let mut entries = Vec::new();
-        let each = self.reader().each(|_, entry| {
-            entries.push(entry);
-            true
-        });
-        each.unwrap();
-        entries
+        Entries::of(self.reader()).some(usize::MAX).unwrap()
     }
 
     /// After all entries.
