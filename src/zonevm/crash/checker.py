@@ -119,8 +119,7 @@ class Checker:
 
     def environment(self, state: State) -> dict[str, str]:
         """Return the environment of commands on this state."""
-        marks = self._record.marks(state.point)
-        told = {"ZONEVM_LAST_MARK": marks[-1] if marks else "", "ZONEVM_MARKS": _MARKS}
+        told = {"ZONEVM_LAST_MARK": self._record.last_mark(state.point), "ZONEVM_MARKS": _MARKS}
         return {**guest_environment(os.environ), **told}
 
     def abandon(self) -> None:

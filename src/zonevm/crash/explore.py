@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from zonevm.crash import forms
 from zonevm.crash.checker import Checker
 from zonevm.crash.choice import chosen
 from zonevm.crash.crew import Crew, carried
 from zonevm.crash.directory import Directory, asked, record_of
 from zonevm.crash.finding import Findings
 from zonevm.crash.recorded import SET_UP, record_run
-from zonevm.crash.rendering import write_all
 from zonevm.crash.report import Report
 from zonevm.crash.results import Result, Results
 from zonevm.crash.test import CrashTest, Words, words
@@ -132,7 +132,7 @@ def _run(made: Directory, guests: int | None, watcher: Watcher, out: int | None)
             record_run(made.test, file, out, dict(made.test.options))
     record = Record(made.record)
     report = _explored(record, made.test, made, guests, watcher)
-    write_all(report, made.path)
+    forms.write(report, made.path)
     return report
 
 
@@ -174,7 +174,7 @@ def _report(
         test.check,
         len(wanted),
         len(record),
-        record.marked(),
+        record.marked,
         sorted(found, key=lambda result: places[result.state]),
         [] if made else [word for name, value in test.options.items() for word in (f"--{name}", str(value))],
     )

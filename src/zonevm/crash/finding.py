@@ -18,6 +18,8 @@ from zonevm.view.zone_map import Listed
 
 _OUTPUT = 4096
 """Characters of a check's output that a result has: its end."""
+_COMMANDS = 100
+"""Lost commands that a result names."""
 
 
 class Findings:
@@ -70,12 +72,11 @@ class Findings:
         kept: str = "",
         flaky: bool = False,
     ) -> Result:
-        marks = record.marks(state.point)
         return Result(
             state,
             verdict.exit_code,
             verdict.output[-_OUTPUT:],
-            marks[-1] if marks else "",
+            record.last_mark(state.point),
             least,
             tuple(_words(record, least)) if least else (),
             kept,
@@ -134,10 +135,10 @@ def _evidence(checker: Checker, record: Record, state: State, verdict: Verdict) 
 
 
 def _words(record: Record, state: State) -> Iterator[str]:
-    """Say what a state has lost, a command or a place each."""
-    if not state.lost:
+    """Say what a state has lost, a command each."""
+    lost = record.lost(state)
+    if not lost:
         yield "nothing is lost"
-    for loss in state.lost:
-        changes = "its last change" if loss.changes == 1 else f"its last {loss.changes} changes"
-        kept = f", but for {loss.kept} write units of the first" if loss.kept else ""
-        yield f"disk {loss.disk}: {loss.place} {loss.number} lost {changes}{kept}"
+    yield from (command.words() for command in lost[:_COMMANDS])
+    if len(lost) > _COMMANDS:
+        yield f"and {len(lost) - _COMMANDS} commands more"

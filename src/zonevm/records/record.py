@@ -62,12 +62,6 @@ class Record:
         """All marks, the oldest first, each with the point just behind it."""
         return self._record.marks()
 
-    def marked(self) -> list[tuple[int, str]]:
-        """Return all marks, each with the point just behind it."""
-        return [
-            (number, each["text"]) for number, each in enumerate(self.entries, 1) if each["kind"] == "mark"
-        ]
-
     def marks(self, point: int) -> list[str]:
         """Return the marks before ``point``, the oldest first."""
         return [text for _, text in self.marked[: self._marks_before(point)]]

@@ -40,7 +40,8 @@ class Finding:
         if result.exit_code is None:
             first, _, _ = result.output.partition("\n")
             return f"the guest failed: {shown(first)}"
-        return f"exit code {result.exit_code}"
+        again = ", and passed in another guest" if result.flaky else ""
+        return f"exit code {result.exit_code}{again}"
 
     @property
     def place(self) -> str:

@@ -27,7 +27,7 @@ def _lines(report: Report, finding: Finding) -> Iterator[str]:
     if len(finding.results) > 1:
         yield f"  {finding.extent}"
     for words in finding.words():
-        yield f"  lost: {words}"
+        yield f"  {words}"
     if not finding.lost:
         yield "  nothing is lost"
     yield f"again: {typed(report.again(finding.example))}"

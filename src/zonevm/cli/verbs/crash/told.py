@@ -12,7 +12,7 @@ import click
 
 from zonevm.cli.output import print_json, say, tell
 from zonevm.cli.stopping import Terminated
-from zonevm.crash import Report, Result, Watcher, rendering
+from zonevm.crash import Report, Result, Watcher, forms
 
 _FINDINGS = 1
 _LINES = 10
@@ -30,9 +30,9 @@ class Telling:
         """Print the report, and exit with 1 where something was found."""
         self.watcher.end()
         if self._as_json:
-            print_json(rendering.facts(report))
+            print_json(forms.facts(report))
         else:
-            tell(rendering.text(report).rstrip("\n"))
+            tell(forms.text(report).rstrip("\n"))
         if self.watcher.directory is not None:
             say(f"reports: {self.watcher.directory}/report.html, .txt, .json, .xml")
         if report.failed:
