@@ -63,15 +63,15 @@ SMALL_TEXT = """\
 
 failed (exit code 1) at point 12, last mark 'two is stored'
   2 states failed like this, at points 12 to 13
-  lost: disk 0: WRITE(16), zone 1
-again: zonevm crash replay store.record '{"point":12,"lost":[[0,"zone",0,1,0]]}' -- sh check.sh
+  disk 0: WRITE(16), zone 1
+again: zonevm crash replay store.record --state '{"point":12,"lost":[[0,"zone",0,1,0]]}' -- sh check.sh
   | looking
   | 1 of 2
 kept: failed/3
 
 failed (the guest failed: the guest panicked) at point 13, last mark 'two is stored'
-  lost: disk 0: WRITE(16), zone 1
-again: zonevm crash replay store.record '{"point":13,"lost":[[0,"zone",0,1,0]]}' -- sh check.sh
+  disk 0: WRITE(16), zone 1
+again: zonevm crash replay store.record --state '{"point":13,"lost":[[0,"zone",0,1,0]]}' -- sh check.sh
   | the guest panicked
   | Oops: 0000
 """
@@ -148,7 +148,7 @@ def test_what_is_the_same_thing_is_told_once() -> None:
 def test_what_was_not_made_smaller_is_told_by_its_mark() -> None:
     results = [Result(state(point, 2), 1, "", mark) for point, mark in ((1, ""), (2, ""), (9, "a"))]
     told = text(report(*results, Result(state(12), 1, "", "b", state(12))))
-    assert told.count("lost: disk 0: zone 0, its last 2 changes") == 2
+    assert told.count("disk 0: zone 0, its last 2 changes") == 2
     assert told.count("nothing is lost") == 1
     assert "2 states failed like this, at points 1 to 2" in told
 
@@ -159,7 +159,7 @@ def test_an_example_has_lost_the_least() -> None:
     few = Result(state(5, 1), 1, "", "", state(5, 1), words)
     assert facts(report(many, few))["findings"][0]["example"] == 1  # type: ignore[index]
     told = text(report(many, few))
-    assert "lost: command 19\n  lost: and 10 more\n" in told
+    assert "command 19\n  and 10 more\n" in told
     assert html(report(many, few)).count("<li>") == 21
 
 

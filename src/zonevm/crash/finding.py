@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -55,6 +56,9 @@ class Findings:
         if again.passed:
             return self._result(record, state, verdict, flaky=True)
         least = shrunk(state, checker.fails)
+        earlier = _earlier(record, least)
+        if earlier is not None and checker.fails(earlier):
+            least = shrunk(earlier, checker.fails)
         checker.end()
         last = checker.check(least)
         if last.passed:
@@ -97,6 +101,16 @@ class Findings:
                 "Make room, and resume.",
             ) from error
         return f"{self._directory.name}/{place.name}"
+
+
+def _earlier(record: Record, state: State) -> State | None:
+    """Return the state just behind the last mark in which the same places have lost all that they may."""
+    point = max((point for point, _ in record.marked if point < state.point), default=None)
+    least = None if point is None else record.least(point)
+    if least is None:
+        return None
+    lost = tuple(loss for loss in least.lost if loss[:3] in places(state))
+    return replace(least, lost=lost) if lost else None
 
 
 def _new(directory: Path, name: str) -> Path:
