@@ -96,7 +96,14 @@ def peak() -> int:
 
 def read(file: Path, directory: Path) -> Steps:
     """Read a record in a process of its own, and return what each step took."""
-    command: list[str | Path] = [sys.executable, "-m", "tests.campaigns.long_records", "--read", file, directory]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "tests.campaigns.long_records",
+        "--read",
+        file,
+        directory,
+    ]
     done = subprocess.run(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, check=True)
     steps: Steps = {step: (seconds, most) for step, seconds, most in json.loads(done.stdout)}
     return steps

@@ -67,7 +67,7 @@ failed (exit code 1) at point 12, last mark 'two is stored'
 again: zonevm crash replay store.record --state '{"point":12,"lost":[[0,"zone",0,1,0]]}' -- sh check.sh
   | looking
   | 1 of 2
-kept: failed/3
+kept: store.record/failed/3
 
 failed (the guest failed: the guest panicked) at point 13, last mark 'two is stored'
   disk 0: WRITE(16), zone 1

@@ -34,4 +34,4 @@ def _lines(report: Report, finding: Finding) -> Iterator[str]:
     for line in finding.said()[-_LAST_LINES:]:
         yield f"  | {line}"
     if finding.example.kept:
-        yield f"kept: {printable(finding.example.kept)}"
+        yield f"kept: {printable(str(report.record / finding.example.kept))}"
