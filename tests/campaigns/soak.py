@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.campaigns import hostile_guest, kills
+from tests.campaigns import crash_kills, hostile_guest, kills
 from tests.campaigns.power_cuts import FILE_SYSTEMS, trial
 from zonevm import Guest
 from zonevm.guest import installed
@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[2]
 KEPT = ROOT / ".soak/results.jsonl"
 WORKLOADS = 100
 SEEDS_A_GUEST = 5
+ROUNDS = 10
 FUZZ_SECONDS = 300
 
 
@@ -107,6 +108,19 @@ def kill(kind: str) -> Callable[[int], Outcome]:
     return run
 
 
+def crash_kill(unit: int) -> Outcome:
+    """Rounds of a crash test of which something is killed."""
+    zonevm = [str(Path(sys.executable).with_name("zonevm"))]
+    with tempfile.TemporaryDirectory() as directory:
+        rounds = crash_kills.Kills(Path(directory), zonevm, _kernel())
+        for seed in range(unit * ROUNDS, (unit + 1) * ROUNDS):
+            try:
+                rounds.round(seed)
+            except AssertionError as error:
+                return Outcome(ROUNDS, [str(error)])
+    return Outcome(ROUNDS, [])
+
+
 def fuzz(target: str) -> Callable[[int], Outcome]:
     """Five minutes of a fuzz target; a try is a run of it with one input."""
     command = ["fuzz/run", target, str(FUZZ_SECONDS), "-print_final_stats=1"]
@@ -139,6 +153,7 @@ def campaigns() -> list[Campaign]:
         found.append(Campaign(f"lies-{name}", 1, f"{seeds}, the disk lies", power_cuts(name, "lying")))
     for kind in kills.SHAPES:
         found.append(Campaign(f"kill-9-{kind}", 200, f"kill -9 under fio on {kind}", kill(kind)))
+    found.append(Campaign("kill-9-crash", 3, f"{ROUNDS} crash tests, kill -9 of a process", crash_kill))
     found.append(
         Campaign("hostile-guests", 12, "5 minutes of guests with an agent of their own", hostile_guests)
     )
