@@ -1,11 +1,12 @@
 //! What was written to a disk and is not on the medium: extents, which grow where a write goes on. Knows no device.
 
+use super::surface::Spot;
 use crate::Nanos;
 
 /// Bytes that lie one after the other, from one write or from several.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Extent {
-    pub start: u64,
+    pub start: Spot,
     pub end: u64,
     /// When the first of its writes came: a number that grows.
     pub oldest: u64,
@@ -16,7 +17,7 @@ pub(super) struct Extent {
 
 impl Extent {
     pub fn bytes(&self) -> u64 {
-        self.end - self.start
+        self.end - self.start.at
     }
 }
 
@@ -64,16 +65,16 @@ impl Cache {
 
     /// Whether all of these bytes are here.
     pub fn holds(&self, start: u64, end: u64) -> bool {
-        let held = |extent: &Extent| extent.start <= start && end <= extent.end;
+        let held = |extent: &Extent| extent.start.at <= start && end <= extent.end;
         self.extents.iter().chain(&self.leaving).any(held)
     }
 
     /// Puts a write in. It goes on with an extent that ends where it starts, in the same zone.
-    pub fn put(&mut self, start: u64, end: u64, zone_bytes: u64, now: Nanos) {
-        self.used += end - start;
+    pub fn put(&mut self, start: Spot, end: u64, zone_bytes: u64, now: Nanos) {
+        self.used += end - start.at;
         self.held += 1;
         self.writes += 1;
-        let goes_on = |extent: &&mut Extent| extent.end == start && start % zone_bytes != 0;
+        let goes_on = |extent: &&mut Extent| extent.end == start.at && start.at % zone_bytes != 0;
         match self.extents.iter_mut().find(goes_on) {
             Some(extent) => {
                 extent.end = end;
@@ -108,7 +109,7 @@ impl Cache {
     pub fn forget(&mut self, start: u64, end: u64) {
         let (used, held) = (&mut self.used, &mut self.held);
         self.extents.retain(|extent| {
-            let stays = extent.end <= start || end <= extent.start;
+            let stays = extent.end <= start || end <= extent.start.at;
             if !stays {
                 *used -= extent.bytes();
                 *held -= extent.writes;
@@ -132,13 +133,19 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::surface::Surface;
+    use crate::disk::tests::profile;
+
+    fn at(byte: u64) -> Spot {
+        Surface::new(&profile(), 1 << 40).spot(byte)
+    }
 
     #[test]
     fn writes_that_go_on_are_one_extent_up_to_the_zone_that_follows() {
         let mut cache = Cache::new(100, 10);
-        cache.put(0, 10, 20, 0);
-        cache.put(10, 20, 20, 0);
-        cache.put(20, 30, 20, 0);
+        cache.put(at(0), 10, 20, 0);
+        cache.put(at(10), 20, 20, 0);
+        cache.put(at(20), 30, 20, 0);
         assert_eq!(cache.extents().len(), 2);
         assert!(cache.holds(5, 20) && !cache.holds(15, 25));
     }
@@ -146,7 +153,7 @@ mod tests {
     #[test]
     fn what_leaves_has_its_place_until_it_has_left() {
         let mut cache = Cache::new(100, 10);
-        cache.put(0, 60, 1000, 0);
+        cache.put(at(0), 60, 1000, 0);
         let stamp = cache.stamp();
         assert!(cache.is_crowded() && !cache.has_room(50));
         cache.take(0);
@@ -158,9 +165,9 @@ mod tests {
     #[test]
     fn there_is_no_room_for_more_writes_than_it_has_places() {
         let mut cache = Cache::new(1000, 2);
-        cache.put(0, 10, 1000, 0);
+        cache.put(at(0), 10, 1000, 0);
         assert!(cache.has_room(10) && !cache.is_crowded());
-        cache.put(10, 20, 1000, 0);
+        cache.put(at(10), 20, 1000, 0);
         assert!(!cache.has_room(10) && cache.is_crowded());
         cache.take(0);
         cache.left();
@@ -170,8 +177,8 @@ mod tests {
     #[test]
     fn a_zone_that_is_reset_is_forgotten() {
         let mut cache = Cache::new(100, 10);
-        cache.put(0, 20, 20, 0);
-        cache.put(20, 40, 20, 0);
+        cache.put(at(0), 20, 20, 0);
+        cache.put(at(20), 40, 20, 0);
         cache.forget(0, 20);
         assert_eq!(cache.extents().len(), 1);
         assert!(cache.has_room(80));

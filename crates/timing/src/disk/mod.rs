@@ -11,7 +11,7 @@ use crate::model::{micros, millis, transfer};
 use crate::{DiskProfile, Done, Medium, Model, Nanos, Work};
 
 use cache::{Cache, Extent};
-use surface::Surface;
+use surface::{Spot, Surface};
 
 #[derive(Clone, Copy, Debug)]
 enum Event {
@@ -51,8 +51,8 @@ pub(crate) struct Disk {
     events: Events<Event>,
     flights: Flights,
     interface: Server,
-    /// Commands that wait for the arm, in the order in which they came.
-    waiting: Vec<usize>,
+    /// Commands that wait for the arm, in the order in which they came, and where what they need lies, if that matters.
+    waiting: Vec<(usize, Option<Spot>)>,
     cache: Cache,
     /// Writes that wait for room in the cache.
     wait_for_room: VecDeque<usize>,
@@ -60,7 +60,7 @@ pub(crate) struct Disk {
     flushes: Vec<(usize, u64)>,
     busy: bool,
     /// The byte that follows the one which was under the head last, and when that was.
-    head: u64,
+    head: Spot,
     head_since: Nanos,
     /// Whether it was read, so that reading went on.
     reads_on: bool,
@@ -71,8 +71,10 @@ pub(crate) struct Disk {
 
 impl Disk {
     pub fn new(profile: DiskProfile, medium: Medium) -> Disk {
+        let surface = Surface::new(&profile, medium.bytes);
         Disk {
-            surface: Surface::new(&profile, medium.bytes),
+            head: surface.spot(0),
+            surface,
             cache: Cache::new(
                 (profile.cache_kib * 1024.0) as u64,
                 profile.cache_writes as u64,
@@ -86,7 +88,6 @@ impl Disk {
             wait_for_room: VecDeque::new(),
             flushes: Vec::new(),
             busy: false,
-            head: 0,
             head_since: 0,
             reads_on: false,
             last_written: None,
@@ -112,19 +113,18 @@ impl Disk {
     }
 
     fn received(&mut self, place: usize, now: Nanos) {
-        let profile = &self.profile;
         match self.flights.get(place).work {
             Work::Read { at, bytes, written } => {
                 if written && !self.cache.holds(at, at + bytes) {
-                    self.waiting.push(place);
+                    self.wait_for_arm(place, Some(at));
                 } else {
                     self.flights.begin(place, now);
                     self.send(place, bytes, now, now);
                 }
             }
-            Work::Write { bytes, stable, .. } | Work::Append { bytes, stable, .. } => {
+            Work::Write { at, bytes, stable } | Work::Append { at, bytes, stable } => {
                 if stable || self.profile.cache_kib == 0.0 {
-                    self.waiting.push(place);
+                    self.wait_for_arm(place, Some(at));
                 } else if self.wait_for_room.is_empty() && self.cache.has_room(bytes) {
                     self.put(place, now);
                 } else {
@@ -134,14 +134,19 @@ impl Disk {
             Work::Flush => self.flushes.push((place, self.cache.stamp())),
             Work::Reset { at, .. } => {
                 self.cache.forget(at, at + self.medium.zone_bytes);
-                self.waiting.push(place);
+                self.wait_for_arm(place, None);
             }
-            Work::Finish { .. } => self.waiting.push(place),
-            Work::Open => self.ends_in(place, millis(profile.open_ms), now),
-            Work::Close => self.ends_in(place, millis(profile.close_ms), now),
-            Work::Report => self.ends_in(place, millis(profile.report_ms), now),
+            Work::Finish { .. } => self.wait_for_arm(place, None),
+            Work::Open => self.ends_in(place, millis(self.profile.open_ms), now),
+            Work::Close => self.ends_in(place, millis(self.profile.close_ms), now),
+            Work::Report => self.ends_in(place, millis(self.profile.report_ms), now),
         }
         self.settle(now);
+    }
+
+    fn wait_for_arm(&mut self, place: usize, at: Option<u64>) {
+        let spot = at.map(|at| self.surface.spot(at));
+        self.waiting.push((place, spot));
     }
 
     fn ends_in(&mut self, place: usize, time: Nanos, now: Nanos) {
@@ -162,7 +167,9 @@ impl Disk {
         else {
             return;
         };
-        self.cache.put(at, at + bytes, self.medium.zone_bytes, now);
+        let start = self.surface.spot(at);
+        self.cache
+            .put(start, at + bytes, self.medium.zone_bytes, now);
         self.events.plan(now, Event::Ends(place));
     }
 
@@ -200,47 +207,53 @@ impl Disk {
         let destages = self.waiting.is_empty() || urged && !self.destaged;
         let long_ago = now.checked_sub(millis(self.profile.longest_wait_ms));
         if destages && !self.cache.extents().is_empty() {
-            let rank = |(index, extent): (usize, &Extent)| {
-                if Some(extent.since) < long_ago {
-                    return (0, extent.since, index);
-                }
-                (1, self.way_to_write(extent.start, now), index)
-            };
-            let first = self.cache.extents().iter().enumerate().map(rank).min();
-            return first.map(|(.., index)| Choice::Dirty(index));
+            return Some(Choice::Dirty(self.next_dirty(now, long_ago)));
         }
-        let oldest = *self.waiting.first()?;
+        let (oldest, _) = *self.waiting.first()?;
         if Some(self.flights.get(oldest).arrived) < long_ago {
             return Some(Choice::Waiting(0));
         }
         let depth = self.profile.queue_depth as usize;
-        let mut best: Option<(Nanos, usize)> = None;
-        for index in 0..self.waiting.len().min(depth) {
-            let time = match self.flights.get(self.waiting[index]).work {
-                Work::Read { at, .. } => self.way_to_read(at, now),
-                Work::Write { at, .. } | Work::Append { at, .. } => self.way_to_write(at, now),
-                _ => 0,
+        let mut best = (Nanos::MAX, 0);
+        for (index, &(place, spot)) in self.waiting.iter().take(depth).enumerate() {
+            let time = match (spot, self.flights.get(place).work) {
+                (Some(spot), Work::Read { .. }) => self.way_to_read(spot, now, best.0),
+                (Some(spot), _) => self.way_to_write(spot, now, best.0),
+                (None, _) => (best.0 > 0).then_some(0),
             };
-            if best.is_none_or(|(least, _)| time < least) {
-                best = Some((time, index));
-            }
+            best = time.map_or(best, |time| (time, index));
         }
-        best.map(|(_, index)| Choice::Waiting(index))
+        Some(Choice::Waiting(best.1))
     }
 
-    /// How long until a read of this byte begins: at once where reading went on to it.
-    fn way_to_read(&self, at: u64, now: Nanos) -> Nanos {
-        if self.reads_on && at == self.head {
-            return 0;
+    /// Which of the cache's extents is written next.
+    fn next_dirty(&self, now: Nanos, long_ago: Option<Nanos>) -> usize {
+        let extents = || self.cache.extents().iter().enumerate();
+        let waited = extents().filter(|(_, extent)| Some(extent.since) < long_ago);
+        if let Some((index, _)) = waited.min_by_key(|(_, extent)| extent.since) {
+            return index;
         }
-        self.surface.access(self.head, at, now)
+        let mut best = (Nanos::MAX, 0);
+        for (index, extent) in extents() {
+            let time = self.way_to_write(extent.start, now, best.0);
+            best = time.map_or(best, |time| (time, index));
+        }
+        best.1
     }
 
-    fn way_to_write(&self, at: u64, now: Nanos) -> Nanos {
-        if at == self.head && self.surface.wait(at, now) == 0 {
-            return 0;
+    /// How long until a read of this byte begins: at once where reading went on to it. `None`: as long as `limit`.
+    fn way_to_read(&self, to: Spot, now: Nanos, limit: Nanos) -> Option<Nanos> {
+        if self.reads_on && to.at == self.head.at {
+            return (limit > 0).then_some(0);
         }
-        self.surface.access(self.head, at, now)
+        self.surface.access(self.head, to, now, limit)
+    }
+
+    fn way_to_write(&self, to: Spot, now: Nanos, limit: Nanos) -> Option<Nanos> {
+        if to.at == self.head.at && self.surface.wait(to, now) == 0 {
+            return (limit > 0).then_some(0);
+        }
+        self.surface.access(self.head, to, now, limit)
     }
 
     fn start(&mut self, choice: Choice, now: Nanos) {
@@ -248,18 +261,20 @@ impl Disk {
         let (job, done) = match choice {
             Choice::Dirty(index) => {
                 let Extent { start, end, .. } = self.cache.take(index);
-                (Job::Destage, self.write(start, end - start, now))
+                (Job::Destage, self.write(start, end - start.at, now))
             }
             Choice::Waiting(index) => {
-                let place = self.waiting.remove(index);
+                let (place, spot) = self.waiting.remove(index);
                 self.flights.begin(place, now);
-                match self.flights.get(place).work {
-                    Work::Read { at, bytes, .. } => (Job::Read(place), self.read(at, bytes, now)),
-                    Work::Write { at, bytes, .. } | Work::Append { at, bytes, .. } => {
-                        (Job::Write(place), self.write(at, bytes, now))
+                match (spot, self.flights.get(place).work) {
+                    (Some(spot), Work::Read { bytes, .. }) => {
+                        (Job::Read(place), self.read(spot, bytes, now))
                     }
-                    Work::Reset { .. } => (Job::Manage(place), now + millis(self.profile.reset_ms)),
-                    _ => (Job::Manage(place), now + millis(self.profile.finish_ms)),
+                    (Some(spot), work) => (Job::Write(place), self.write(spot, work.bytes(), now)),
+                    (None, Work::Reset { .. }) => {
+                        (Job::Manage(place), now + millis(self.profile.reset_ms))
+                    }
+                    (None, _) => (Job::Manage(place), now + millis(self.profile.finish_ms)),
                 }
             }
         };
@@ -267,23 +282,28 @@ impl Disk {
     }
 
     /// Reads, and tells when that is done. What passed under the head meanwhile, up to the read-ahead, is there.
-    fn read(&mut self, at: u64, bytes: u64, now: Nanos) -> Nanos {
+    fn read(&mut self, from: Spot, bytes: u64, now: Nanos) -> Nanos {
+        let at = from.at;
         let time = self.surface.transfer(at, bytes);
-        let (passed, way) = if self.reads_on && at == self.head {
+        let (passed, way) = if self.reads_on && at == self.head.at {
             let ahead = (self.profile.read_ahead_kib * 1024.0) as u64;
             let most = self.surface.transfer(at, ahead);
             ((now - self.head_since.min(now)).min(most), 0)
         } else {
-            (0, self.way_to_read(at, now))
+            (
+                0,
+                self.way_to_read(from, now, Nanos::MAX).unwrap_or_default(),
+            )
         };
         let done = now + way + time.saturating_sub(passed);
         self.reads_on = true;
-        self.head = at + bytes;
+        self.head = self.surface.spot(at + bytes);
         self.head_since = done - passed.saturating_sub(time).min(done);
         done
     }
 
-    fn write(&mut self, at: u64, bytes: u64, now: Nanos) -> Nanos {
+    fn write(&mut self, to: Spot, bytes: u64, now: Nanos) -> Nanos {
+        let at = to.at;
         let zone = self.medium.zone_of(at);
         let switched = self.last_written.is_some_and(|last| last != zone);
         let from = if switched {
@@ -291,10 +311,11 @@ impl Disk {
         } else {
             now
         };
-        let done = from + self.way_to_write(at, from) + self.surface.transfer(at, bytes);
+        let way = self.way_to_write(to, from, Nanos::MAX).unwrap_or_default();
+        let done = from + way + self.surface.transfer(at, bytes);
         self.reads_on = false;
         self.last_written = Some(zone);
-        self.head = at + bytes;
+        self.head = self.surface.spot(at + bytes);
         self.head_since = done;
         done
     }

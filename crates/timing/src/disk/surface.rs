@@ -21,6 +21,16 @@ pub(super) struct Surface {
     seek_full: f64,
 }
 
+/// Where a byte lies: worked out once, for the way to it is asked for again and again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Spot {
+    pub at: u64,
+    /// From the outer edge, 0, to the inner one, 1.
+    track: f64,
+    /// Where on its track, in turns.
+    angle: f64,
+}
+
 impl Surface {
     pub fn new(profile: &DiskProfile, bytes: u64) -> Surface {
         Surface {
@@ -54,27 +64,38 @@ impl Surface {
         (self.passed(at + bytes) - self.passed(at)).round() as Nanos
     }
 
-    /// How long the arm takes from the track of one byte to that of another.
-    pub fn seek(&self, from: u64, to: u64) -> Nanos {
+    /// Where a byte lies.
+    pub fn spot(&self, at: u64) -> Spot {
         let whole = 1.0 - self.inner_radius;
-        let way = (self.radius(from) - self.radius(to)).abs();
-        let part = if whole < 1e-9 {
+        let track = if whole < 1e-9 {
             // Every track is as long as the others: they lie side by side.
-            (from.abs_diff(to) as f64 / self.bytes).min(1.0)
+            (at as f64 / self.bytes).min(1.0)
         } else {
-            (way / whole).min(1.0)
+            (1.0 - self.radius(at)) / whole
         };
+        Spot {
+            at,
+            track,
+            angle: self.angle(self.passed(at)),
+        }
+    }
+
+    /// The part of a turn that is begun at a time.
+    fn angle(&self, time: f64) -> f64 {
+        // Times are not negative: this is much faster than a remainder.
+        let turns = time / self.revolution;
+        turns - (turns as u64) as f64
+    }
+
+    /// How long the arm takes from the track of one byte to that of another.
+    pub fn seek(&self, from: Spot, to: Spot) -> Nanos {
+        let part = (from.track - to.track).abs().min(1.0);
         (self.seek_min + (self.seek_full - self.seek_min) * part.sqrt()).round() as Nanos
     }
 
     /// How long from `now` on until a byte passes under the heads.
-    pub fn wait(&self, at: u64, now: Nanos) -> Nanos {
-        // Times are not negative: this is much faster than a remainder.
-        let angle = |time: f64| {
-            let turns = time / self.revolution;
-            turns - (turns as u64) as f64
-        };
-        let left = angle(self.passed(at)) - angle(now as f64);
+    pub fn wait(&self, to: Spot, now: Nanos) -> Nanos {
+        let left = to.angle - self.angle(now as f64);
         let left = if left < 0.0 { left + 1.0 } else { left };
         // A byte that passes just now does not come round again: times are rounded, and a turn has millions of them.
         const JUST_NOW: f64 = 1e-4;
@@ -84,10 +105,15 @@ impl Surface {
         (left * self.revolution).round() as Nanos
     }
 
-    /// How long from `now` on until a byte can be read or written, with the arm where `from` is.
-    pub fn access(&self, from: u64, to: u64, now: Nanos) -> Nanos {
+    /// How long from `now` on until a byte can be read or written, with the arm where `from` is; `None`: as long as
+    /// `limit`, or longer.
+    pub fn access(&self, from: Spot, to: Spot, now: Nanos, limit: Nanos) -> Option<Nanos> {
         let seek = self.seek(from, to);
-        seek + self.wait(to, now + seek)
+        if seek >= limit {
+            return None;
+        }
+        let time = seek + self.wait(to, now + seek);
+        (time < limit).then_some(time)
     }
 }
 
@@ -111,20 +137,21 @@ mod tests {
     fn a_turn_is_what_a_byte_just_missed_takes() {
         let surface = Surface::new(&profile(), SIZE);
         let turn = 60_000_000_000 / 7200;
-        let here = surface.wait(1 << 30, 0);
+        let spot = surface.spot(1 << 30);
+        let here = surface.wait(spot, 0);
         assert!(here < turn);
-        assert_eq!(surface.wait(1 << 30, here), 0);
-        let missed = surface.wait(1 << 30, here + 10_000);
+        assert_eq!(surface.wait(spot, here), 0);
+        let missed = surface.wait(spot, here + 10_000);
         assert!(missed.abs_diff(turn - 10_000) <= 2, "{missed}");
     }
 
     #[test]
     fn what_is_read_on_is_under_the_head() {
         let surface = Surface::new(&profile(), SIZE);
-        let mut now = surface.wait(0, 0);
+        let mut now = surface.wait(surface.spot(0), 0);
         for step in 0..1000 {
             let at = step * 262_144;
-            assert_eq!(surface.wait(at, now), 0, "step {step}");
+            assert_eq!(surface.wait(surface.spot(at), now), 0, "step {step}");
             now += surface.transfer(at, 262_144);
         }
     }
@@ -132,8 +159,9 @@ mod tests {
     #[test]
     fn the_way_across_is_the_longest() {
         let surface = Surface::new(&profile(), SIZE);
-        assert_eq!(surface.seek(0, SIZE), 15_000_000);
-        assert_eq!(surface.seek(SIZE, SIZE), 1_000_000);
-        assert!(surface.seek(0, SIZE / 2) < 15_000_000);
+        let [outer, middle, inner] = [0, SIZE / 2, SIZE].map(|at| surface.spot(at));
+        assert_eq!(surface.seek(outer, inner), 15_000_000);
+        assert_eq!(surface.seek(inner, inner), 1_000_000);
+        assert!(surface.seek(outer, middle) < 15_000_000);
     }
 }
