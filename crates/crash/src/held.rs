@@ -12,17 +12,8 @@ use crate::entry::{Medium, Outcome};
 use crate::error::Error;
 use crate::extents::{range, Extents, Source};
 use crate::history::{Change, History, ZoneState};
+use crate::overwritten::Overwritten;
 use crate::reader::Position;
-
-/// A physical block's content from a write on.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Version {
-    pub submission: Position,
-    pub completed: Option<u64>,
-    /// What of the block is written, and from where; `None`: zeroes.
-    pub part: Blocks,
-    pub source: Option<Source>,
-}
 
 /// A disk at a moment.
 #[derive(Clone, Debug)]
@@ -32,8 +23,8 @@ pub(crate) struct Held {
     pub zones: BTreeMap<u32, History>,
     /// Those of them that may lose something.
     pub unstable: BTreeSet<u32>,
-    /// Versions of physical blocks that can be overwritten since the stable one, in the order of their submissions.
-    pub blocks: BTreeMap<u64, Vec<Version>>,
+    /// What may be lost where it can be overwritten.
+    pub blocks: Overwritten,
     /// Stable data.
     pub content: Extents,
     /// Where the record has what protocols saved, by its number.
@@ -42,11 +33,12 @@ pub(crate) struct Held {
 
 impl Held {
     pub fn new(medium: Medium) -> Held {
+        let size = medium.geometry.physical_blocks().into();
         Held {
             medium,
             zones: BTreeMap::new(),
             unstable: BTreeSet::new(),
-            blocks: BTreeMap::new(),
+            blocks: Overwritten::new(size),
             content: Extents::default(),
             saved: BTreeMap::new(),
         }
@@ -137,12 +129,10 @@ impl Held {
         let truthful = done && !self.medium.lying;
         match operation {
             Operation::Flush if truthful => {
-                let zones = 0..=u32::MAX;
-                self.settle(number, zones, 0..=u64::MAX);
+                self.settle(number, 0..=u32::MAX, None);
             }
             Operation::Read { blocks, stable } if stable && truthful && blocks.count > 0 => {
-                let (zones, blocks) = (self.zones_of(blocks), self.blocks_of(blocks));
-                self.settle(number, zones, blocks);
+                self.settle(number, self.zones_of(blocks), Some(blocks));
             }
             Operation::Write { blocks, stable } | Operation::Fill { blocks, stable }
                 if blocks.count > 0 =>
@@ -182,7 +172,7 @@ impl Held {
         let zone = geometry.zone_of(blocks.lba);
         if geometry.is_conventional(zone) {
             if blocks.end() <= geometry.conventional_end().min(geometry.blocks) {
-                self.overwrite(submission, blocks, source);
+                self.blocks.write(submission, blocks, source, &self.content);
             }
             return Ok(());
         }
@@ -206,37 +196,14 @@ impl Held {
         Ok(())
     }
 
-    fn overwrite(&mut self, submission: Position, blocks: Blocks, source: Option<Source>) {
-        let size = u64::from(self.geometry().physical_blocks());
-        for block in self.blocks_of(blocks) {
-            let part = blocks.common(range(block * size, (block + 1) * size));
-            let version = Version {
-                submission,
-                completed: None,
-                part,
-                source: source.map(|source| source.from(part.lba - blocks.lba)),
-            };
-            self.blocks.entry(block).or_default().push(version);
-        }
-    }
-
     fn end_write(&mut self, number: u64, now: u64, blocks: Blocks, stable: bool) {
         let zones = self.zones_of(blocks);
         if !self.geometry().is_conventional(*zones.start()) {
             return self.end(number, now, zones, stable);
         }
-        let mut settled = Vec::new();
-        for (&block, versions) in self.blocks.range_mut(self.blocks_of(blocks)) {
-            let own = versions.binary_search_by_key(&number, |version| version.submission.number);
-            let Ok(own) = own else { continue };
-            versions[own].completed = Some(now);
-            if stable {
-                settle_block(&mut self.content, versions, own + 1);
-                settled.extend(versions.is_empty().then_some(block));
-            }
-        }
-        for block in settled {
-            self.blocks.remove(&block);
+        self.blocks.complete(number, now);
+        if stable {
+            self.blocks.settle_write(number, &mut self.content);
         }
     }
 
@@ -255,8 +222,8 @@ impl Held {
         }
     }
 
-    /// Makes stable what had completed before entry `before`, in these zones and physical blocks.
-    fn settle(&mut self, before: u64, zones: RangeInclusive<u32>, blocks: RangeInclusive<u64>) {
+    /// Makes stable what had completed before entry `before`, in these zones and in these blocks, or all.
+    fn settle(&mut self, before: u64, zones: RangeInclusive<u32>, blocks: Option<Blocks>) {
         let had = |completed: Option<u64>| completed.is_some_and(|at| at < before);
         let unstable: Vec<u32> = self.unstable.range(zones).copied().collect();
         for zone in unstable {
@@ -264,11 +231,7 @@ impl Held {
             let last = steps.iter().rposition(|step| had(step.completed));
             self.settle_zone(zone, last.map_or(0, |last| last + 1));
         }
-        for (_, versions) in self.blocks.range_mut(blocks) {
-            let last = versions.iter().rposition(|version| had(version.completed));
-            settle_block(&mut self.content, versions, last.map_or(0, |last| last + 1));
-        }
-        self.blocks.retain(|_, versions| !versions.is_empty());
+        self.blocks.settle(before, blocks, &mut self.content);
     }
 
     /// Makes the first `count` steps of a zone stable.
@@ -320,25 +283,12 @@ impl Held {
         let geometry = self.geometry();
         geometry.zone_of(blocks.lba)..=geometry.zone_of(blocks.end() - 1)
     }
-
-    /// The physical blocks that some blocks, at least one, are in.
-    fn blocks_of(&self, blocks: Blocks) -> RangeInclusive<u64> {
-        let size = u64::from(self.geometry().physical_blocks());
-        blocks.lba / size..=(blocks.end() - 1) / size
-    }
 }
 
 fn zones_in(target: Target) -> RangeInclusive<u32> {
     match target {
         Target::All => 0..=u32::MAX,
         Target::Zones { first, count } => first..=first.saturating_add(count - 1),
-    }
-}
-
-/// Makes the first `count` versions of a block stable.
-fn settle_block(content: &mut Extents, versions: &mut Vec<Version>, count: usize) {
-    for version in versions.drain(..count) {
-        content.set(version.part, version.source);
     }
 }
 

@@ -19,6 +19,7 @@ mod index;
 mod log;
 mod lost;
 mod moment;
+mod overwritten;
 mod payload;
 mod reader;
 mod recorder;

@@ -102,7 +102,7 @@ pub(crate) fn losses_of(held: &Held, losses: &[Loss]) -> Result<BTreeMap<Place, 
     let own = losses.iter().filter(|loss| loss.disk == held.medium.number);
     let checked = own.map(|loss| {
         let (changes, first) = match loss.place {
-            Place::Block(block) => (held.blocks.get(&block).map_or(0, Vec::len), None),
+            Place::Block(block) => (held.blocks.versions(block).len(), None),
             Place::Zone(zone) => {
                 let steps = held.zones.get(&zone).map(|zone| &zone.steps[..]);
                 let steps = steps.unwrap_or_default();
@@ -154,8 +154,9 @@ fn of_zones(held: &Held, own: &BTreeMap<Place, Loss>, parts: &mut BTreeMap<u64, 
 fn of_blocks(held: &Held, own: &BTreeMap<Place, Loss>, parts: &mut BTreeMap<u64, Part>) {
     for (place, loss) in own {
         let Place::Block(block) = place else { continue };
-        let versions = held.blocks.get(block).map_or(&[][..], Vec::as_slice);
-        for version in &versions[versions.len() - loss.changes as usize..] {
+        let versions = held.blocks.versions(*block);
+        let left = versions.len() - loss.changes as usize;
+        for version in versions.skip(left) {
             let part = part_of(parts, held, version.submission, version.part.lba);
             part.lose(version.part.lba, version.part.count);
         }

@@ -63,10 +63,12 @@ impl Shown {
 
 /// Adds the versions of blocks that are not lost, in the order in which they were written.
 fn show_blocks(held: &Held, losses: &BTreeMap<Place, Loss>, content: &mut Extents) {
-    for (&block, versions) in &held.blocks {
+    for block in held.blocks.blocks() {
         let lost = losses.get(&Place::Block(block));
         let lost = lost.map_or(0, |loss| loss.changes as usize);
-        for version in &versions[..versions.len() - lost] {
+        let versions = held.blocks.versions(block);
+        let left = versions.len() - lost;
+        for version in versions.take(left) {
             content.set(version.part, version.source);
         }
     }

@@ -11,7 +11,7 @@ use zoned::Blocks;
 
 use crate::error::Error;
 use crate::extents::{range, Source};
-use crate::held::{Held, Version};
+use crate::held::Held;
 use crate::history::{Change, History, ZoneState};
 use crate::moment::Moment;
 
@@ -114,8 +114,8 @@ impl States {
                     outcomes,
                 });
             }
-            for (&block, versions) in &held.blocks {
-                let outcomes = of_block(moment, held, block, versions)?;
+            for block in held.blocks.blocks() {
+                let outcomes = of_block(moment, held, block)?;
                 let place = Place::Block(block);
                 cells.push(Cell {
                     disk,
@@ -249,12 +249,7 @@ fn of_zone(history: &History, capacity: u32) -> Vec<Stretch> {
 }
 
 /// The outcomes of a physical block, from its last version back to the stable one; each content once.
-fn of_block(
-    moment: &Moment,
-    held: &Held,
-    block: u64,
-    versions: &[Version],
-) -> Result<Vec<Stretch>, Error> {
+fn of_block(moment: &Moment, held: &Held, block: u64) -> Result<Vec<Stretch>, Error> {
     let geometry = held.geometry();
     let (size, count) = (
         u64::from(geometry.block_size),
@@ -271,7 +266,7 @@ fn of_block(
         put(&mut bytes, part, source)?;
     }
     let mut contents = vec![bytes.clone()];
-    for version in versions {
+    for version in held.blocks.versions(block) {
         put(&mut bytes, version.part, version.source)?;
         contents.push(bytes.clone());
     }

@@ -12,7 +12,6 @@ use pyo3::types::{PyBytes, PyDict};
 use crate::disk::Disk;
 use crate::entries::{command_facts, facts, Entries};
 use crate::error::{from_host, raise};
-use crate::shape::Shape;
 
 /// A record's error as Python sees it.
 pub fn from_crash(py: Python<'_>, error: &Error) -> PyErr {
