@@ -214,46 +214,51 @@ impl Disk {
             return Some(Choice::Waiting(0));
         }
         let depth = self.profile.queue_depth as usize;
-        let mut best = (Nanos::MAX, 0);
+        let mut soonest = self.surface.soonest(self.head, now);
         for (index, &(place, spot)) in self.waiting.iter().take(depth).enumerate() {
-            let time = match (spot, self.flights.get(place).work) {
-                (Some(spot), Work::Read { .. }) => self.way_to_read(spot, now, best.0),
-                (Some(spot), _) => self.way_to_write(spot, now, best.0),
-                (None, _) => (best.0 > 0).then_some(0),
-            };
-            best = time.map_or(best, |time| (time, index));
+            let reads = matches!(self.flights.get(place).work, Work::Read { .. });
+            match spot {
+                Some(spot) if self.is_there(spot, reads, now) => soonest.or_in(0, index),
+                Some(spot) => soonest.or(spot, index),
+                None => soonest.or_in(0, index),
+            }
         }
-        Some(Choice::Waiting(best.1))
+        Some(Choice::Waiting(soonest.index))
     }
 
     /// Which of the cache's extents is written next.
     fn next_dirty(&self, now: Nanos, long_ago: Option<Nanos>) -> usize {
-        let extents = || self.cache.extents().iter().enumerate();
-        let waited = extents().filter(|(_, extent)| Some(extent.since) < long_ago);
-        if let Some((index, _)) = waited.min_by_key(|(_, extent)| extent.since) {
-            return index;
+        let mut oldest: Option<(Nanos, usize)> = None;
+        let mut soonest = self.surface.soonest(self.head, now);
+        for (index, extent) in self.cache.extents().iter().enumerate() {
+            if Some(extent.since) < long_ago && oldest.is_none_or(|(since, _)| extent.since < since)
+            {
+                oldest = Some((extent.since, index));
+            } else if self.is_there(extent.start, false, now) {
+                soonest.or_in(0, index);
+            } else {
+                soonest.or(extent.start, index);
+            }
         }
-        let mut best = (Nanos::MAX, 0);
-        for (index, extent) in extents() {
-            let time = self.way_to_write(extent.start, now, best.0);
-            best = time.map_or(best, |time| (time, index));
-        }
-        best.1
+        oldest.map_or(soonest.index, |(_, index)| index)
     }
 
-    /// How long until a read of this byte begins: at once where reading went on to it. `None`: as long as `limit`.
-    fn way_to_read(&self, to: Spot, now: Nanos, limit: Nanos) -> Option<Nanos> {
-        if self.reads_on && to.at == self.head.at {
-            return (limit > 0).then_some(0);
-        }
-        self.surface.access(self.head, to, now, limit)
+    /// Whether the arm is where a byte can be read or written at once: reading went on to it, or it is under the head.
+    fn is_there(&self, to: Spot, reads: bool, now: Nanos) -> bool {
+        to.at == self.head.at
+            && if reads {
+                self.reads_on
+            } else {
+                self.surface.wait(to, now) == 0
+            }
     }
 
-    fn way_to_write(&self, to: Spot, now: Nanos, limit: Nanos) -> Option<Nanos> {
-        if to.at == self.head.at && self.surface.wait(to, now) == 0 {
-            return (limit > 0).then_some(0);
+    /// How long until a read or a write of this byte begins.
+    fn way(&self, to: Spot, reads: bool, now: Nanos) -> Nanos {
+        if self.is_there(to, reads, now) {
+            return 0;
         }
-        self.surface.access(self.head, to, now, limit)
+        self.surface.access(self.head, to, now)
     }
 
     fn start(&mut self, choice: Choice, now: Nanos) {
@@ -290,10 +295,7 @@ impl Disk {
             let most = self.surface.transfer(at, ahead);
             ((now - self.head_since.min(now)).min(most), 0)
         } else {
-            (
-                0,
-                self.way_to_read(from, now, Nanos::MAX).unwrap_or_default(),
-            )
+            (0, self.way(from, true, now))
         };
         let done = now + way + time.saturating_sub(passed);
         self.reads_on = true;
@@ -311,8 +313,7 @@ impl Disk {
         } else {
             now
         };
-        let way = self.way_to_write(to, from, Nanos::MAX).unwrap_or_default();
-        let done = from + way + self.surface.transfer(at, bytes);
+        let done = from + self.way(to, false, from) + self.surface.transfer(at, bytes);
         self.reads_on = false;
         self.last_written = Some(zone);
         self.head = self.surface.spot(at + bytes);

@@ -31,7 +31,48 @@ pub(super) struct Spot {
     angle: f64,
 }
 
+/// The soonest of several accesses; of those that begin at the same time the first.
+pub(super) struct Soonest<'a> {
+    surface: &'a Surface,
+    from: Spot,
+    now: Nanos,
+    time: Nanos,
+    /// What is farther away cannot be sooner.
+    reach: f64,
+    pub index: usize,
+}
+
+impl Soonest<'_> {
+    /// Takes the access to `to` in, by its number.
+    pub fn or(&mut self, to: Spot, index: usize) {
+        if (self.from.track - to.track).abs() <= self.reach {
+            self.or_in(self.surface.access(self.from, to, self.now), index);
+        }
+    }
+
+    /// Takes one in that begins in so long.
+    pub fn or_in(&mut self, time: Nanos, index: usize) {
+        if time < self.time {
+            self.time = time;
+            self.reach = self.surface.reach(time);
+            self.index = index;
+        }
+    }
+}
+
 impl Surface {
+    /// To find the soonest of several accesses, with the arm where `from` is.
+    pub fn soonest(&self, from: Spot, now: Nanos) -> Soonest<'_> {
+        Soonest {
+            surface: self,
+            from,
+            now,
+            time: Nanos::MAX,
+            reach: f64::INFINITY,
+            index: 0,
+        }
+    }
+
     pub fn new(profile: &DiskProfile, bytes: u64) -> Surface {
         Surface {
             bytes: bytes as f64,
@@ -105,15 +146,16 @@ impl Surface {
         (left * self.revolution).round() as Nanos
     }
 
-    /// How long from `now` on until a byte can be read or written, with the arm where `from` is; `None`: as long as
-    /// `limit`, or longer.
-    pub fn access(&self, from: Spot, to: Spot, now: Nanos, limit: Nanos) -> Option<Nanos> {
+    /// How long from `now` on until a byte can be read or written, with the arm where `from` is.
+    pub fn access(&self, from: Spot, to: Spot, now: Nanos) -> Nanos {
         let seek = self.seek(from, to);
-        if seek >= limit {
-            return None;
-        }
-        let time = seek + self.wait(to, now + seek);
-        (time < limit).then_some(time)
+        seek + self.wait(to, now + seek)
+    }
+
+    /// How far the arm may go, from the outer edge to the inner one, so that this does not take longer than `limit`.
+    fn reach(&self, limit: Nanos) -> f64 {
+        let root = (limit as f64 - self.seek_min) / (self.seek_full - self.seek_min).max(1.0);
+        root.max(0.0) * root.max(0.0) + 1e-9
     }
 }
 
