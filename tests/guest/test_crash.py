@@ -32,7 +32,7 @@ DIRECT = "bs=1M oflag=direct status=none"
 def record(kernel: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Record]:
     """Writes to two disks, some of them flushed, with marks."""
     file = tmp_path_factory.mktemp("crash") / "record"
-    with Guest([SMR, ZNS], kernel=kernel, qemu="pulled", record=file) as guest:
+    with Guest([SMR, ZNS, "nvme,size=64M"], kernel=kernel, qemu="pulled", record=file) as guest:
         with pytest.raises(UsageError, match="would not be in the record"):
             guest.power_cut()
         work = f"""
@@ -103,7 +103,7 @@ def test_states_are_new_disks_of_a_guest_that_stays_up(record: Record, kernel: s
             number: stack.enter_context(record.open(chosen[0], number, tmp_path)) for number in record.disks
         }
         described = record.described()
-        assert [str(disk)[:3] for disk in described] == ["smr", "zns"]
+        assert [str(disk)[:3] for disk in described] == ["smr", "zns", "nvm"]
         guest = stack.enter_context(Guest(described, states=places, kernel=kernel, qemu="pulled"))
         boot = guest.run("cat /proc/sys/kernel/random/boot_id").text
         for state in chosen[-6:]:

@@ -32,9 +32,10 @@ def return_of(controllers: Mapping[str, int]) -> str:
     lines = ["set -e", f"there() {{ {count}; }}"]
     for place in _places(controllers):
         lines += [
-            f"if [ ! -e {place} ]; then echo 1 >/sys/bus/pci/rescan; else",
-            f"for each in {place}/virtio*/host*/scsi_host/host*/scan; do echo '0 0 -' >$each; done",
-            "fi",
+            f"[ -e {place} ] || echo 1 >/sys/bus/pci/rescan",
+            # None of a controller that was found again: a rescan finds all of them.
+            f"for each in {place}/virtio*/host*/scsi_host/host*/scan; do",
+            "[ ! -e $each ] || echo '0 0 -' >$each; done",
         ]
     for place, disks in zip(_places(controllers), controllers.values(), strict=True):
         found = f"{place}/virtio*/host*/target*/*/block/* {place}/nvme/nvme*/nvme*n*"
