@@ -12,6 +12,7 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.campaigns import crash_kills, hostile_guest, kills
+from tests.campaigns import crash_kills, file_systems, hostile_guest, kills
 from tests.campaigns.power_cuts import FILE_SYSTEMS, trial
 from zonevm import Guest
 from zonevm.guest import installed
@@ -31,6 +32,8 @@ WORKLOADS = 100
 SEEDS_A_GUEST = 5
 ROUNDS = 10
 FUZZ_SECONDS = 300
+POINTS = 25
+"""Of the crash test of a file system, each with eight states at most."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,23 @@ def power_cuts(name: str, cache: str) -> Callable[[int], Outcome]:
                 elif not result.wrong:
                     found.append(f"seed {seed}: the lie was not found")
         return Outcome(SEEDS_A_GUEST, found)
+
+    return run
+
+
+def file_system(name: str, lies: bool = False) -> Callable[[int], Outcome]:
+    """The operations of a seed on one file system; what a finding needs to be shown again stays."""
+
+    def run(seed: int) -> Outcome:
+        directory = KEPT.parent / f"{name}-{seed}{'-lies' if lies else ''}"
+        shutil.rmtree(directory, ignore_errors=True)
+        report = file_systems.trial(name, seed, POINTS, _kernel(), directory, lies=lies)
+        found = [f"{result.output.strip()[-500:]}\n{report.again(result)}" for result in report.failed]
+        if lies:
+            found = [] if found else [f"seed {seed}: the lie was not found"]
+        if not found:
+            shutil.rmtree(directory)
+        return Outcome(len(report.results), found)
 
     return run
 
@@ -151,6 +171,12 @@ def campaigns() -> list[Campaign]:
         seeds = f"{SEEDS_A_GUEST} power cuts under {name}"
         found.append(Campaign(f"power-cuts-{name}", 10, seeds, power_cuts(name, "volatile")))
         found.append(Campaign(f"lies-{name}", 1, f"{seeds}, the disk lies", power_cuts(name, "lying")))
+    for name in file_systems.cases():
+        what = f"power cuts at {POINTS} moments of operations on {name}"
+        found.append(Campaign(f"crash-{name}", 3, what, file_system(name)))
+    name = file_systems.LYING
+    what = f"the same of {name}, the disk lies"
+    found.append(Campaign(f"crash-lies-{name}", 1, what, file_system(name, lies=True)))
     for kind in kills.SHAPES:
         found.append(Campaign(f"kill-9-{kind}", 200, f"kill -9 under fio on {kind}", kill(kind)))
     found.append(Campaign("kill-9-crash", 3, f"{ROUNDS} crash tests, kill -9 of a process", crash_kill))
