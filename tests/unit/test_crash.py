@@ -82,6 +82,9 @@ def test_results_go_on_after_a_kill(tmp_path: Path) -> None:
     assert again.all == [first, second]
     assert again.failed == [second]
     assert again.tried == {first.state, second.state}
+    third = Result(State(5), 0)
+    again.add(third)
+    assert Results(file).all == [first, second, third]
 
 
 def test_what_is_no_file_of_results(tmp_path: Path) -> None:

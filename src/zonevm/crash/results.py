@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,11 +72,13 @@ class Results:
 
 def _read(file: Path) -> list[Result]:
     try:
-        lines = file.read_text().splitlines(keepends=True)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the results {file}: {error}", "Give another file.") from error
-    # A kill may have torn the last one.
-    return [_parse(line, file) for line in lines if line.endswith("\n")]
+        text = file.read_bytes()
+        whole = text[: text.rfind(b"\n") + 1]
+        if whole != text:  # a kill has torn the last line
+            os.truncate(file, len(whole))
+    except OSError as error:
+        raise UsageError(f"cannot read the results {file}: {error.strerror}", "Give another file.") from error
+    return [_parse(line, file) for line in whole.decode(errors="replace").split("\n")[:-1]]
 
 
 def _parse(line: str, file: Path) -> Result:
