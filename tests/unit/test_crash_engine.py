@@ -154,9 +154,15 @@ def test_what_is_known_is_not_looked_for_again() -> None:
     assert likely(State(9, (other,)), [known], lambda _: True) is None
 
 
-def test_what_is_missing_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_missing_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert execute(["crash", "--disk", "smr,size=1G", "--check", "true"]) == 2
     assert "there is no --work" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    assert execute(["crash", "--disk", "smr,size=1", "--check", "true", "--work", "true"]) == 2
+    assert list(tmp_path.iterdir()) == []
+    assert "size" in capsys.readouterr().err
     assert execute(["crash", "resume", str(tmp_path)]) == 2
     assert "is not the directory of a crash test" in capsys.readouterr().err
     assert execute(["crash", "replay", str(tmp_path)]) == 2

@@ -58,6 +58,11 @@ class Directory:
     def __exit__(self, *reason: object) -> None:
         os.close(self._lock)
 
+    def remove(self) -> None:
+        """Remove it, of a test that has not come to anything."""
+        (self.path / _TEST).unlink()
+        self.path.rmdir()
+
     @property
     def record(self) -> Path:
         """The record: an earlier one, or that of the test's own run."""

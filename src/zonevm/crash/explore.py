@@ -17,7 +17,8 @@ from zonevm.crash.recorded import SET_UP, record_run
 from zonevm.crash.report import Report
 from zonevm.crash.results import Result, Results
 from zonevm.crash.test import CrashTest, Words, words
-from zonevm.errors import UsageError
+from zonevm.disks import parse
+from zonevm.errors import UsageError, ZonevmError
 from zonevm.records import Record, State
 from zonevm.units import parse_size
 
@@ -83,8 +84,16 @@ def explore(
     )
     if not disks:
         raise UsageError("there are no disks to write to", "Give one or more: smr,size=4G, zns,size=4G.")
+    for disk in disks:
+        parse(disk)
+    watcher = watcher or Watcher()
     with Directory.create(None if directory is None else Path(directory), test) as made:
-        return _run(made, guests, watcher or Watcher(), out)
+        try:
+            _record(made, watcher, out)
+        except ZonevmError:
+            made.remove()
+            raise
+        return _run(made, guests, watcher)
 
 
 def resume(
@@ -98,8 +107,10 @@ def resume(
 
     Where its run was not recorded to the end, that begins again. Raises what :func:`explore` does.
     """
+    watcher = watcher or Watcher()
     with Directory.open(Path(directory)) as made:
-        return _run(made, guests, watcher or Watcher(), out)
+        _record(made, watcher, out)
+        return _run(made, guests, watcher)
 
 
 def check_record(
@@ -115,7 +126,7 @@ def check_record(
     if directory is None:
         return _explored(record, test, None, guests, watcher or Watcher())
     with Directory.create(directory, test) as made:
-        return _run(made, guests, watcher or Watcher(), None)
+        return _run(made, guests, watcher or Watcher())
 
 
 def of_directory(directory: Path) -> tuple[Path, dict[str, Any]]:
@@ -124,14 +135,19 @@ def of_directory(directory: Path) -> tuple[Path, dict[str, Any]]:
     return record_of(directory, test), {**test.options, "cwd": test.cwd or None}
 
 
-def _run(made: Directory, guests: int | None, watcher: Watcher, out: int | None) -> Report:
+def _record(made: Directory, watcher: Watcher, out: int | None) -> None:
+    """Record the run of a test, unless there is a record."""
+    if made.test.record or made.record.exists():
+        return
     watcher.begun(made.path)
-    if not made.record.exists():
-        watcher.doing("recording the run")
-        with made.recording() as file:
-            record_run(made.test, file, out, dict(made.test.options))
-    record = Record(made.record)
-    report = _explored(record, made.test, made, guests, watcher)
+    watcher.doing("recording the run")
+    with made.recording() as file:
+        record_run(made.test, file, out, dict(made.test.options))
+
+
+def _run(made: Directory, guests: int | None, watcher: Watcher) -> Report:
+    watcher.begun(made.path)
+    report = _explored(Record(made.record), made.test, made, guests, watcher)
     forms.write(report, made.path)
     return report
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -40,7 +41,7 @@ class CrashTest:
 
     def __str__(self) -> str:
         """Return it as JSON, of which :meth:`parse` makes it again."""
-        return json.dumps(vars(self), indent=2)
+        return json.dumps(vars(self), indent=2, default=os.fspath)
 
     @classmethod
     def parse(cls, text: str) -> Self:
