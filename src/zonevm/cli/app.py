@@ -23,6 +23,7 @@ VERBS = {
     "disk": Verb("zonevm.cli.verbs.disk", "disk", "Create, import, inspect, repair and copy disks."),
     "serve": Verb("zonevm.cli.verbs.serve", "serve", "Serve disks to a QEMU that you start yourself."),
     "crash": Verb("zonevm.cli.verbs.crash", "crash", "Try what a power cut may leave of recorded disks."),
+    "suite": Verb("zonevm.cli.verbs.suite", "suite", "Run fstests, blktests or another suite in guests."),
     "trace": Verb("zonevm.cli.verbs.trace", "trace", "Summarize command traces."),
     "target": Verb("zonevm.cli.verbs.target", "target", "Make and remove kernel targets (LIO)."),
     "kernel": Verb("zonevm.cli.verbs.kernel", "kernel", "Get, list and remove kernels for guests."),

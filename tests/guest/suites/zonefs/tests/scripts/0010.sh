@@ -1,0 +1,3 @@
+#!/bin/bash
+[ $# = 0 ] && { echo "mkzonefs"; exit 0; }
+mkzonefs | grep -q source

@@ -1,0 +1,3 @@
+#!/bin/bash
+[ $# = 0 ] && { echo "a test that hangs"; exit 0; }
+sleep 600
