@@ -5,6 +5,7 @@ from __future__ import annotations
 import lzma
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import zstandard
@@ -61,6 +62,18 @@ def test_no_kernel_at_all(cache: Path) -> None:
     with pytest.raises(KernelError, match="no kernel for the guest") as caught:
         kernel.find()
     assert "zonevm kernel pull" in caught.value.hint
+
+
+def test_a_kernel_that_the_host_has_but_does_not_run_comes_last(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = [kernel.Kernel(each, Path(each), None, "host") for each in ("6.1.9", "6.1.10", "6.1.8")]
+    monkeypatch.setattr(kernel, "_host", lambda: iter(there))
+    assert kernel.find().version == "6.1.10"
+    install(cache / "5.10.1", "5.10.1")
+    assert kernel.find().version == "5.10.1"
+    monkeypatch.setattr("os.uname", lambda: SimpleNamespace(release="6.1.8"))
+    assert kernel.find().version == "6.1.8"
 
 
 def test_an_image_brings_the_modules_beside_it(cache: Path, tmp_path: Path) -> None:

@@ -51,8 +51,8 @@ def find(choice: str | Path | None = None) -> Kernel:
     """Return the kernel that ``choice`` names, or the best there is.
 
     ``choice``: the path of a bzImage or of a kernel build tree, or a version (``6.12`` picks the newest 6.12
-    there is, cache and host). None: the kernel that the host runs, else the newest in the cache. Raises
-    :class:`KernelError` where there is none.
+    there is, cache and host). None: the kernel that the host runs, else the newest in the cache, else the
+    newest that the host has, as a container may have one. Raises :class:`KernelError` where there is none.
     """
     if choice is None:
         return _default()
@@ -106,15 +106,16 @@ def matches_version(version: str, wanted: str) -> bool:
 
 def _default() -> Kernel:
     running = os.uname().release
-    for kernel in _host():
+    of_host = list(_host())
+    for kernel in of_host:
         if kernel.version == running:
             return kernel
-    cached = sorted(_cached(), key=lambda kernel: version_key(kernel.version))
-    if not cached:
+    others = list(_cached()) or of_host
+    if not others:
         raise KernelError(
             f"no kernel for the guest: {_why_not_the_hosts(running)}, and none was pulled", _PULL
         )
-    return cached[-1]
+    return max(others, key=lambda kernel: version_key(kernel.version))
 
 
 def _why_not_the_hosts(running: str) -> str:
