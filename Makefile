@@ -10,7 +10,7 @@ PYTEST  := $(BIN)/pytest
 PYTESTS := $(PYTEST) -n auto --maxprocesses 4
 export PATH := $(CURDIR)/$(BIN):$(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup build demo test check lint unit rust fuzztest guest nested loaded instructions bench kvm fuzz soak clean
+.PHONY: help setup build demo test check lint unit rust fuzztest guest nested loaded instructions bench kvm wheel fuzz soak clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -91,6 +91,13 @@ kvm: $(VENV)/.kernels $(VENV)/.tests ## on a machine with KVM: tests and benchma
 	tools/setup bench $(VENV)
 	tools/kvm
 
+$(VENV)/.wheel: $(VENV)/.python
+	tools/setup wheel $(VENV)
+	@touch $@
+
+wheel: $(VENV)/.built $(VENV)/.wheel ## a wheel for Linux with glibc 2.17 or newer, checked: dist/
+	tools/wheel
+
 fuzz: $(VENV)/.tests ## ten minutes of each fuzz target
 	fuzz/run cdb 600
 	fuzz/run virtq 600
@@ -105,5 +112,5 @@ soak: $(VENV)/.kernels $(VENV)/.tests ## hours of crashes, power cuts, kills and
 	$(BIN)/python -m tests.campaigns.soak
 
 clean: ## remove what was built; images and kernels stay
-	rm -rf $(VENV) target fuzz/target .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) target dist fuzz/target .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -f src/zonevm/*.so src/zonevm/kernel/zonevm-init
