@@ -10,7 +10,7 @@ PYTEST  := $(BIN)/pytest
 PYTESTS := $(PYTEST) -n auto --maxprocesses 4
 export PATH := $(CURDIR)/$(BIN):$(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup build demo test check lint unit rust fuzztest guest nested loaded instructions bench kvm wheel fuzz soak clean
+.PHONY: help setup build demo test check lint unit rust fuzztest guest nested loaded instructions bench kvm wheel packages fuzz soak clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -97,6 +97,9 @@ $(VENV)/.wheel: $(VENV)/.python
 
 wheel: $(VENV)/.built $(VENV)/.wheel ## a wheel for Linux with glibc 2.17 or newer, checked: dist/
 	tools/wheel
+
+packages: wheel $(VENV)/.tests ## the wheel, the container and the CI job on bare Debians, a guest in each
+	$(PYTEST) -n0 tests/packages
 
 fuzz: $(VENV)/.tests ## ten minutes of each fuzz target
 	fuzz/run cdb 600
