@@ -6,11 +6,14 @@ BIN     := $(VENV)/bin
 CARGO   := cargo
 RUST    := $(shell find crates -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 PYTEST  := $(BIN)/pytest
+# What `make fresh` tests from nothing, and on which Debians.
+FRESH   := test
+SUITES  := bookworm trixie
 # An emulated guest keeps one core busy.
 PYTESTS := $(PYTEST) -n auto --maxprocesses 4
 export PATH := $(CURDIR)/$(BIN):$(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help setup build demo test check lint unit rust fuzztest guest nested loaded instructions bench kvm wheel packages fuzz soak clean
+.PHONY: help setup build demo test check lint unit rust fuzztest guest nested loaded instructions bench kvm wheel packages fresh fuzz soak clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -100,6 +103,9 @@ wheel: $(VENV)/.built $(VENV)/.wheel ## a wheel for Linux with glibc 2.17 or new
 
 packages: wheel $(VENV)/.tests ## the wheel, the container and the CI job on bare Debians, a guest in each
 	$(PYTEST) -n0 tests/packages
+
+fresh: $(VENV)/.tests ## `make demo` and `make test` from nothing, on bare Debians; FRESH=check SUITES=trixie for less
+	set -e; for suite in $(SUITES); do tools/fresh "$$suite" $(FRESH); done
 
 fuzz: $(VENV)/.tests ## ten minutes of each fuzz target
 	fuzz/run cdb 600
