@@ -13,7 +13,7 @@ pytestmark = pytest.mark.guest
 
 @pytest.mark.timeout(900)
 def test_a_file_system_keeps_what_was_synced(kernel: str, tmp_path: Path) -> None:
-    report = file_systems.trial("f2fs-smr", 1, 3, kernel, tmp_path / "kept")
+    report = file_systems.trial("btrfs-smr", 1, 3, kernel, tmp_path / "kept")
     assert report.results
     assert [(result.output, report.again(result)) for result in report.failed] == []
 
