@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from zonevm import UsageError
 from zonevm.cli import execute
 from zonevm.crash import Checker, CrashTest, Loss, State
-from zonevm.crash.crew import Crew, carried
+from zonevm.crash.crew import Crew
 from zonevm.crash.directory import Directory
 from zonevm.crash.shrinking import likely, places
 from zonevm.crash.test import words
+from zonevm.host.capacity import carried
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=9)
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Generic, TypeVar
 
 from zonevm.crash.checker import Checker
@@ -14,8 +12,6 @@ from zonevm.records import State
 
 _Outcome = TypeVar("_Outcome")
 _TURN_SECONDS = 0.2
-_BESIDE = 256 * 2**20
-"""Bytes that QEMU takes beside a guest's memory."""
 
 
 class Crew(Generic[_Outcome]):
@@ -91,16 +87,3 @@ class _Shared:
     def __next__(self) -> State:
         with self._lock:
             return next(self._states)
-
-
-def carried(memory: int) -> int:
-    """Return how many guests of ``memory`` bytes this machine carries: a processor each, and that memory."""
-    free = _available() // (memory + _BESIDE)
-    return max(1, min(len(os.sched_getaffinity(0)), free))
-
-
-def _available() -> int:
-    """Bytes of memory that can be had without swapping (proc_meminfo(5))."""
-    lines = Path("/proc/meminfo").read_text().splitlines()
-    kib = next(line.split()[1] for line in lines if line.startswith("MemAvailable:"))
-    return int(kib) * 1024

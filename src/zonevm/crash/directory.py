@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from itertools import count
 from pathlib import Path
 from typing import Self
 
 from zonevm.crash.test import CrashTest
+from zonevm.directories import locked, numbered
 from zonevm.errors import HostError, UsageError
 
 _TEST = "test.json"
@@ -33,7 +32,7 @@ class Directory:
         """
         made = None
         try:
-            made = _next() if path is None else path
+            made = numbered(_NAME) if path is None else path
             if path is not None:
                 path.mkdir()
             (made / _TEST).write_text(f"{test}\n")
@@ -45,12 +44,12 @@ class Directory:
             raise HostError(
                 f"cannot make the directory {made}: {error.strerror}", "Give one that you can make: --dir DIR"
             ) from error
-        return cls(made, test, _locked(made))
+        return cls(made, test, locked(made, "zonevm crash"))
 
     @classmethod
     def open(cls, path: Path) -> Self:
         """Go on with one. Raises :class:`UsageError` for what is not a crash test's, and for one in use."""
-        return cls(path, asked(path), _locked(path))
+        return cls(path, asked(path), locked(path, "zonevm crash"))
 
     def __enter__(self) -> Self:
         return self
@@ -111,24 +110,3 @@ def asked(directory: Path) -> CrashTest:
 def record_of(directory: Path, test: CrashTest) -> Path:
     """Return the file of the record that a test of this directory has."""
     return Path(test.record) if test.record else directory / "record"
-
-
-def _next() -> Path:
-    for number in count(1):
-        path = Path(f"{_NAME}-{number}")
-        with suppress(FileExistsError):
-            path.mkdir()
-            return path
-    raise AssertionError("there is always one more number")
-
-
-def _locked(path: Path) -> int:
-    lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise UsageError(
-            f"{path} is in use by another zonevm crash", "Wait until that has ended, or end it."
-        ) from error
-    return lock

@@ -10,7 +10,7 @@ from typing import Any
 from zonevm.crash import forms
 from zonevm.crash.checker import Checker
 from zonevm.crash.choice import chosen
-from zonevm.crash.crew import Crew, carried
+from zonevm.crash.crew import Crew
 from zonevm.crash.directory import Directory, asked, record_of
 from zonevm.crash.finding import Findings
 from zonevm.crash.recorded import SET_UP, record_run
@@ -19,6 +19,7 @@ from zonevm.crash.results import Result, Results
 from zonevm.crash.test import CrashTest, Words, words
 from zonevm.disks import parse
 from zonevm.errors import UsageError, ZonevmError
+from zonevm.host.capacity import carried
 from zonevm.records import Record, State
 from zonevm.units import parse_size
 

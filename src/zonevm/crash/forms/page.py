@@ -1,4 +1,4 @@
-"""A report as one HTML file, which needs nothing else: no script, no font, nothing to be loaded."""
+"""A report as a page: one HTML file, which needs nothing else."""
 
 from __future__ import annotations
 
@@ -13,51 +13,25 @@ from zonevm.crash.forms.findings import Finding, findings, headline, typed
 from zonevm.crash.forms.plot import STYLE, plot
 from zonevm.crash.report import Report
 from zonevm.inputs import printable, shown
+from zonevm.view.page import page
 
 _STYLE = f"""
-:root {{ color-scheme: light dark; --ink: #111827; --faint: #6b7280; --paper: #ffffff; --bed: #e5e7eb;
-  --code: #f3f4f6; --passed: #16a34a; --failed: #b91c1c }}
-@media (prefers-color-scheme: dark) {{ :root {{ --ink: #f3f4f6; --faint: #9ca3af; --paper: #111827;
-  --bed: #374151; --code: #1f2937; --passed: #22c55e; --failed: #ef4444 }} }}
-body {{ font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-  max-width: 1100px; margin: 2em auto; padding: 0 1em }}
-h1 {{ font-size: 24px }} h2 {{ font-size: 18px; margin-top: 2em }} h3 {{ font-size: 15px }}
-svg {{ max-width: 100%; height: auto }}
-a {{ color: inherit }}
-pre {{ background: var(--code); padding: .6em .8em; border-radius: 4px; max-height: 24em; overflow: auto;
-  white-space: pre-wrap; overflow-wrap: anywhere }}
 .command {{ user-select: all }}
 .finding {{ border-left: 4px solid var(--failed); padding-left: 1em; margin: 1.5em 0;
-  overflow-wrap: anywhere }}
-table {{ border-collapse: collapse }}
-th, td {{ text-align: left; padding: .2em 1em .2em 0; border-bottom: 1px solid var(--bed);
-  overflow-wrap: anywhere }}
-.number {{ text-align: right }}
-.faint {{ color: var(--faint) }}{STYLE}"""
-_FORBID = "default-src 'none'; style-src 'unsafe-inline'"
+  overflow-wrap: anywhere }}{STYLE}"""
 
 
 def html(report: Report) -> str:
     """Return an HTML document, which is well-formed XML too; links are to what is kept beside it."""
     title = f"Crash states of {_safe(str(report.record))}"
-    return "\n".join(
-        (
-            "<!DOCTYPE html>",
-            '<html lang="en" xmlns="http://www.w3.org/1999/xhtml">',
-            '<head><meta charset="utf-8"/>',
-            f'<meta http-equiv="Content-Security-Policy" content="{_FORBID}"/>',
-            '<meta name="viewport" content="width=device-width"/>',
-            f"<title>{title}</title>",
-            f"<style>{_STYLE}\n</style></head>",
-            f"<body><h1>{headline(report)}</h1>",
-            f'<p class="faint">{title}, checked by</p>',
-            f'<pre class="command">{escape(typed(shlex.join(report.check)))}</pre>',
-            plot(report),
-            *_findings(report),
-            *_stretches(report),
-            "</body></html>\n",
-        )
+    body = (
+        f'<p class="faint">{title}, checked by</p>',
+        f'<pre class="command">{escape(typed(shlex.join(report.check)))}</pre>',
+        plot(report),
+        *_findings(report),
+        *_stretches(report),
     )
+    return page(title, headline(report), body, _STYLE)
 
 
 def _findings(report: Report) -> Iterator[str]:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import click
-
+from zonevm.cli.counting import Count
 from zonevm.cli.output import print_json, say, tell
 from zonevm.cli.stopping import Terminated
 from zonevm.crash import Report, Result, Watcher, forms
 
 _FINDINGS = 1
-_LINES = 10
-"""Lines of progress, where there is no terminal."""
 
 
 class Telling:
@@ -54,15 +50,12 @@ def told(as_json: bool) -> Iterator[Telling]:
 
 
 class _Shown(Watcher):
-    """A line that changes on a terminal; some lines elsewhere."""
+    """What is done, findings, and how many of the states."""
 
     def __init__(self) -> None:
         self.directory: Path | None = None
-        self._begun = 0.0
-        self._first = 0
-        self._failed = 0
-        self._told = 0
-        self._line = False
+        self._count = Count("states")
+        self.end = self._count.end
 
     def begun(self, directory: Path) -> None:
         self.directory = directory
@@ -70,38 +63,12 @@ class _Shown(Watcher):
     def doing(self, what: str) -> None:
         self.end()
         say(what)
-        self._begun = time.monotonic()
-        self._first = -1
+        self._count.begin()
 
     def tried(self, result: Result, done: int, wanted: int) -> None:
-        if self._first < 0:
-            self._first = done - 1
         if not result.passed:
-            self._failed += 1
+            self._count.fail()
             self.end()
             mark = f", after mark {result.last_mark!r}" if result.last_mark else ""
             say(f"failed: point {result.state.point}{mark}: {'; '.join(result.lost)[:200]}")
-        part = done * _LINES // wanted
-        if sys.stderr.isatty():
-            click.echo(f"\r\033[K{self._progress(done, wanted)}", err=True, nl=False)
-            self._line = True
-        elif part != self._told:
-            say(self._progress(done, wanted))
-        self._told = part
-
-    def end(self) -> None:
-        """Leave the line that changes."""
-        if self._line:
-            click.echo("\r\033[K", err=True, nl=False)
-            self._line = False
-
-    def _progress(self, done: int, wanted: int) -> str:
-        passed = time.monotonic() - self._begun
-        left = passed / (done - self._first) * (wanted - done)
-        failed = f", {self._failed} failed" if self._failed else ""
-        return f"{done} of {wanted} states{failed}, {_time(left)} left"
-
-
-def _time(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{round(seconds)} s" if seconds < 90 else f"{minutes} min"
+        self._count.done(done, wanted)
