@@ -24,6 +24,7 @@ VERBS = {
     "serve": Verb("zonevm.cli.verbs.serve", "serve", "Serve disks to a QEMU that you start yourself."),
     "crash": Verb("zonevm.cli.verbs.crash", "crash", "Try what a power cut may leave of recorded disks."),
     "suite": Verb("zonevm.cli.verbs.suite", "suite", "Run fstests, blktests or another suite in guests."),
+    "matrix": Verb("zonevm.cli.verbs.matrix", "matrix", "Run tests on kernels x disks x workloads."),
     "trace": Verb("zonevm.cli.verbs.trace", "trace", "Summarize command traces."),
     "target": Verb("zonevm.cli.verbs.target", "target", "Make and remove kernel targets (LIO)."),
     "kernel": Verb("zonevm.cli.verbs.kernel", "kernel", "Get, list and remove kernels for guests."),
