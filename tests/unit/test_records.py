@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from zonevm import ZonevmError, images
+from zonevm import Guest, ZonevmError, images
 from zonevm._core import CoreError, Disk, Recording
 from zonevm.crash import Loss, Record, State
 from zonevm.disks import SmrDisk, ZnsDisk
@@ -197,3 +197,9 @@ def test_what_is_no_record_is_named(tmp_path: Path) -> None:
         Record(tmp_path / "store.sh")
     with pytest.raises(RecordError, match=r"cannot open the record .*missing: No such file or directory$"):
         Record(tmp_path / "missing")
+
+
+def test_a_state_is_served_by_zonevm_whatever_the_qemu_could_have_in_its_place(tmp_path: Path) -> None:
+    with images.temporary(tmp_path, ZnsDisk(size="1G")) as disk:
+        guest = Guest(["zns,size=1G", "plain,size=1G"], states={0: disk})
+        assert guest._settings.seen == {0}

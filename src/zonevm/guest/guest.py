@@ -105,6 +105,7 @@ class Guest:
             accel=accel,
             traced=trace is not None,
             recorded=record is not None,
+            shown=frozenset(states or ()),
         )
         self._kernel = KernelSettings(
             kernel=kernel,

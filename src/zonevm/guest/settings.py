@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,10 @@ _LAST_PORT = 65535
 
 @dataclass(frozen=True)
 class Settings:
-    """What every guest has; see :class:`Guest`, and :class:`ImageGuest` for ``ssh_port``."""
+    """What every guest has; see :class:`Guest`, and :class:`ImageGuest` for ``ssh_port``.
+
+    ``shown``: the numbers of the disks that are states of a record.
+    """
 
     disks: Sequence[Disk] = ()
     faults: Sequence[Fault] = ()
@@ -32,13 +35,14 @@ class Settings:
     accel: str = "auto"
     traced: bool = False
     recorded: bool = False
+    shown: Set[int] = frozenset()
 
     @property
-    def seen(self) -> set[int]:
-        """Which disks zonevm has to serve itself, by number: they fail on purpose, are traced or recorded."""
+    def seen(self) -> Set[int]:
+        """Which disks zonevm has to serve itself: they fail on purpose, are traced, recorded or states."""
         if self.traced or self.recorded:
             return set(range(len(self.disks)))
-        return {fault.disk for fault in self.faults}
+        return {fault.disk for fault in self.faults} | self.shown
 
     def check(self) -> None:
         """Raise :class:`UsageError` for a value that is not allowed."""
