@@ -8,14 +8,12 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
+from zonevm import evidence
 from zonevm.crash.checker import Checker, Verdict
 from zonevm.crash.results import Result
 from zonevm.crash.shrinking import Places, likely, places, shrunk
-from zonevm.errors import HostError, ZonevmError
+from zonevm.errors import HostError
 from zonevm.records import Record, State
-from zonevm.view.svg import svg
-from zonevm.view.terminal import listing
-from zonevm.view.zone_map import Listed
 
 _OUTPUT = 4096
 """Characters of a check's output that a result has: its end."""
@@ -128,24 +126,14 @@ def _evidence(checker: Checker, record: Record, state: State, verdict: Verdict) 
     """Yield the name and the content of each file that is kept."""
     yield "state.json", f"{state}\n"
     yield "output.txt", verdict.output
-    guest = checker.running
-    if guest is not None:
-        try:
-            yield "dmesg.txt", guest.run(["dmesg"], cwd="/").text
-        except ZonevmError as error:
-            yield "dmesg.txt", f"{error.message}\n"
-        for number, failures in guest.failures().items():
-            lines = [failure.explanation for failure in failures if not failure.routine]
-            yield f"disk{number}-failed-commands.txt", "".join(f"{line}\n" for line in lines)
+    if checker.running is not None:
+        yield from evidence.of_guest(checker.running)
     for number, recorded in record.disks.items():
+        block = recorded["shape"]["block_size"]
+        assert isinstance(block, int)
         with record.open(state, number) as disk:
-            zones = Listed(disk.zones())
-            if zones:
-                yield f"disk{number}-zones.txt", "".join(f"{line}\n" for line in listing(zones))
-                title = f"disk {number}, point {state.point}"
-                block = recorded["shape"]["block_size"]
-                assert isinstance(block, int)
-                yield f"disk{number}-zones.svg", svg(title, zones, block)
+            title = f"disk {number}, point {state.point}"
+            yield from evidence.of_zones(number, disk.zones(), block, title)
 
 
 def _words(record: Record, state: State) -> Iterator[str]:
