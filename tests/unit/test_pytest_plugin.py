@@ -9,8 +9,11 @@ from unittest.mock import Mock
 
 import pytest
 
+from zonevm import images
+from zonevm.disks import parse
 from zonevm.pytest_plugin import grouping
 from zonevm.pytest_plugin.asked import Asked
+from zonevm.pytest_plugin.guests import can_be_emptied, own_disk
 from zonevm.pytest_plugin.running import Running
 from zonevm.pytest_plugin.scheduling import Undecided
 
@@ -157,6 +160,44 @@ class TestAHostThatCannot:
         result = pytester.runpytest("--zonevm-required")
         result.assert_outcomes(errors=1, failed=1)
         result.stdout.fnmatch_lines([message])
+
+
+class TestImages:
+    def test_a_test_writes_to_a_copy_of_an_image(self, tmp_path: Path) -> None:
+        images.create(tmp_path / "disk.img", size="1G", zone_size="64M", conventional=1)
+        given = parse(f"smr,file={tmp_path}/disk.img,cache=volatile")
+        own = own_disk(given, tmp_path / "copy")
+        assert own == given.but(file=tmp_path / "copy")
+        assert own.given == given.given
+        assert images.info(tmp_path / "copy")["serial"] == images.info(tmp_path / "disk.img")["serial"]
+
+    def test_one_that_is_to_be_created_is_made_beside_it(self, tmp_path: Path) -> None:
+        given = parse(f"zns,size=1G,file={tmp_path}/disk.img")
+        assert own_disk(given, tmp_path / "copy") == given.but(file=tmp_path / "copy")
+
+    def test_what_zonevm_does_not_emulate_is_used_itself(self, tmp_path: Path) -> None:
+        (tmp_path / "raw").write_bytes(bytes(2**20))
+        for text in ("plain", "zns,via=qemu", "nvme"):
+            given = parse(f"{text},file={tmp_path}/raw")
+            assert own_disk(given, tmp_path / "copy") is given
+        assert not (tmp_path / "copy").exists()
+
+    @pytest.mark.parametrize(
+        ("text", "lasting"),
+        [
+            ("smr,size=1G", True),
+            ("zns,size=1G,max-open=3", True),
+            ("nvme,size=1G", True),
+            ("smr,size=1G,cache=volatile", False),
+            ("smr,size=1G,model=host-aware", False),
+            ("zns,size=1G,timing=zn540", False),
+            ("zns,size=1G,via=qemu", False),
+            ("smr,size=1G,file=disk.img", False),
+            ("plain,size=1G", False),
+        ],
+    )
+    def test_only_disks_that_can_be_emptied_are_for_several_tests(self, text: str, lasting: bool) -> None:
+        assert can_be_emptied(parse(text)) == lasting
 
 
 class TestWorkers:

@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -19,7 +18,7 @@ from zonevm import images
 from zonevm.attach.scratch import scratch_dir
 from zonevm.disks import Disk, parse
 from zonevm.disks.emulated import Emulated
-from zonevm.errors import GuestError, HostError, QemuError
+from zonevm.errors import HostError, QemuError, ZonevmError
 from zonevm.guest import Guest
 from zonevm.pytest_plugin.asked import Asked
 from zonevm.pytest_plugin.running import Running, SeenDisk
@@ -91,15 +90,15 @@ class Shared:
         """Give the guest its disks as new ones; whether that could be done, and it is else as it was."""
         if self._blank is None:
             return False
-        faults = self.guest.faults
         try:
+            faults = self.guest.faults
             faults.clear()
             self._tidy()
             self.guest.renew(self._blank.show, _SECONDS)
             for fault in self.asked.options.get("faults", ()):
                 faults.inject(fault)
             return self._told() == self._state
-        except (GuestError, QemuError):
+        except ZonevmError:
             return False
 
     def seen(self) -> list[SeenDisk]:
@@ -165,10 +164,10 @@ def started(test: Running) -> Iterator[Shared]:
     with ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="zonevm-", dir=scratch_dir()))
         disks = [
-            _own(parse(disk) if isinstance(disk, str) else disk, Path(directory) / f"disk{number}.img")
+            own_disk(parse(disk) if isinstance(disk, str) else disk, Path(directory) / f"disk{number}.img")
             for number, disk in enumerate(asked.disks)
         ]
-        lasting = not asked.reboot and not asked.trace and all(map(_is_blank, disks))
+        lasting = not asked.reboot and not asked.trace and all(map(can_be_emptied, disks))
         blank = Blank(cast("Sequence[Emulated]", disks)) if lasting else None
         guest = Guest(
             disks,
@@ -190,18 +189,18 @@ def check_host(guest: Guest) -> None:
         raise HostError(error.message, error.hint) from error
 
 
-def _is_blank(disk: Disk) -> bool:
-    """Whether it can be shown again: it is emulated, new, and has nothing that a record has not."""
+def can_be_emptied(disk: Disk) -> bool:
+    """Whether it can be as new again in a guest: it is emulated, and has nothing that a record has not."""
     if not disk.fails or disk.place is not None or disk.volatile:
         return False
     return getattr(disk, "timing", None) is None and getattr(disk, "model", "") != "host-aware"
 
 
-def _own(disk: Disk, copy: Path) -> Disk:
-    """Return a disk that no other test writes to: on a copy of its image, where that is zonevm's."""
+def own_disk(disk: Disk, copy: Path) -> Disk:
+    """Return a disk that no other test writes to: on ``copy``, a copy of its image if that is zonevm's."""
     file = disk.place
     if file is None or not disk.fails or (file.exists() and not images.kind(file)):
         return disk
     if file.exists():
         images.snapshot(file, copy)
-    return replace(disk, file=copy)  # type: ignore[call-arg]
+    return disk.but(file=copy)
