@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections import defaultdict
 from pathlib import Path
@@ -162,6 +163,39 @@ class TestAHostThatCannot:
         result.stdout.fnmatch_lines([message])
 
 
+class TestPowerCuts:
+    def test_their_seeds_come_from_the_name_of_the_test(self, pytester: pytest.Pytester) -> None:
+        pytester.makeconftest("""
+            import pytest
+            from unittest.mock import Mock
+
+            @pytest.fixture
+            def zoned_guest():
+                return Mock()
+        """)
+        pytester.makepyfile("""
+            import pytest
+            pytestmark = pytest.mark.zoned("smr,size=1G")
+
+            @pytest.mark.parametrize("number", [1, 2])
+            def test_it(number, zoned_guest, zoned_power_cut):
+                zoned_power_cut()
+                zoned_power_cut("all")
+                zoned_power_cut(seed=7)
+                print(*(f"seed {call.args[1]}" for call in zoned_guest.power_cut.mock_calls), sep="\\n")
+                print(*(f"loss {call.args[0]}" for call in zoned_guest.power_cut.mock_calls), sep="\\n")
+        """)
+        first, again = (
+            [line for line in pytester.runpytest("-sq").stdout.lines if "seed" in line or "loss" in line]
+            for _ in range(2)
+        )
+        assert first == again
+        assert [line for line in first if "loss" in line] == ["loss random", "loss all", "loss random"] * 2
+        seeds = [line for line in first if "seed" in line]
+        assert seeds[2] == seeds[5] == "seed 7"
+        assert len(set(seeds)) == 5
+
+
 class TestImages:
     def test_a_test_writes_to_a_copy_of_an_image(self, tmp_path: Path) -> None:
         images.create(tmp_path / "disk.img", size="1G", zone_size="64M", conventional=1)
@@ -279,6 +313,31 @@ class TestReports:
             "kept/tests-test_it.py-test_-one",
         ]
         assert Running(names[0], Asked(()), tmp_path, None).place == tmp_path / "zonevm"
+
+    def test_files_are_in_the_report_of_pytest_html(self, pytester: pytest.Pytester) -> None:
+        pytester.makeconftest("""
+            import pytest
+            from unittest.mock import Mock
+
+            class Guests:
+                def lease(self, test):
+                    said = Mock(text="a message of the kernel")
+                    test.guest = Mock(console=lambda: "", run=Mock(return_value=said), failures=dict)
+                def give_back(self, test):
+                    pass
+
+            @pytest.fixture(name="_zoned_guests", scope="module")
+            def guests():
+                return Guests()
+        """)
+        pytester.makepyfile(ZONED.replace("pass", "assert 0"))
+        result = pytester.runpytest("--html=report.html", "--self-contained-html", "--zonevm-artifacts=kept")
+        result.assert_outcomes(failed=2)
+        result.stdout.fnmatch_lines(["*kept/*test_zoned: console.txt, dmesg.txt"])
+        encoded = base64.b64encode(b"a message of the kernel").decode()
+        assert (pytester.path / "report.html").read_text().count(encoded) >= 1
+        (kept,) = pytester.path.glob("kept/*-test_zoned/dmesg.txt")
+        assert kept.read_text() == "a message of the kernel"
 
 
 class TestCost:
