@@ -314,15 +314,23 @@ class TestReports:
         ]
         assert Running(names[0], Asked(()), tmp_path, None).place == tmp_path / "zonevm"
 
-    def test_files_are_in_the_report_of_pytest_html(self, pytester: pytest.Pytester) -> None:
+    def test_files_are_in_the_report_of_pytest_html_of_a_guest_that_was_stopped_too(
+        self, pytester: pytest.Pytester
+    ) -> None:
         pytester.makeconftest("""
             import pytest
             from unittest.mock import Mock
+            from zonevm.errors import UsageError
 
             class Guests:
                 def lease(self, test):
                     said = Mock(text="a message of the kernel")
-                    test.guest = Mock(console=lambda: "", run=Mock(return_value=said), failures=dict)
+                    test.guest = Mock(
+                        console=lambda: "",
+                        run=Mock(return_value=said),
+                        failures=lambda: {0: []},
+                        disk=Mock(side_effect=UsageError("the guest is not running")),
+                    )
                 def give_back(self, test):
                     pass
 
@@ -333,7 +341,7 @@ class TestReports:
         pytester.makepyfile(ZONED.replace("pass", "assert 0"))
         result = pytester.runpytest("--html=report.html", "--self-contained-html", "--zonevm-artifacts=kept")
         result.assert_outcomes(failed=2)
-        result.stdout.fnmatch_lines(["*kept/*test_zoned: console.txt, dmesg.txt"])
+        result.stdout.fnmatch_lines(["*kept/*test_zoned: console.txt, dmesg.txt, disk0-failed-commands.txt"])
         encoded = base64.b64encode(b"a message of the kernel").decode()
         assert (pytester.path / "report.html").read_text().count(encoded) >= 1
         (kept,) = pytester.path.glob("kept/*-test_zoned/dmesg.txt")

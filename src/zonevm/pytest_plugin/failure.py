@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from importlib import import_module
 
 import pytest
@@ -46,10 +47,12 @@ def attach(report: pytest.TestReport, error: BaseException, test: Running, *, ht
 def _files(test: Running, guest: Guest) -> Iterator[tuple[str, str]]:
     yield "console.txt", guest.console()
     yield from evidence.of_guest(guest, test.begun)
-    for number in guest.failures():
-        disk = guest.disk(number)
-        block_size = int(expected(test.disks[number])["logical block size"])
-        yield from evidence.of_zones(number, disk.zones(), block_size, f"{test.name}, disk {number}")
+    # A test may have stopped its guest, which has no disks then.
+    with suppress(ZonevmError):
+        for number in guest.failures():
+            zones = guest.disk(number).zones()
+            block_size = int(expected(test.disks[number])["logical block size"])
+            yield from evidence.of_zones(number, zones, block_size, f"{test.name}, disk {number}")
 
 
 def _section(report: pytest.TestReport, name: str, lines: Sequence[str]) -> None:
