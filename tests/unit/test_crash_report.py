@@ -256,3 +256,15 @@ def test_files_are_valid(tmp_path: Path) -> None:
             ["xmllint", "--noout", "--nonet", *options], cwd=tmp_path, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
+
+
+def test_one_lost_command_is_one_finding_however_much_is_lost_with_it() -> None:
+    write = "disk 0: WRITE(16) of 8 blocks at LBA 8, zone 1, {} (entry 7, after mark 'a')"
+    later = "disk 0: WRITE(16) of 8 blocks at LBA 16, zone 1, is lost (entry 9, in flight)"
+    one = (write.format("is lost"),)
+    torn = (write.format("is lost but for its first block"),)
+    both = (*one, later)
+    alone = (later,)
+    results = [failing(point, 1, lost=lost) for point, lost in enumerate((one, torn, both, alone), 1)]
+    told = text(report(*results))
+    assert told.startswith("4 of 4 states tried, 4 failed: 2 findings\n")

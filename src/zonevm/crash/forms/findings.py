@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -11,14 +12,15 @@ from zonevm.inputs import printable, shown
 from zonevm.records import Loss
 
 _MOST_WORDS = 20
+_ENTRY = re.compile(r"\(entry (\d+)[,)]")
 
 
 @dataclass(frozen=True)
 class Finding:
     """Failing results that are the same thing, in the order of their points.
 
-    All have the same words for what is lost, and the guest failed for all or for none. Those that were not
-    made smaller are the same where exit code and last mark are.
+    All have the same first command that is lost, and the guest failed for all or for none. Those that were
+    not made smaller are the same where exit code and last mark are.
     """
 
     results: tuple[Result, ...]
@@ -101,7 +103,14 @@ def place(result: Result) -> str:
 def _kind(result: Result) -> tuple[object, ...]:
     if result.least is None:
         return (result.exit_code, result.last_mark)
-    return (_lost(result), result.exit_code is None, "made smaller")
+    return (_first_lost(result), result.exit_code is None, "made smaller")
+
+
+def _first_lost(result: Result) -> object:
+    """What tells one cause from another: the first command that is lost, however much is lost with it."""
+    lost = _lost(result)
+    entry = _ENTRY.search(lost[0]) if lost else None
+    return entry[1] if entry else lost
 
 
 def _lost(result: Result) -> tuple[str, ...]:
