@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from zonevm.errors import HostError, UsageError
+from zonevm import json_lines
 from zonevm.records import State
 
 
@@ -46,9 +45,7 @@ class Results:
 
     def __init__(self, file: Path | None) -> None:
         self._file = file
-        self.all: list[Result] = []
-        if file is not None and file.exists():
-            self.all = _read(file)
+        self.all = [] if file is None else json_lines.read(file, _made)
         self.tried = {result.state for result in self.all}
 
     @property
@@ -61,41 +58,18 @@ class Results:
         self.all.append(result)
         self.tried.add(result.state)
         if self._file is not None:
-            try:
-                with self._file.open("a") as file:
-                    file.write(f"{json.dumps(result.facts())}\n")
-            except OSError as error:
-                raise HostError(
-                    f"cannot write {self._file}: {error.strerror}", "Make room, and begin again: it goes on."
-                ) from error
+            json_lines.append(self._file, result.facts())
 
 
-def _read(file: Path) -> list[Result]:
-    try:
-        text = file.read_bytes()
-        whole = text[: text.rfind(b"\n") + 1]
-        if whole != text:  # a kill has torn the last line
-            os.truncate(file, len(whole))
-    except OSError as error:
-        raise UsageError(f"cannot read the results {file}: {error.strerror}", "Give another file.") from error
-    return [_parse(line, file) for line in whole.decode(errors="replace").split("\n")[:-1]]
-
-
-def _parse(line: str, file: Path) -> Result:
-    try:
-        told = json.loads(line)
-        least = told["least"]
-        return Result(
-            State.of(told["state"]),
-            told["exit_code"],
-            str(told["output"]),
-            str(told["last_mark"]),
-            None if least is None else State.of(least),
-            tuple(map(str, told["lost"])),
-            str(told["kept"]),
-            bool(told["flaky"]),
-        )
-    except (ValueError, TypeError, KeyError) as error:
-        raise UsageError(
-            f"{file} has a line that is no result: {line[:80]!r}", "Give another file."
-        ) from error
+def _made(told: Any) -> Result:
+    least = told["least"]
+    return Result(
+        State.of(told["state"]),
+        told["exit_code"],
+        str(told["output"]),
+        str(told["last_mark"]),
+        None if least is None else State.of(least),
+        tuple(map(str, told["lost"])),
+        str(told["kept"]),
+        bool(told["flaky"]),
+    )

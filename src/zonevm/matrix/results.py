@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from zonevm.errors import GuestTimeoutError, HostError, UsageError
-from zonevm.inputs import shown
+from zonevm import json_lines
+from zonevm.errors import GuestTimeoutError
 from zonevm.matrix.cell import Cell
 from zonevm.matrix.process import NO_VERDICT
 
@@ -55,9 +54,7 @@ class Results:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._of: dict[str, Result] = {}
-        if file.exists():
-            self._of = {result.cell: result for result in _read(file)}
+        self._of = {result.cell: result for result in json_lines.read(file, _made)}
 
     def of(self, cell: Cell) -> Result | None:
         """Return that of a cell, if there is one of the command that it has now."""
@@ -72,33 +69,9 @@ class Results:
     def add(self, result: Result) -> None:
         """Keep one more. Raises :class:`HostError` where it cannot be written."""
         self._of[result.cell] = result
-        try:
-            with self._file.open("a") as file:
-                file.write(f"{json.dumps(vars(result))}\n")
-        except OSError as error:
-            raise HostError(
-                f"cannot write {self._file}: {error.strerror}", "Make room, and begin again: it goes on."
-            ) from error
+        json_lines.append(self._file, vars(result))
 
 
-def _read(file: Path) -> list[Result]:
-    """Return the results of a file; a line that a kill has torn is cut off, so that the next is a line."""
-    try:
-        data = file.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
-        if whole != data:
-            os.truncate(file, len(whole))
-        return [_parse(line, file) for line in whole.decode().splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the results {file}: {error}", "Give another directory.") from error
-
-
-def _parse(line: str, file: Path) -> Result:
-    try:
-        told = json.loads(line)
-        command = tuple(map(str, told["command"]))
-        return Result(str(told["cell"]), command, int(told["exit_code"]), float(told["seconds"]))
-    except (ValueError, TypeError, KeyError) as error:
-        raise UsageError(
-            f"{file} has a line that is no result: '{shown(line[:80])}'", "Give another directory."
-        ) from error
+def _made(told: Any) -> Result:
+    command = tuple(map(str, told["command"]))
+    return Result(str(told["cell"]), command, int(told["exit_code"]), float(told["seconds"]))
