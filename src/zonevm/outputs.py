@@ -183,6 +183,13 @@ class Draft:
         )
 
 
+def write(path: Path, text: str) -> None:
+    """Write a text whole or not at all, as a :class:`Draft`; raises what that does."""
+    with Draft(path) as draft:
+        draft.file.write(text.encode())
+        draft.publish()
+
+
 def _identity(path: Path) -> tuple[object, ...]:
     """Return what is the same for all names of a file, also of one that is not there yet."""
     found = _found(path)

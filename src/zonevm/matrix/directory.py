@@ -10,13 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from zonevm import outputs
 from zonevm.directories import locked, numbered
 from zonevm.errors import HostError, UsageError
 from zonevm.matrix.cell import Cell
 from zonevm.matrix.places import LOG
 from zonevm.matrix.process import Ended
 from zonevm.matrix.results import Result, Results
-from zonevm.outputs import Draft
 
 _CELLS = "matrix.json"
 _RESULTS = "results.jsonl"
@@ -30,9 +30,8 @@ class Directory:
         self.path = path
         self._lock = lock
         try:
-            with Draft(path / _CELLS) as draft:
-                draft.file.write(json.dumps([cell.facts() for cell in cells], indent=2).encode() + b"\n")
-                draft.publish()
+            facts = [cell.facts() for cell in cells]
+            outputs.write(path / _CELLS, f"{json.dumps(facts, indent=2)}\n")
             self.results = Results(path / _RESULTS)
         except BaseException:
             os.close(lock)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from zonevm.outputs import Draft
+from zonevm import outputs
 from zonevm.suites.words import listed, named
 
 
@@ -32,6 +32,4 @@ class Expected:
 
     def _write(self, text: str) -> None:
         assert self.file is not None
-        with Draft(self.file) as draft:
-            draft.file.write(text.encode())
-            draft.publish()
+        outputs.write(self.file, text)

@@ -10,11 +10,12 @@ from typing import Any
 
 import click
 
+from zonevm import outputs
 from zonevm.cli.options import PATH, Seconds, json_option
 from zonevm.cli.output import print_json, say, tell
 from zonevm.disks import parse
 from zonevm.errors import UsageError
-from zonevm.outputs import Draft, Named
+from zonevm.outputs import Named
 from zonevm.outputs import check as check_outputs
 from zonevm.suites import SUITES, Expected, Plan, Report, Result, Runner, Status, Suite
 
@@ -155,9 +156,7 @@ def _line(result: Result) -> str:
 def _publish(report: Report, directory: Path, junit: Path | None, as_json: bool) -> None:
     (directory / "results.json").write_text(json.dumps(report.facts(), indent=2) + "\n")
     if junit:
-        with Draft(junit) as draft:
-            draft.file.write(report.junit().encode())
-            draft.publish()
+        outputs.write(junit, report.junit())
     if as_json:
         print_json(report.facts())
     else:

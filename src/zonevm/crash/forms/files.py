@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from zonevm import outputs
 from zonevm.crash.forms.facts import facts
 from zonevm.crash.forms.junit import junit
 from zonevm.crash.forms.page import html
 from zonevm.crash.forms.text import text
 from zonevm.crash.report import Report
-from zonevm.outputs import Draft
 
 
 def write(report: Report, directory: Path) -> None:
@@ -26,6 +26,4 @@ def write(report: Report, directory: Path) -> None:
         "html": html(report),
     }
     for ending, form in forms.items():
-        with Draft(directory / f"report.{ending}") as draft:
-            draft.file.write(form.encode())
-            draft.publish()
+        outputs.write(directory / f"report.{ending}", form)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from zonevm import outputs
 from zonevm.matrix.forms.junit import junit
 from zonevm.matrix.forms.ktap import ktap
 from zonevm.matrix.forms.table import html
 from zonevm.matrix.report import Report
-from zonevm.outputs import Draft
 
 __all__ = ["html", "junit", "ktap", "write"]
 
@@ -18,6 +18,4 @@ def write(report: Report) -> None:
     these names.
     """
     for ending, form in (("xml", junit(report)), ("ktap", ktap(report)), ("html", html(report))):
-        with Draft(report.directory / f"report.{ending}") as draft:
-            draft.file.write(form.encode())
-            draft.publish()
+        outputs.write(report.directory / f"report.{ending}", form)

@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from zonevm import images
+from zonevm import images, outputs
 from zonevm.cli.options import PATH, image_argument, json_option
 from zonevm.cli.output import OUTPUT, print_json_rows, say
 from zonevm.cli.verbs.disk.title import require_zones, title
-from zonevm.outputs import Draft, Named
+from zonevm.outputs import Named
 from zonevm.outputs import check as check_outputs
 from zonevm.view.svg import svg
 from zonevm.view.terminal import listing, print_map
@@ -38,9 +38,7 @@ def zones(file: Path, as_json: bool, as_list: bool, drawing: Path | None) -> Non
     named = title(file, image)
     if drawing is not None:
         check_outputs([Named("--svg", drawing)], [Named("the image", file)])
-        with Draft(drawing) as draft:
-            draft.file.write(svg(named, image["zones"], image["block_size"]).encode())
-            draft.publish()
+        outputs.write(drawing, svg(named, image["zones"], image["block_size"]))
         say(f"drew {drawing}")
     if as_json:
         rule = "preferred" if image["model"] == "host-aware" else "required"
