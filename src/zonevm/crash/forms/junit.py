@@ -1,7 +1,6 @@
 """A report as JUnit XML, for CI: a test case for each point, however many states of it were tried.
 
-By the schema that Jenkins has (junit-10.xsd of its xUnit plugin), which other CI systems read too. It has no
-times: of the same results it is always the same.
+It has no times: of the same results it is always the same.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from zonevm.crash.forms.text import told
 from zonevm.crash.report import Report
 from zonevm.crash.results import Result
 from zonevm.inputs import printable
+from zonevm.view.junit import document
 
 
 def junit(report: Report) -> str:
@@ -26,25 +26,18 @@ def junit(report: Report) -> str:
         points.setdefault(result.state.point, []).append(result)
     left = report.wanted - len(report.results)
     failed = len({result.state.point for result in report.failed})
-    suite = ET.Element(
-        "testsuite",
-        name=f"crash states of {printable(str(report.record))}",
-        tests=str(len(points) + (left > 0)),
-        failures=str(failed),
-        errors="0",
-        skipped=str(int(left > 0)),
-    )
     name = f"crash.{printable(report.record.stem)}"
+    cases = []
     for results in points.values():
-        case = ET.SubElement(suite, "testcase", classname=name, name=place(results[0]))
+        case = ET.Element("testcase", classname=name, name=place(results[0]))
         _fail(case, report, results)
+        cases.append(case)
     if left > 0:
-        case = ET.SubElement(suite, "testcase", classname=name, name="states that were not tried")
+        case = ET.Element("testcase", classname=name, name="states that were not tried")
         ET.SubElement(case, "skipped", message=f"{left} of {report.wanted} states were not tried")
-    suites = ET.Element("testsuites")
-    suites.append(suite)
-    ET.indent(suites)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(suites, encoding="unicode")}\n'
+        cases.append(case)
+    title = f"crash states of {printable(str(report.record))}"
+    return document(title, cases, failures=failed, skipped=int(left > 0))
 
 
 def _fail(case: ET.Element, report: Report, results: Sequence[Result]) -> None:

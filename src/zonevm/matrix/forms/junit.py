@@ -1,13 +1,15 @@
-"""A matrix as JUnit XML, for CI: a test case for each cell. By the schema that Jenkins has (junit-10.xsd)."""
+"""A matrix as JUnit XML, for CI: a test case for each cell."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 from zonevm.inputs import printable
 from zonevm.matrix.cell import Cell
 from zonevm.matrix.report import Report
 from zonevm.matrix.results import Result
+from zonevm.view.junit import document
 
 
 def junit(report: Report) -> str:
@@ -15,26 +17,25 @@ def junit(report: Report) -> str:
 
     A cell without a verdict is an error, one that was not run is skipped.
     """
-    suite = ET.Element(
-        "testsuite",
-        name="zonevm matrix",
-        tests=str(len(report.cells)),
-        failures=str(len(report.failed)),
-        errors=str(len(report.without_verdict)),
-        skipped=str(len(report.cells) - len(report.results)),
+    return document(
+        "zonevm matrix",
+        _cases(report),
+        failures=len(report.failed),
+        errors=len(report.without_verdict),
+        skipped=len(report.cells) - len(report.results),
     )
+
+
+def _cases(report: Report) -> Iterator[ET.Element]:
     for cell, result in report.cells:
-        case = ET.SubElement(suite, "testcase", classname=f"{cell.kernel}.{cell.disk}", name=cell.workload)
+        case = ET.Element("testcase", classname=f"{cell.kernel}.{cell.disk}", name=cell.workload)
         if result is None:
             ET.SubElement(case, "skipped", message="not run")
-            continue
-        case.set("time", f"{result.seconds:.3f}")
-        if not result.passed:
-            _fail(case, report, cell, result)
-    suites = ET.Element("testsuites")
-    suites.append(suite)
-    ET.indent(suites)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(suites, encoding="unicode")}\n'
+        else:
+            case.set("time", f"{result.seconds:.3f}")
+            if not result.passed:
+                _fail(case, report, cell, result)
+        yield case
 
 
 def _fail(case: ET.Element, report: Report, cell: Cell, result: Result) -> None:
