@@ -52,7 +52,7 @@ class Checker:
         reboot: bool = False,
         **options: Any,
     ) -> None:
-        self._record = record
+        self.record = record
         self._command = command
         self._timeout = timeout
         self._reboot = reboot
@@ -108,7 +108,7 @@ class Checker:
         else:
             self._guest.renew(partial(self._show, state))
         assert self._guest is not None
-        marks = "".join(f"{mark}\n" for mark in self._record.marks(state.point))
+        marks = "".join(f"{mark}\n" for mark in self.record.marks(state.point))
         self._guest.run(["tee", _MARKS], stdin=marks.encode(), check=True, cwd="/")
         return self._guest
 
@@ -119,7 +119,7 @@ class Checker:
 
     def environment(self, state: State) -> dict[str, str]:
         """Return the environment of commands on this state."""
-        told = {"ZONEVM_LAST_MARK": self._record.last_mark(state.point), "ZONEVM_MARKS": _MARKS}
+        told = {"ZONEVM_LAST_MARK": self.record.last_mark(state.point), "ZONEVM_MARKS": _MARKS}
         return {**guest_environment(os.environ), **told}
 
     def abandon(self) -> None:
@@ -142,9 +142,9 @@ class Checker:
     def _begin(self, state: State) -> None:
         with ExitStack() as undo:
             self._places = {
-                number: undo.enter_context(self._record.open(state, number)) for number in self._record.disks
+                number: undo.enter_context(self.record.open(state, number)) for number in self.record.disks
             }
-            guest = Guest(self._record.described(), states=self._places, **self._options)
+            guest = Guest(self.record.described(), states=self._places, **self._options)
             undo.callback(guest.stop, sync=False)
             self._guest, self._undo = guest, undo.pop_all()
         if self._abandoned:
@@ -153,7 +153,7 @@ class Checker:
 
     def _show(self, state: State) -> None:
         for number, place in self._places.items():
-            self._record.show(state, place, number)
+            self.record.show(state, place, number)
 
 
 def _failed(error: GuestError) -> str:

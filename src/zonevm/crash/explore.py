@@ -94,7 +94,7 @@ def explore(
         except ZonevmError:
             made.remove()
             raise
-        return _run(made, guests, watcher)
+        return _run(made, Record(made.record), guests, watcher)
 
 
 def resume(
@@ -111,7 +111,7 @@ def resume(
     watcher = watcher or Watcher()
     with Directory.open(Path(directory)) as made:
         _record(made, watcher, out)
-        return _run(made, guests, watcher)
+        return _run(made, Record(made.record), guests, watcher)
 
 
 def check_record(
@@ -127,7 +127,7 @@ def check_record(
     if directory is None:
         return _explored(record, test, None, guests, watcher or Watcher())
     with Directory.create(directory, test) as made:
-        return _run(made, guests, watcher or Watcher())
+        return _run(made, record, guests, watcher or Watcher())
 
 
 def of_directory(directory: Path) -> tuple[Path, dict[str, Any]]:
@@ -146,9 +146,9 @@ def _record(made: Directory, watcher: Watcher, out: int | None) -> None:
         record_run(made.test, file, out, dict(made.test.options))
 
 
-def _run(made: Directory, guests: int | None, watcher: Watcher) -> Report:
+def _run(made: Directory, record: Record, guests: int | None, watcher: Watcher) -> Report:
     watcher.begun(made.path)
-    report = _explored(Record(made.record), made.test, made, guests, watcher)
+    report = _explored(record, made.test, made, guests, watcher)
     forms.write(report, made.path)
     return report
 
@@ -160,15 +160,13 @@ def _explored(
     watcher.doing("choosing states")
     wanted = list(chosen(record, test.states, test.seed, test.after, test.points))
     left = [state for state in wanted if state not in results.tried]
-    file = record.path
     if left:
         watcher.doing(f"trying {len(left)} states" + (f" of {len(wanted)}" if results.all else ""))
         findings = Findings(made.failed if made else None)
         findings.know(results.failed)
         several = guests or carried(parse_size(test.options.get("memory", "1G")))
-        records = [Record(file) for _ in range(min(several, len(left)))]
-        of = {_checker(each, test): each for each in records}
-        crew = Crew(of, lambda checker, state: findings.tried(checker, of[checker], state))
+        checkers = [_checker(Record(record.path), test) for _ in range(min(several, len(left)))]
+        crew = Crew(checkers, findings.tried)
         done = len(wanted) - len(left)
         for result in crew.outcomes(left):
             results.add(result)

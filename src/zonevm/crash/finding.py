@@ -41,8 +41,9 @@ class Findings:
                 if place.name not in whole:
                     shutil.rmtree(place)
 
-    def tried(self, checker: Checker, record: Record, state: State) -> Result:
+    def tried(self, checker: Checker, state: State) -> Result:
         """Run the check on a state, and return what came of it."""
+        record = checker.record
         verdict = checker.check(state)
         if verdict.passed:
             return self._result(record, state, verdict)
@@ -62,7 +63,7 @@ class Findings:
         if last.passed:
             last, least = again, state
         self._known.append(places(least))
-        return self._result(record, state, last, least, kept=self._keep(checker, record, least, last))
+        return self._result(record, state, last, least, kept=self._keep(checker, least, last))
 
     def _result(
         self,
@@ -85,13 +86,13 @@ class Findings:
             flaky,
         )
 
-    def _keep(self, checker: Checker, record: Record, state: State, verdict: Verdict) -> str:
+    def _keep(self, checker: Checker, state: State, verdict: Verdict) -> str:
         if self._directory is None:
             return ""
         try:
             self._directory.mkdir(exist_ok=True)
             place = _new(self._directory, f"point-{state.point}")
-            for name, text in _evidence(checker, record, state, verdict):
+            for name, text in _evidence(checker, state, verdict):
                 (place / name).write_text(text, errors="backslashreplace")
         except OSError as error:
             raise HostError(
@@ -122,16 +123,16 @@ def _new(directory: Path, name: str) -> Path:
     raise AssertionError("there is always one more number")
 
 
-def _evidence(checker: Checker, record: Record, state: State, verdict: Verdict) -> Iterator[tuple[str, str]]:
+def _evidence(checker: Checker, state: State, verdict: Verdict) -> Iterator[tuple[str, str]]:
     """Yield the name and the content of each file that is kept."""
     yield "state.json", f"{state}\n"
     yield "output.txt", verdict.output
     if checker.running is not None:
         yield from evidence.of_guest(checker.running)
-    for number, recorded in record.disks.items():
+    for number, recorded in checker.record.disks.items():
         block = recorded["shape"]["block_size"]
         assert isinstance(block, int)
-        with record.open(state, number) as disk:
+        with checker.record.open(state, number) as disk:
             title = f"disk {number}, point {state.point}"
             yield from evidence.of_zones(number, disk.zones(), block, title)
 
