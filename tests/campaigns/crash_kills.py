@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.campaigns.kills import below
+
 STORE = """
 set -e
 put() { printf '%s' "$1" | dd of=/dev/sda bs=4K seek=$2 count=1 conv=sync oflag=direct status=none; }
@@ -24,6 +26,7 @@ put one 16384; sync /dev/sda; zonevm-mark 'one is stored'
 put two 16385; zonevm-mark 'two is stored'
 put three 16386; sync /dev/sda; zonevm-mark 'three is stored'
 """
+"""An append-only store, which forgets to flush its second record."""
 CHECK = r"""
 case $ZONEVM_LAST_MARK in one*) want=1 ;; two*) want=2 ;; three*) want=3 ;; *) want=0 ;; esac
 pointer=$(blkzone report -o 131072 -c 1 /dev/sda | sed 's/.*wptr \(0x[0-9a-f]*\).*/\1/')
@@ -126,16 +129,3 @@ def _found(facts: dict[str, Any]) -> object:
         (result["last_mark"], [words.partition(" (entry")[0] for words in result["lost"]])
         for result in failed
     ]
-
-
-def below(ancestor: int) -> list[int]:
-    """The processes below one."""
-    parents: dict[int, int] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(") ")[2].split()[1])
-    found, last = [], [ancestor]
-    while last:
-        last = [pid for pid, parent in parents.items() if parent in last]
-        found += last
-    return found

@@ -115,19 +115,21 @@ def written(image: Path, kind: str = "smr") -> int:
 
 def qemu_below(ancestor: int) -> int:
     """The process id of the QEMU that this zonevm had its keeper start."""
+    for pid in below(ancestor):
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{pid}/comm").read_text().startswith("qemu"):
+                return pid
+    raise AssertionError(f"no QEMU below process {ancestor}")
+
+
+def below(ancestor: int) -> list[int]:
+    """The processes below one."""
     parents: dict[int, int] = {}
-    machines = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            before, _, after = stat.read_text().rpartition(") ")
-            pid = int(stat.parent.name)
-            parents[pid] = int(after.split()[1])
-            if before.partition("(")[2].startswith("qemu"):
-                machines.append(pid)
-    for machine in machines:
-        parent = machine
-        while parent in parents:
-            parent = parents[parent]
-            if parent == ancestor:
-                return machine
-    raise AssertionError(f"no QEMU below process {ancestor}")
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(") ")[2].split()[1])
+    found, last = [], [ancestor]
+    while last:
+        last = [pid for pid, parent in parents.items() if parent in last]
+        found += last
+    return found

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.campaigns.crash_kills import STORE
 from zonevm import Guest, UsageError, images
 from zonevm._core import Disk
 from zonevm.crash import Record, State
@@ -129,15 +130,6 @@ def show(record: Record, state: State, places: dict[int, Disk], directory: Path)
     for number, place in places.items():
         record.show(state, place, number, directory)
 
-
-STORE = """
-    set -e
-    put() { printf '%s' "$1" | dd of=/dev/sda bs=4K seek=$2 count=1 conv=sync oflag=direct status=none; }
-    put one 16384; sync /dev/sda; zonevm-mark 'one is stored'
-    put two 16385; zonevm-mark 'two is stored'
-    put three 16386; sync /dev/sda; zonevm-mark 'three is stored'
-"""
-"""An append-only store, which forgets to flush its second record."""
 
 CHECK = r"""
     case $ZONEVM_LAST_MARK in one*) want=1 ;; two*) want=2 ;; three*) want=3 ;; *) want=0 ;; esac
