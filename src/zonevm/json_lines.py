@@ -51,5 +51,5 @@ def _made(line: bytes, file: Path, made_of: Callable[[Any], _Result]) -> _Result
     except (ValueError, TypeError, KeyError) as error:
         start = shown(line[:80].decode(errors="replace"))
         raise UsageError(
-            f"{file} has a line that is no result: '{start}'", "Give another directory."
+            f"{file} has a line that is not a result: '{start}'", "Give another directory."
         ) from error

@@ -90,7 +90,7 @@ def test_results_go_on_after_a_kill(tmp_path: Path) -> None:
 def test_what_is_no_file_of_results(tmp_path: Path) -> None:
     file = tmp_path / "results"
     file.write_text("something else\n")
-    with pytest.raises(UsageError, match="has a line that is no result"):
+    with pytest.raises(UsageError, match="has a line that is not a result"):
         Results(file)
     with pytest.raises(UsageError, match="cannot read the results"):
         Results(tmp_path)

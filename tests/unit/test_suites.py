@@ -355,7 +355,7 @@ def test_disks_that_guests_cannot_share_are_refused(
     assert execute([*source, "--disk", "smr,file=a.img,size=1G", "--guests", "2"]) == 2
     assert "2 guests cannot share the disk smr,size=1G,file=a.img" in capsys.readouterr().err
     assert execute([*source, "--disk", "smr,size=1G", "--set", "a b=c"]) == 2
-    assert "--set a b=c is no setting" in capsys.readouterr().err
+    assert "--set a b=c is not a setting" in capsys.readouterr().err
 
 
 def test_results_of_an_earlier_run_are_replaced_and_nothing_else(

@@ -141,7 +141,7 @@ def _run(
 def _setting(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (equals and name.isidentifier()):
-        raise UsageError(f"--set {text} is no setting", "Write NAME=VALUE, with the name of a variable.")
+        raise UsageError(f"--set {text} is not a setting", "Write NAME=VALUE, with the name of a variable.")
     return name, value
 
 
